@@ -1,0 +1,51 @@
+# Two commands do the work: `make demo` and `make test`. Everything else is for daily life.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+AS_OF = $(shell sed -n 's/^as_of: *"\([-0-9]*\)".*/\1/p' params.yaml)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test lint format lock bench
+
+help:
+	@echo "make demo    set up, ingest the demo data, run the pipeline, show the outcome"
+	@echo "make test    set up, then lint, type-check and run the whole test suite"
+	@echo "make lint    ruff and mypy only"
+	@echo "make format  let ruff rewrite the sources"
+	@echo "make lock    pin the newest versions of the environment in requirements.lock"
+	@echo "make bench   run the benchmarks"
+
+# The environment comes from the lock file alone; the stamp makes a second call free.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Evergreen needs Python 3.11 or newer, found " + sys.version.split()[0] + ". Run: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(VENV)/.installed
+
+demo: setup
+	evergreen ingest --demo complete-journey --through $(AS_OF)
+	evergreen pin
+	dvc repro
+	evergreen summary
+
+lint: setup
+	ruff format --check .
+	ruff check .
+	mypy
+
+test: lint
+	pytest -n 2 --dist worksteal
+
+format: setup
+	ruff format .
+	ruff check --fix .
+
+lock: setup
+	$(BIN)/python -m pip install --quiet uv
+	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --upgrade --no-emit-index-url --output-file requirements.lock
+
+bench: setup
+	for file in benchmarks/bench_*.py; do python $$file; done

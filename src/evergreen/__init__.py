@@ -1,0 +1,1 @@
+"""Evergreen: reproducible continuous training for a retailer's client models."""

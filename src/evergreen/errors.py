@@ -1,0 +1,32 @@
+"""Errors that tell a user what was expected, what was found, where, and what to do next."""
+
+from __future__ import annotations
+
+
+class EvergreenError(Exception):
+    """Base of every error that Evergreen raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was expected, what was found and where, in whole sentences.
+    next_step : str, optional
+        The command to run, or the thing to change, to get on.
+    """
+
+    def __init__(self, message: str, next_step: str | None = None) -> None:
+        self.message = message
+        self.next_step = next_step
+        super().__init__(message if next_step is None else f"{message}\nNext: {next_step}")
+
+
+class SettingsError(EvergreenError):
+    """``params.yaml`` holds something that the settings do not allow."""
+
+
+class DataError(EvergreenError):
+    """A table lacks what is expected of it, or a source holds what it should not."""
+
+
+class ModelError(EvergreenError):
+    """A model, extractor or release is incomplete, altered, or not what its manifest says."""

@@ -1,0 +1,37 @@
+"""Where everything lies, relative to the root of the repository; ``dvc.yaml`` says the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+# Pinned inputs of a run.
+RAW = Path("data/raw")
+TRANSACTIONS = RAW / "transactions"
+NOTES = RAW / "notes"
+PREDICTIONS = Path("data/predictions")
+CHAMPION = Path("models/champion")
+
+# What the stages write.
+LABELS = Path("data/labels")
+FEATURES_FULL = Path("data/features/full")
+FEATURES_UPDATE = Path("data/features/update")
+FEATURES_HOLDOUT = Path("data/features/holdout")
+FEATURES_TODAY = Path("data/features/today")
+EXTRACTOR = Path("models/extractor")
+INCREMENTAL = Path("models/incremental")
+FULL = Path("models/full")
+CANDIDATES = {"incremental": INCREMENTAL, "full": FULL}
+PRODUCTION = Path("models/production")
+SCORED = Path("data/scored")
+
+LABELS_REPORT = Path("reports/labels.json")
+METRICS_REPORT = Path("reports/metrics.json")
+COMPARISON_REPORT = Path("reports/comparison.json")
+DECISION_REPORT = Path("reports/decision.json")
+PLOT_ROWS = Path("reports/plots")
+FIGURES = Path("reports/figures")
+
+# Beside the pipeline.
+QUARANTINE = Path("data/quarantine")

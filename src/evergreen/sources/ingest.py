@@ -1,0 +1,141 @@
+"""Append rows of a source to the raw tables: checked, partitioned by day, nothing lost silently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.errors import DataError
+from evergreen.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+
+ACCEPTED, KNOWN, LATER = "accepted", "known already", "later than asked for"
+
+FATE = """
+    case when client_id is null or trim(client_id) = '' then 'client_id is missing'
+         when timestamp is null then 'timestamp is missing'
+         when amount_minor is null then 'amount_minor is missing'
+         when abs(amount_minor) > 100000000000000 then 'amount_minor is beyond 10^14'
+         when ingested_on is null then 'ingested_on is missing'
+         when timestamp::date > ingested_on then 'timestamp lies after ingested_on'
+         when ingested_on <= $after then 'known already'
+         when ingested_on > $through then 'later than asked for'
+         else 'accepted'
+    end
+"""
+"""What becomes of a row; any word but the three above is the reason for its quarantine."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of the rows of a source: `fates` counts each row once."""
+
+    fates: dict[str, int]
+    first_day: date | None
+    last_day: date | None
+
+    @property
+    def read(self) -> int:
+        """All rows of the source."""
+        return sum(self.fates.values())
+
+    def lines(self) -> list[str]:
+        """The account in words, a line each."""
+        bad = {k: n for k, n in self.fates.items() if k not in (ACCEPTED, KNOWN, LATER)}
+        counts = {k: self.fates.get(k, 0) for k in (ACCEPTED, KNOWN, LATER)}
+        counts["quarantined"] = sum(bad.values())
+        sums = " + ".join(f"{count:,} {fate}" for fate, count in counts.items())
+        reasons = [f"  {count:,} x {reason}" for reason, count in bad.items()]
+        where = [f"  see {paths.QUARANTINE}"] if bad else []
+        return [f"read {self.read:,} rows = {sums}", *reasons, *where]
+
+
+def ingest_transactions(
+    con: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    *,
+    through: date | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Ingested:
+    """Append the rows that became known after those already there, up to a date.
+
+    Each day of ingestion is one file under ``data/raw/transactions``, written whole, oldest first,
+    an empty one for a day without rows (the shop was closed; the data is not late). So an
+    interrupted call leaves whole days behind and the next one goes on after them.
+
+    Parameters
+    ----------
+    con
+        The connection that `rows` belongs to.
+    rows
+        The canonical columns, unchecked; a missing invoice is named after client and time.
+    through
+        The last day of ingestion to take; all days where it is None.
+    progress
+        Called with the number of days written so far, and of all days to write.
+
+    Raises
+    ------
+    DataError
+        If the source has no rows at all.
+    """
+    known = tables.partitions(paths.TRANSACTIONS)
+    limits = {"after": max(known, default=date.min), "through": through or date.max}
+    rows.create_view("source_rows")
+    con.execute(f"create temp table incoming as select *, {FATE} as fate from source_rows", limits)
+    counts = con.sql("select fate, count(*) from incoming group by fate order by fate").fetchall()
+    if not counts:
+        raise DataError("the source holds no rows", "check what it points at")
+    [(first, last)] = con.sql(
+        f"select min(ingested_on), max(ingested_on) from incoming where fate = '{ACCEPTED}'"
+    ).fetchall()
+    if first is not None:
+        start = limits["after"] + timedelta(days=1) if known else first
+        end = max(last, through) if through and dict(counts).get(LATER) else last
+        _write_days(con, list(tables.days(start, end)), progress)
+    _write_quarantine(con, through)
+    con.execute("drop table incoming; drop view source_rows")
+    return Ingested(fates=dict(counts), first_day=first, last_day=last)
+
+
+def _write_days(
+    con: duckdb.DuckDBPyConnection, days: list[date], progress: Callable[[int, int], None]
+) -> None:
+    columns = ", ".join(
+        "coalesce(invoice_id, client_id || '@' || timestamp::varchar) as invoice_id"
+        if name == "invoice_id"
+        else name
+        for name in tables.TRANSACTIONS.names
+    )
+    accepted = con.sql(
+        f"select {columns} from incoming where fate = '{ACCEPTED}' "
+        f"order by ingested_on, {', '.join(tables.TRANSACTIONS.names[:-1])}"
+    ).to_arrow_table()
+    accepted = accepted.cast(tables.TRANSACTIONS)
+    ends = dict(
+        con.sql(
+            f"select ingested_on, count(*) from incoming where fate = '{ACCEPTED}' group by all"
+        ).fetchall()
+    )
+    start = 0
+    for done, day in enumerate(days, start=1):
+        part = accepted.slice(start, ends.get(day, 0))
+        start += part.num_rows
+        tables.write(part, tables.partition_path(paths.TRANSACTIONS, day))
+        progress(done, len(days))
+
+
+def _write_quarantine(con: duckdb.DuckDBPyConnection, through: date | None) -> None:
+    bad = con.sql(
+        "select fate as reason, * exclude (fate) from incoming "
+        f"where fate not in ('{ACCEPTED}', '{KNOWN}', '{LATER}') order by all"
+    ).to_arrow_table()
+    if bad.num_rows:
+        name = f"transactions-{through or 'all'}.parquet"
+        tables.write(bad, paths.QUARANTINE / name)

@@ -1,0 +1,212 @@
+"""Parquet tables: the canonical columns, deterministic writing, checked reading, DuckDB views."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evergreen import paths
+from evergreen.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pandas as pd
+
+TRANSACTIONS = pa.schema(
+    [
+        pa.field("client_id", pa.string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us"), nullable=False),
+        pa.field("amount_minor", pa.int64(), nullable=False),
+        pa.field("quantity", pa.float64()),
+        pa.field("text", pa.string()),
+        pa.field("invoice_id", pa.string(), nullable=False),
+        pa.field("ingested_on", pa.date32(), nullable=False),
+    ]
+)
+NOTES = pa.schema(
+    [
+        pa.field("client_id", pa.string(), nullable=False),
+        pa.field("timestamp", pa.timestamp("us"), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("language", pa.string()),
+        pa.field("ingested_on", pa.date32(), nullable=False),
+    ]
+)
+
+
+def connect(threads: int) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB that never guesses its number of threads (see `write`)."""
+    return duckdb.connect(":memory:", config={"threads": threads})
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Write one Parquet file, the same bytes for the same rows, and put it in place at once.
+
+    No pandas metadata and no time stamps go in. A reader sees the whole file or none of it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    pq.write_table(
+        table.replace_schema_metadata(None).combine_chunks(),
+        unfinished,
+        compression="zstd",
+        row_group_size=1 << 20,
+        store_schema=False,
+    )
+    os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write a DataFrame, without its index, as `write` does."""
+    write(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+def read_frame(path: Path, *, made_by: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a table that a stage wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is no Parquet, or lacks one of `columns`; names the stage
+        `made_by` to run again.
+    """
+    next_step = f"dvc repro {made_by}"
+    if not path.is_file():
+        raise DataError(f"{path} was expected as output of {made_by}, and is not there", next_step)
+    found = _schema_of(path, next_step)
+    for column in columns or []:
+        if column not in found.names:
+            raise DataError(f"{path} lacks {column!r}{_nearest(column, found.names)}", next_step)
+    frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas(date_as_object=False)
+    return frame
+
+
+def partition_path(folder: Path, day: date) -> Path:
+    """Where the rows that became known on `day` stand; a new day adds a file, rewrites none."""
+    return folder / f"{day.isoformat()}.parquet"
+
+
+def partitions(folder: Path) -> dict[date, Path]:
+    """The files of a partitioned table by the day on which their rows became known, in order.
+
+    Raises
+    ------
+    DataError
+        If a Parquet file is not named by its day.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.parquet")):
+        try:
+            found[date.fromisoformat(path.stem)] = path
+        except ValueError:
+            raise DataError(
+                f"{folder} holds {path.name}, expected files named by their day of ingestion, "
+                "such as 2017-03-31.parquet",
+                f"move {path} out of {folder}",
+            ) from None
+    return found
+
+
+def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag_days: int) -> date:
+    """Make the view ``transactions`` of all rows known by a date.
+
+    Returns
+    -------
+    date
+        The first day on which nothing is known: one after the newest partition, at most `known_by`.
+        Windows that reach beyond it can't be labelled yet, however late it is.
+
+    Raises
+    ------
+    DataError
+        If there are none, they end more than `max_lag_days` before `known_by`, or a file does not
+        have the canonical columns.
+    """
+    found = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day <= known_by}
+    if not found:
+        raise DataError(
+            f"{paths.TRANSACTIONS} holds no transactions that were known by {known_by}",
+            "evergreen ingest, or `dvc pull` where a remote has them",
+        )
+    complete_until = min(max(found) + timedelta(days=1), known_by)
+    if (known_by - complete_until).days > max_lag_days:
+        raise DataError(
+            f"{paths.TRANSACTIONS} ends on {max(found)}, expected rows until "
+            f"{known_by - timedelta(days=max_lag_days + 1)} or later "
+            f"(as_of {known_by}, data.max_lag_days {max_lag_days}): what looks like clients who "
+            "stay away would be data that has not come",
+            f"evergreen ingest ... --through {known_by}, or an earlier as_of in {paths.PARAMS}",
+        )
+    _view(con, "transactions", list(found.values()), TRANSACTIONS, known_by)
+    return complete_until
+
+
+def view_notes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
+    """Make the view ``notes`` of all notes known by a date; it is empty where there are none."""
+    found = [path for day, path in partitions(paths.NOTES).items() if day <= known_by]
+    _view(con, "notes", found, NOTES, known_by)
+
+
+def _view(
+    con: duckdb.DuckDBPyConnection, name: str, files: list[Path], schema: pa.Schema, known_by: date
+) -> None:
+    for path in files:
+        check_schema(path, schema)
+    if not files:
+        con.register(name, schema.empty_table())
+        return
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    con.execute(
+        f"create view {name} as select * from read_parquet([{names}]) "
+        f"where ingested_on <= date '{known_by}'"
+    )
+
+
+def check_schema(path: Path, expected: pa.Schema) -> None:
+    """Compare a file's columns with the canonical ones.
+
+    Raises
+    ------
+    DataError
+        Naming the first column that is missing or of another type, and the nearest one found.
+    """
+    next_step = f"restore {path} with `dvc checkout`, or ingest it again"
+    found = _schema_of(path, next_step)
+    for field in expected:
+        if field.name not in found.names:
+            raise DataError(
+                f"{path} lacks {field.name!r}{_nearest(field.name, found.names)}", next_step
+            )
+        if found.field(field.name).type != field.type:
+            raise DataError(
+                f"{path} has {field.name!r} as {found.field(field.name).type}, "
+                f"expected {field.type}",
+                next_step,
+            )
+
+
+def _schema_of(path: Path, next_step: str) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except pa.ArrowInvalid as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} is not readable as Parquet: {reason}", next_step) from None
+
+
+def _nearest(column: str, found: list[str]) -> str:
+    near = difflib.get_close_matches(column, found, n=1)
+    return f" (found: {', '.join(found)}" + (f"; nearest: {near[0]!r})" if near else ")")
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Every day from `first` to `last`, both included."""
+    for offset in range((last - first).days + 1):
+        yield first + timedelta(days=offset)

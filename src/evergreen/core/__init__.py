@@ -1,0 +1,1 @@
+"""Pure functions of the domain: no files, no clock, no global state."""

@@ -1,0 +1,181 @@
+"""The extractor: from events to the columns of a model, fitted rarely and then frozen.
+
+Fitted on training clients only and kept with every model that was trained on its columns: if the
+vocabulary were fitted again on each batch, column k would change its meaning from run to run, and
+neither a warm start nor a comparison would mean anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from evergreen.core import features
+from evergreen.core.text import TextModel, fit_text, read_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import date
+
+    import duckdb
+
+TextForm = Literal["components", "terms"]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Which columns a model sees, and how they come from events.
+
+    Attributes
+    ----------
+    fitted_on
+        Nothing known later than this date went into it.
+    windows_days, year_ago_days, minor_units
+        As for `evergreen.core.features.numeric_features`.
+    numeric
+        The numeric features in use.
+    left_out
+        The numeric features that the history can't support yet, each with the reason.
+    max_chars
+        How much of one text is read.
+    text
+        None for a data set without text.
+    """
+
+    fitted_on: date
+    windows_days: tuple[int, ...]
+    year_ago_days: int
+    minor_units: int
+    numeric: tuple[str, ...]
+    left_out: dict[str, str]
+    max_chars: int
+    text: TextModel | None
+
+    def columns(self, form: TextForm) -> list[str]:
+        """The names of a model's columns, in order, where it takes the text in this form."""
+        return [*self.numeric, *self._text_names(form)]
+
+    def _text_names(self, form: TextForm) -> list[str]:
+        if self.text is None:
+            return []
+        if form == "components":
+            return [f"text_{k:02d}" for k in range(len(self.text.components))]
+        return [f"term_{term.replace(' ', '__')}" for term in self.text.terms]
+
+    def transform(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        rows: pd.DataFrame,
+        *,
+        text: Collection[TextForm] = frozenset({"components"}),
+    ) -> pd.DataFrame:
+        """Compute the columns of some snapshots; training and serving both come through here.
+
+        Parameters
+        ----------
+        con
+            A connection with the tables ``ledger``, ``texts`` and ``text_ledger``.
+        rows
+            client_id (string) and observed_on (date), one row for each snapshot.
+        text
+            Which forms of the text are wanted.
+
+        Returns
+        -------
+        pandas.DataFrame
+            float64, one row for each of `rows` in the same order. Numeric features may be NaN.
+        """
+        numeric = features.numeric_features(
+            con,
+            rows,
+            windows_days=self.windows_days,
+            year_ago_days=self.year_ago_days,
+            minor_units=self.minor_units,
+        )[list(self.numeric)]
+        if self.text is None or not text:
+            return numeric
+        weights = self.text.weights(read_documents(con, rows))
+        parts = [numeric]
+        if "components" in text:
+            reduced = self.text.reduce(weights)
+            parts.append(pd.DataFrame(reduced, columns=self._text_names("components")))
+        if "terms" in text:
+            parts.append(pd.DataFrame(weights.toarray(), columns=self._text_names("terms")))
+        return pd.concat(parts, axis=1)
+
+
+def fit_extractor(
+    con: duckdb.DuckDBPyConnection,
+    rows: pd.DataFrame,
+    *,
+    fitted_on: date,
+    windows_days: Sequence[int],
+    year_ago_days: int,
+    minor_units: int,
+    support: float,
+    max_chars: int,
+    text: dict[str, int] | None,
+    seed: int,
+) -> Extractor:
+    """Decide which numeric features the history supports, and fit the text model.
+
+    Parameters
+    ----------
+    con
+        A connection with the tables ``ledger``, ``texts`` and ``text_ledger``.
+    rows
+        client_id and observed_on of the training snapshots: no held-out client among them.
+    fitted_on
+        The texts of the training clients that were known by this date are read.
+    support
+        A feature that looks back L days is kept if at least this share of `rows` lies L days or
+        more after the beginning of the history. One that is the same for all rows is left out.
+    text
+        Arguments of `evergreen.core.text.fit_text`; None to leave text out.
+    """
+    needs = features.lookbacks(windows_days)
+    left_out = _unsupported(con, rows, needs, support)
+    numeric = features.numeric_features(
+        con,
+        rows,
+        windows_days=windows_days,
+        year_ago_days=year_ago_days,
+        minor_units=minor_units,
+    )
+    first = numeric.iloc[0]
+    for name in numeric.columns[(numeric.eq(first) | (numeric.isna() & first.isna())).all()]:
+        left_out.setdefault(name, "is the same for all training snapshots")
+    model = None
+    if text is not None:
+        clients = pd.DataFrame({"client_id": sorted(set(rows["client_id"]))})
+        with threadpool_limits(1):  # the same bytes, however many cores there are
+            documents = read_documents(con, clients.assign(observed_on=fitted_on))
+            model = fit_text(documents, seed=seed, **text)
+    return Extractor(
+        fitted_on=fitted_on,
+        windows_days=tuple(windows_days),
+        year_ago_days=year_ago_days,
+        minor_units=minor_units,
+        numeric=tuple(name for name in needs if name not in left_out),
+        left_out=left_out,
+        max_chars=max_chars,
+        text=model,
+    )
+
+
+def _unsupported(
+    con: duckdb.DuckDBPyConnection, rows: pd.DataFrame, needs: dict[str, int], support: float
+) -> dict[str, str]:
+    [(start,)] = con.sql("select min(greatest(day, known_on - 1)) from ledger").fetchall()
+    behind = pd.to_datetime(rows["observed_on"]) - pd.Timestamp(start)
+    days = behind.dt.days.to_numpy()
+    reached = {name: float(np.mean(days >= lookback)) for name, lookback in needs.items()}
+    return {
+        name: f"looks back {needs[name]} days, which {share:.0%} of the training snapshots have"
+        for name, share in reached.items()
+        if needs[name] and share < support
+    }

@@ -1,0 +1,79 @@
+"""Labels: what became of each snapshot, in every version in which it was ever known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import duckdb
+
+RULES = {
+    "purchase": "(purchases > 0)::int::double",
+    "no_purchase": "(purchases <= 0)::int::double",
+    "net_spend": "greatest(spend, 0)::double / {minor_units}",
+}
+"""SQL for each label of `params.yaml`, over the sums within the label window."""
+
+
+def insert_labels(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    target: str,
+    label: Literal["purchase", "no_purchase", "net_spend"],
+    horizon_days: int,
+    complete_until: date,
+    minor_units: int,
+) -> None:
+    """Add a target's labels to the table ``labels``, which is made where there is none.
+
+    The window of a snapshot is [observed_on, observed_on + horizon_days): its events lie on or
+    after observed_on, where those of the features lie before. The label matures when the window is
+    over, and is known_on the later of that day and the ingestion of what made it. A row that comes
+    late and changes the value makes a further version, from its own day on; one that changes
+    nothing makes none. A window that reaches beyond `complete_until` has no label.
+
+    Columns: target, client_id, observed_on, holdout, label (float64; money in major units),
+    known_on, superseded_on (date; null for the version that holds now).
+    """
+    rule = RULES[label].format(minor_units=minor_units)
+    con.execute(
+        "create table if not exists labels (target varchar, client_id varchar, observed_on date,"
+        " holdout boolean, label double, known_on date, superseded_on date)"
+    )
+    con.execute(
+        f"""
+        insert into labels
+        with matured as (
+            select *, observed_on + $horizon as matured_on from snapshots
+            where observed_on + $horizon <= $complete_until
+        ), changes as (
+            select client_id, observed_on, matured_on as known_on, 0 as purchases, 0 as spend
+            from matured
+            union all
+            select m.client_id, m.observed_on, greatest(m.matured_on, l.known_on),
+                   l.purchases, l.spend
+            from matured m join ledger l on l.client_id = m.client_id
+                and l.day >= m.observed_on and l.day < m.matured_on
+        ), sums as (
+            select client_id, observed_on, known_on,
+                   sum(sum(purchases)) over so_far as purchases,
+                   sum(sum(spend)) over so_far as spend
+            from changes group by client_id, observed_on, known_on
+            window so_far as (partition by client_id, observed_on order by known_on)
+        ), versions as (
+            select client_id, observed_on, known_on, {rule} as label,
+                   lag({rule}) over (
+                       partition by client_id, observed_on order by known_on) as previous
+            from sums
+        )
+        select $target, v.client_id, v.observed_on, s.holdout, v.label, v.known_on,
+               lead(v.known_on) over (
+                   partition by v.client_id, v.observed_on order by v.known_on)
+        from versions v join snapshots s using (client_id, observed_on)
+        where v.previous is null or v.label <> v.previous
+        order by observed_on, client_id, known_on
+        """,
+        {"horizon": horizon_days, "complete_until": complete_until, "target": target},
+    )

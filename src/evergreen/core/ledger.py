@@ -1,0 +1,48 @@
+"""What is known of each client's purchases, day by day: the base of labels and features.
+
+Events become known on ``ingested_on``, which may be later than their own date, and a later row
+may change an invoice that was known already (a return, a correction). So the ledger holds
+*changes*: whoever sums the changes of a day that were known by some date gets what was known of
+that day then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the table ``ledger`` from the view ``transactions``.
+
+    Columns: client_id, day (date of the event), known_on (date), and the changes, all integers:
+    purchases (invoices with a positive total), returns (invoices with a negative total), spend and
+    returned (minor units of money; spend is net of returns, returned is positive).
+    """
+    con.execute(
+        """
+        create table ledger as
+        with changes as (
+            select client_id, invoice_id, timestamp::date as day, ingested_on as known_on,
+                   sum(amount_minor) as spend
+            from transactions group by all
+        ), totals as (
+            select *, coalesce(sum(spend) over earlier, 0) as before,
+                   coalesce(sum(spend) over earlier, 0) + spend as after
+            from changes
+            window earlier as (
+                partition by client_id, invoice_id, day order by known_on
+                rows between unbounded preceding and 1 preceding
+            )
+        )
+        select client_id, day, known_on,
+               sum((after > 0)::int - (before > 0)::int)::bigint as purchases,
+               sum((after < 0)::int - (before < 0)::int)::bigint as returns,
+               sum(spend)::bigint as spend,
+               sum(greatest(-after, 0) - greatest(-before, 0))::bigint as returned
+        from totals group by all
+        order by client_id, day, known_on
+        """
+    )

@@ -1,0 +1,80 @@
+"""Which labels a run uses: to train in full, to update, to judge."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pandas as pd
+
+KEYS = ["client_id", "observed_on"]
+
+
+def as_known(labels: pd.DataFrame, *, by: date) -> pd.DataFrame:
+    """The version of each label that held on a date.
+
+    Parameters
+    ----------
+    labels
+        All versions, as the stage ``collect_labels`` writes them.
+    by
+        Labels known later, and corrections known later, do not exist yet.
+    """
+    known = labels["known_on"] <= pd.Timestamp(by)
+    current = labels["superseded_on"].isna() | (labels["superseded_on"] > pd.Timestamp(by))
+    return labels[known & current]
+
+
+def to_train(labels: pd.DataFrame, *, by: date, max_age_days: int) -> pd.DataFrame:
+    """The labels of a full retrain: as known by a date, no held-out client, not too old."""
+    known = as_known(labels, by=by)
+    recent = known["observed_on"] > pd.Timestamp(by - timedelta(days=max_age_days))
+    return known[recent & ~known["holdout"]]
+
+
+def to_update(
+    labels: pd.DataFrame, *, by: date, after: date, replay_share: float, replay_days: int, seed: int
+) -> pd.DataFrame:
+    """The labels of one target that a champion has not learned from, and older ones to repeat.
+
+    New are those of training clients that became known after what the champion was trained
+    through: each label once, and a corrected one again as what it is now. Among the labels known
+    in the `replay_days` before, as many as `replay_share` of the new ones are drawn by lot, so
+    that one day's clients don't drive out what was learned before.
+
+    Returns
+    -------
+    DataFrame
+        The labels, new ones first, with a further column ``replay`` (bool).
+    """
+    known = as_known(labels, by=by)
+    trained = known[~known["holdout"]]
+    age = (pd.Timestamp(after) - trained["known_on"]).dt.days
+    new = trained[age < 0]
+    older = trained[(age >= 0) & (age < replay_days)]
+    wanted = min(len(older), round(replay_share * len(new)))
+    replay = older.sample(wanted, random_state=seed).sort_index()
+    return pd.concat([new.assign(replay=False), replay.assign(replay=True)], ignore_index=True)
+
+
+def to_judge(
+    labels: pd.DataFrame, *, by: date, window_days: int, target_rows: int, max_window_days: int
+) -> pd.DataFrame:
+    """The labels of one target on which models are compared: held-out clients, lately known.
+
+    Those that became known in the last `window_days`, or in as many more days as it takes to have
+    `target_rows` of them, but in no more than `max_window_days`.
+    """
+    known = as_known(labels, by=by)
+    age = (pd.Timestamp(by) - known["known_on"]).dt.days
+    held_out = known[known["holdout"] & (age < max_window_days)]
+    age = age[held_out.index]
+    # `age` of the row that makes the target complete: all rows of that day are taken.
+    needed = age.sort_values().iloc[target_rows - 1] if len(age) >= target_rows else age.max()
+    judged: pd.DataFrame = held_out[age < max(window_days, needed + 1)] if len(age) else held_out
+    return judged
+
+
+def snapshots_of(labels: pd.DataFrame) -> pd.DataFrame:
+    """The distinct snapshots of some labels, ordered by day and client."""
+    keys = labels[KEYS].drop_duplicates()
+    return keys.sort_values(KEYS[::-1]).reset_index(drop=True)

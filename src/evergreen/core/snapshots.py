@@ -1,0 +1,65 @@
+"""Snapshots: which clients are observed on which days, and which clients are held out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import duckdb
+
+
+def create_snapshots(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    as_of: date,
+    every_days: int,
+    burn_in_days: int,
+    holdout_share: float,
+    holdout_salt: str,
+) -> None:
+    """Make the table ``snapshots`` from the table ``ledger``.
+
+    Client c is observed on the days on which (day number + hash(c)) mod `every_days` is 0, from
+    the first day on that something was known of the client: an even daily stream of clients
+    instead of one burst a month. In the first `burn_in_days` of the history nobody is observed, as
+    all clients look new then. Whether a client is held out depends on its id and the salt alone,
+    so no later run can train on one that was ever held out.
+
+    Columns: client_id, observed_on (date), holdout (boolean), ordered by both.
+    """
+    con.execute(
+        f"""
+        create table snapshots as
+        with clients as (
+            select client_id, min(greatest(day + 1, known_on)) as since
+            from ledger group by client_id
+        ), placed as (
+            select client_id, {_hash("'slot:'")} % $every as slot,
+                   {_hash("'holdout:' || $salt || ':'")} < $share * 4294967296 as holdout,
+                   greatest(since, min(since) over () + $burn_in) - date '1970-01-01' as first
+            from clients
+        ), days as (
+            select client_id, holdout, unnest(range(
+                first + (($every - (first + slot) % $every) % $every)::bigint,
+                date '{as_of}' - date '1970-01-01' + 1,
+                $every
+            )) as number
+            from placed
+        )
+        select client_id, date '1970-01-01' + number::int as observed_on, holdout
+        from days order by observed_on, client_id
+        """,
+        {
+            "every": every_days,
+            "burn_in": burn_in_days,
+            "share": holdout_share,
+            "salt": holdout_salt,
+        },
+    )
+
+
+def _hash(prefix: str) -> str:
+    """SQL for a whole number from 0 to 2^32 - 1 that depends on the client's id alone."""
+    return f"('0x' || left(sha256({prefix} || client_id), 8))::ubigint::bigint"

@@ -1,0 +1,231 @@
+"""TF-IDF of everything that was written about a client, and its reduction for tree models.
+
+scikit-learn is imported where it is used: it takes seconds, and most stages only read what was
+fitted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+    from sklearn.feature_extraction.text import CountVectorizer
+
+DECIMALS = 7
+"""Decimals kept of the reduction, so that the last bits of a linear algebra library don't show."""
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A fitted vocabulary with its weights and its reduction by truncated SVD.
+
+    Attributes
+    ----------
+    terms
+        The vocabulary, in alphabetical order.
+    idf
+        Inverse document frequency of each term, float64 (terms,).
+    components
+        Right singular vectors, float64 (components, terms).
+    ngram_max
+        The longest sequence of words that counts as a term.
+    clients
+        On the texts of how many clients it was fitted.
+    """
+
+    terms: tuple[str, ...]
+    idf: np.ndarray
+    components: np.ndarray
+    ngram_max: int
+    clients: int
+
+    def weights(self, documents: Documents) -> sparse.csr_matrix:
+        """TF-IDF, float64 (documents, terms): (1 + log count) * idf, each row of length one.
+
+        The logarithm keeps a client with a long history from being all milk and bread.
+        """
+        from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
+
+        vectorizer = _vectorizer(self.ngram_max, vocabulary=list(self.terms))
+        transformer = TfidfTransformer(sublinear_tf=True)
+        transformer.idf_ = self.idf
+        return transformer.transform(documents.count(vectorizer.transform))
+
+    def reduce(self, weights: sparse.csr_matrix) -> np.ndarray:
+        """The weights in few columns, float64 (documents, components)."""
+        reduced: np.ndarray = np.round(weights @ self.components.T, DECIMALS) + 0.0
+        return reduced
+
+    def unknown_share(self, documents: Documents) -> float | None:
+        """Out-of-vocabulary rate: the share of words that are not terms; None without words."""
+        words = _vectorizer(1).build_analyzer()
+        known = {word for term in self.terms for word in term.split()}
+        found = [words(text) for text in documents.texts]
+        every = documents.occurrences @ np.array([len(w) for w in found], dtype=np.int64)
+        missed = documents.occurrences @ np.array(
+            [sum(word not in known for word in w) for w in found], dtype=np.int64
+        )
+        return float(missed / every) if every else None
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The texts of some clients, each distinct text once: a document is a row of `counts`.
+
+    Attributes
+    ----------
+    texts
+        The distinct texts.
+    counts
+        How often each stands in each document, int64 (documents, texts).
+    """
+
+    texts: list[str]
+    counts: sparse.csr_matrix
+
+    @property
+    def occurrences(self) -> np.ndarray:
+        """How often each text stands in all documents, int64 (texts,)."""
+        return np.asarray(self.counts.sum(axis=0)).ravel()
+
+    def count(self, vectorize: Callable[[list[str]], sparse.csr_matrix]) -> sparse.csr_matrix:
+        """Term counts of the documents, from those of the distinct texts.
+
+        The same as counting the terms of all texts joined, but each text is read once however
+        often it was bought, and no term runs across the border of two texts.
+        """
+        return (self.counts @ vectorize(self.texts)).tocsr()
+
+
+def create_texts(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
+    """Make the tables ``texts`` and ``text_ledger`` from the views of transactions and notes.
+
+    ``texts``: text_id, text (cut to `max_chars`), each distinct text once, in alphabetical order.
+    ``text_ledger``: client_id, day (of the event), known_on, text_id, times.
+    """
+    con.execute(
+        """
+        create table text_ledger as
+        select client_id, timestamp::date as day, ingested_on as known_on,
+               left(text, $max_chars) as text, count(*) as times
+        from (
+            select client_id, timestamp, ingested_on, text from transactions
+            union all
+            select client_id, timestamp, ingested_on, text from notes
+        )
+        where text is not null group by all
+        """,
+        {"max_chars": max_chars},
+    )
+    con.execute(
+        """
+        create table texts as
+        select (row_number() over (order by text) - 1)::int as text_id, text
+        from (select distinct text from text_ledger);
+        create or replace table text_ledger as
+        select client_id, day, known_on, text_id, times from text_ledger join texts using (text);
+        """
+    )
+
+
+def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Documents:
+    """Everything written about each client and known at the snapshot.
+
+    Parameters
+    ----------
+    con
+        A connection with the tables of `create_texts`.
+    rows
+        client_id (string) and observed_on (date); a document for each row, in the same order.
+        Only texts of days before observed_on that were known by then are read.
+    """
+    keys = pd.DataFrame(
+        {
+            "row": np.arange(len(rows), dtype=np.int32),
+            "client_id": rows["client_id"].to_numpy(),
+            "observed_on": pd.to_datetime(rows["observed_on"]).to_numpy(),
+        }
+    )
+    con.register("document_rows", keys)
+    found = con.sql(
+        """
+        select r.row, t.text_id, sum(t.times)::bigint as times
+        from document_rows r join text_ledger t on t.client_id = r.client_id
+            and t.day < r.observed_on::date and t.known_on <= r.observed_on::date
+        group by all order by r.row, t.text_id
+        """
+    ).fetchnumpy()
+    con.unregister("document_rows")
+    texts = [text for (text,) in con.sql("select text from texts order by text_id").fetchall()]
+    counts = sparse.csr_matrix(
+        (found["times"], (found["row"], found["text_id"])), shape=(len(rows), len(texts))
+    )
+    return Documents(texts, counts)
+
+
+def fit_text(
+    documents: Documents,
+    *,
+    max_terms: int,
+    min_clients: int,
+    ngram_max: int,
+    components: int,
+    seed: int,
+) -> TextModel | None:
+    """Choose the vocabulary and fit weights and reduction on one document a client.
+
+    The most frequent terms that at least `min_clients` clients have; ties go by the alphabet. The
+    reduction is a truncated SVD (Halko, Martinsson, Tropp 2011, randomized range finder).
+
+    Returns
+    -------
+    TextModel or None
+        None where no term is left, as in a data set without text.
+    """
+    from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
+    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415
+
+    vectorizer = _vectorizer(ngram_max)
+    try:
+        counts = documents.count(vectorizer.fit_transform)
+    except ValueError:  # scikit-learn's word for an empty vocabulary
+        return None
+    names = vectorizer.get_feature_names_out()
+    clients_of_term = counts.getnnz(axis=0)
+    frequency = np.asarray(counts.sum(axis=0)).ravel()
+    by_frequency = np.lexsort((names, -frequency))
+    kept = np.sort([k for k in by_frequency if clients_of_term[k] >= min_clients][:max_terms])
+    if len(kept) == 0:
+        return None
+    transformer = TfidfTransformer(sublinear_tf=True)
+    weights = transformer.fit_transform(counts[:, kept])
+    rank = min(components, len(kept) - 1, weights.shape[0] - 1)
+    basis = np.zeros((0, len(kept)))
+    if rank > 0:
+        _, _, basis = randomized_svd(weights, rank, random_state=seed)
+    return TextModel(
+        terms=tuple(names[kept]),
+        idf=transformer.idf_,
+        components=np.round(basis, DECIMALS) + 0.0,
+        ngram_max=ngram_max,
+        clients=int(np.count_nonzero(counts.getnnz(axis=1))),
+    )
+
+
+def _vectorizer(ngram_max: int, vocabulary: list[str] | None = None) -> CountVectorizer:
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415
+
+    return CountVectorizer(
+        strip_accents="unicode",
+        ngram_range=(1, ngram_max),
+        vocabulary=vocabulary,
+        dtype=np.int64,
+    )

@@ -1,0 +1,68 @@
+"""Extractors on disk: plain JSON and NumPy arrays, no pickle."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evergreen.core.extractor import Extractor
+from evergreen.core.text import TextModel
+from evergreen.store import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def save_extractor(extractor: Extractor, folder: Path) -> str:
+    """Write an extractor and return its digest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = extractor.text
+    content = {
+        "fitted_on": extractor.fitted_on.isoformat(),
+        "windows_days": list(extractor.windows_days),
+        "year_ago_days": extractor.year_ago_days,
+        "minor_units": extractor.minor_units,
+        "numeric": list(extractor.numeric),
+        "left_out": extractor.left_out,
+        "max_chars": extractor.max_chars,
+        "text": text
+        and {"terms": list(text.terms), "ngram_max": text.ngram_max, "clients": text.clients},
+    }
+    files.write_json(content, folder / "extractor.json")
+    if text is not None:
+        np.save(folder / "idf.npy", text.idf, allow_pickle=False)
+        np.save(folder / "components.npy", text.components, allow_pickle=False)
+    return digest(folder)
+
+
+def load_extractor(folder: Path) -> Extractor:
+    """Read an extractor; what `save_extractor` wrote comes back equal.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or not readable.
+    """
+    content = files.read_json(folder / "extractor.json", next_step="dvc repro featurize")
+    text = content.pop("text")
+    model = text and TextModel(
+        terms=tuple(text["terms"]),
+        idf=np.load(folder / "idf.npy", allow_pickle=False),
+        components=np.load(folder / "components.npy", allow_pickle=False),
+        ngram_max=text["ngram_max"],
+        clients=text["clients"],
+    )
+    return Extractor(
+        fitted_on=date.fromisoformat(content.pop("fitted_on")),
+        windows_days=tuple(content.pop("windows_days")),
+        numeric=tuple(content.pop("numeric")),
+        text=model,
+        **content,
+    )
+
+
+def digest(folder: Path) -> str:
+    """What an extractor is known by: the digest of its files."""
+    return files.digest_of(files.digests(folder))

@@ -1,0 +1,52 @@
+"""Feature tables on disk: one file for each extractor in play, and the labels beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evergreen.core.rows import KEYS
+from evergreen.store import tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+LABELS = "labels.parquet"
+SNAPSHOTS = "snapshots.parquet"
+
+
+def features_path(folder: Path, extractor: str) -> Path:
+    """Where the columns stand that the extractor with this digest made."""
+    return folder / f"{extractor[:16]}.parquet"
+
+
+def write_features(folder: Path, extractor: str, rows: pd.DataFrame, columns: pd.DataFrame) -> None:
+    """Write the features of some snapshots, next to the snapshots' keys."""
+    frame = columns.copy(deep=False)
+    for position, key in enumerate(KEYS):
+        frame.insert(position, key, rows[key].to_numpy())
+    tables.write_frame(frame, features_path(folder, extractor))
+
+
+def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFrame:
+    """Read client_id, observed_on and some columns that an extractor made.
+
+    Raises
+    ------
+    DataError
+        If the file, or a column, is missing.
+    """
+    path = features_path(folder, extractor)
+    return tables.read_frame(path, made_by="featurize", columns=[*KEYS, *columns])
+
+
+def read_labels(folder: Path, target: str) -> pd.DataFrame:
+    """Read the labels of one target, in the order in which `featurize` wrote them."""
+    labels = tables.read_frame(folder / LABELS, made_by="featurize")
+    return labels[labels["target"] == target].reset_index(drop=True)
+
+
+def with_features(labels: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """The features of each label, in the order of the labels."""
+    return labels[KEYS].merge(features, on=KEYS, how="left", validate="many_to_one")

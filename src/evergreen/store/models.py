@@ -1,0 +1,192 @@
+"""Models on disk: an estimator, its extractor and a manifest that vouches for both."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from threadpoolctl import threadpool_info
+
+from evergreen.core import estimators
+from evergreen.errors import ModelError
+from evergreen.store import extractors, files
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+    from evergreen.core.estimators import Estimator
+    from evergreen.core.extractor import Extractor
+
+MANIFEST = "manifest.json"
+SKIPPED = "skipped.json"
+"""Beside the candidates of a stage: why a target has none, by its name."""
+LIBRARIES = ("duckdb", "joblib", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+Origin = Literal["full", "incremental"]
+
+
+class Manifest(BaseModel):
+    """What a model is, where it comes from, and the digests of its files.
+
+    `version` names the date, the origin and the content; `trained_through` is the last day on
+    which a label of its training became known; `label_cap` and `label_mean` are the 99.9 %
+    quantile and the mean of the labels trained on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str
+    kind: Literal["binary", "regression"]
+    label: str
+    horizon_days: int
+    estimator: str
+    settings: dict[str, Any]
+    origin: Origin
+    parent: str | None
+    updates: int
+    as_of: str
+    trained_through: str
+    rows: int
+    clients: int
+    label_mean: float
+    label_cap: float
+    seed: int
+    text_form: Literal["components", "terms"]
+    features: dict[str, str]
+    extractor: str
+    extractor_fitted_on: str
+    holdout: dict[str, float | str]
+    data: dict[str, str]
+    libraries: dict[str, str]
+    platform: str
+    baselines: dict[str, dict[str, float | str]]
+    files: dict[str, str]
+    version: str
+
+    def check_target(self, *, label: str, horizon_days: int) -> bool:
+        """Whether the model predicts what the settings ask for today."""
+        return self.label == label and self.horizon_days == horizon_days
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model whose files are what its manifest says; what is in them is read when needed."""
+
+    folder: Path
+    manifest: Manifest
+
+    @cached_property
+    def estimator(self) -> Estimator:
+        """The fitted estimator."""
+        return estimators.load(self.manifest.estimator, self.folder / "estimator")
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """The extractor that it was trained with."""
+        return extractors.load_extractor(self.folder / "extractor")
+
+    def predict(self, features: pd.DataFrame) -> np.ndarray:
+        """Predict from the extractor's columns: float64 (n,), a probability or an amount."""
+        return self.estimator.predict(features[list(self.manifest.features)])
+
+
+def platform_class() -> str:
+    """What equal bytes are promised within: architecture, system, and the CPU as BLAS sees it."""
+    blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    names = sorted({f"{b['internal_api']}-{b.get('architecture', 'any')}" for b in blas})
+    return "-".join([platform.machine(), platform.system(), *names]).lower()
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of everything that a model's bytes depend on."""
+    return {name: installed(name) for name in LIBRARIES}
+
+
+def save_model(
+    folder: Path, *, estimator: Estimator, extractor_folder: Path, about: dict[str, Any]
+) -> Manifest:
+    """Write a model's folder; its version is derived from all that is in it.
+
+    Parameters
+    ----------
+    folder
+        Emptied first.
+    extractor_folder
+        Copied in, so that the model can always be used on its own.
+    about
+        The fields of `Manifest` that only the caller knows.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    estimator.save(folder / "estimator")
+    shutil.copytree(extractor_folder, folder / "extractor")
+    content = about | {
+        "extractor": extractors.digest(folder / "extractor"),
+        "libraries": library_versions(),
+        "platform": platform_class(),
+        "files": files.digests(folder),
+    }
+    version = f"{content['as_of']}-{content['origin']}-{files.digest_of(content)[:8]}"
+    manifest = Manifest(**content, version=version)
+    files.write_json(manifest.model_dump(), folder / MANIFEST)
+    return manifest
+
+
+def load_model(folder: Path) -> Model:
+    """Open a model after checking every file against the manifest; nothing is unpickled before.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, altered or not named by the manifest.
+    """
+    manifest = read_manifest(folder)
+    found = files.digests(folder, apart_from=MANIFEST)
+    for name in sorted(manifest.files.keys() | found.keys()):
+        expected, actual = manifest.files.get(name), found.get(name)
+        if expected != actual:
+            state = "missing" if actual is None else "altered" if expected else "foreign"
+            raise ModelError(
+                f"{folder / name} is {state}: expected SHA-256 {expected}, found {actual}",
+                f"restore it with `dvc checkout --force {folder}`",
+            )
+    return Model(folder, manifest)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a model's manifest.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or does not have the fields of `Manifest`.
+    """
+    path = folder / MANIFEST
+    next_step = f"dvc checkout --force {folder}, or dvc repro"
+    try:
+        return Manifest.model_validate(files.read_json(path, next_step=next_step))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{path}: {field}: {first['msg']}", next_step) from None
+
+
+def about_training(
+    *, as_of: date, labels: pd.Series, known_on: pd.Series, clients: pd.Series
+) -> dict[str, Any]:
+    """The fields of a manifest that follow from the rows trained on."""
+    return {
+        "as_of": as_of.isoformat(),
+        "trained_through": str(known_on.max().date()),
+        "rows": len(labels),
+        "clients": int(clients.nunique()),
+        "label_mean": float(labels.mean()),
+        "label_cap": float(labels.quantile(0.999)),
+    }

@@ -1,0 +1,98 @@
+"""Releases: for each target one model, and a manifest. The champion is a release of a past run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evergreen.errors import ModelError
+from evergreen.store import files, models
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evergreen.store.models import Model
+
+
+@dataclass(frozen=True)
+class Released:
+    """A model in a release.
+
+    Attributes
+    ----------
+    promoted_on
+        The as_of of the run that promoted it.
+    metrics
+        Its figures on the held-out rows of that run.
+    """
+
+    model: Model
+    promoted_on: str
+    metrics: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is, was or will be served: its version, and a verified model for each target."""
+
+    version: str | None
+    released: dict[str, Released]
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The models by target."""
+        return {target: released.model for target, released in self.released.items()}
+
+
+def load_release(folder: Path) -> Release:
+    """Open a release after checking every file of every model.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, altered or foreign, or a model is not the one that was released.
+    """
+    restore = f"dvc checkout --force {folder}"
+    manifest = files.read_json(folder / models.MANIFEST, next_step=f"evergreen pin, or {restore}")
+    released = {}
+    for target, entry in manifest["models"].items():
+        model = models.load_model(folder / target)
+        found = model.manifest.version
+        if found != entry["version"]:
+            raise ModelError(
+                f"{folder / target} is {found}, the release names {entry['version']}", restore
+            )
+        released[target] = Released(model, entry["promoted_on"], entry["metrics"])
+    return Release(manifest["version"], released)
+
+
+def write_release(folder: Path, released: dict[str, Released]) -> str | None:
+    """Assemble a release from models that stand elsewhere; return its version.
+
+    The version follows from the models alone, so a run that promotes nothing writes the very
+    release that its champion was.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    entries = {
+        target: {
+            "version": one.model.manifest.version,
+            "promoted_on": one.promoted_on,
+            "metrics": one.metrics,
+        }
+        for target, one in sorted(released.items())
+    }
+    version = None
+    if entries:
+        newest = max(one.promoted_on for one in released.values())
+        version = f"{newest}-{files.digest_of(entries)[:8]}"
+    for target, one in released.items():
+        shutil.copytree(one.model.folder, folder / target)
+    files.write_json({"models": entries, "version": version}, folder / models.MANIFEST)
+    return version
+
+
+def write_empty_release(folder: Path) -> None:
+    """Write the release that names no model and no version: there is no champion yet."""
+    write_release(folder, {})

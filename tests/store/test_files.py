@@ -1,0 +1,36 @@
+import pytest
+
+from evergreen.errors import ModelError
+from evergreen.store import files
+
+
+def test_json_does_not_depend_on_the_order_of_keys(tmp_path):
+    files.write_json({"b": 1, "a": [1, None, "é"]}, tmp_path / "one")
+    files.write_json({"a": [1, None, "é"], "b": 1}, tmp_path / "two")
+    assert (
+        tmp_path / "one"
+    ).read_text() == '{\n  "a": [\n    1,\n    null,\n    "é"\n  ],\n  "b": 1\n}\n'
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_nan_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json({"loss": float("nan")}, tmp_path / "one")
+
+
+def test_what_is_missing_or_damaged_is_told(tmp_path):
+    (tmp_path / "damaged").write_text("{")
+    with pytest.raises(ModelError, match="not readable as JSON"):
+        files.read_json(tmp_path / "damaged", next_step="dvc repro")
+    with pytest.raises(ModelError, match="was expected, and is not there\nNext: dvc repro"):
+        files.read_json(tmp_path / "missing", next_step="dvc repro")
+
+
+def test_digests_name_every_file_below_a_folder(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a").write_text("x")
+    (tmp_path / "b").write_text("x")
+    (tmp_path / "manifest.json").write_text("x")
+    found = files.digests(tmp_path, apart_from="manifest.json")
+    assert list(found) == ["b", "deep/a"]
+    assert found["b"] == found["deep/a"] == files.sha256(tmp_path / "manifest.json")

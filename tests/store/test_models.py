@@ -1,0 +1,187 @@
+import json
+import pickle
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen.core import estimators
+from evergreen.core.extractor import Extractor
+from evergreen.core.text import TextModel
+from evergreen.errors import ModelError
+from evergreen.store import extractors, models
+from evergreen.store.releases import Released, load_release, write_empty_release, write_release
+
+EXTRACTOR = Extractor(
+    fitted_on=date(2024, 4, 1),
+    windows_days=(7, 28),
+    year_ago_days=28,
+    minor_units=100,
+    numeric=("recency_days", "frequency"),
+    left_out={"season_sin": "looks back 364 days"},
+    max_chars=100,
+    text=TextModel(("bag", "silk"), np.array([1.5, 2.0]), np.eye(2), ngram_max=1, clients=9),
+)
+
+
+def rows(n=200, seed=1):
+    random = np.random.default_rng(seed)
+    X = pd.DataFrame({"recency_days": random.random(n), "frequency": random.random(n)})
+    return X, pd.Series((X["recency_days"] < 0.5).astype(float))
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Save a small model of a target; return its manifest."""
+    extractors.save_extractor(EXTRACTOR, tmp_path / "extractor")
+
+    def saved(target="purchase", name="lightgbm", as_of="2024-04-01", **changes):
+        X, y = rows()
+        about = {
+            "target": target,
+            "kind": "binary",
+            "label": "purchase",
+            "horizon_days": 7,
+            "estimator": name,
+            "settings": {},
+            "origin": "full",
+            "parent": None,
+            "updates": 0,
+            "as_of": as_of,
+            "trained_through": as_of,
+            "rows": len(X),
+            "clients": len(X),
+            "label_mean": 0.5,
+            "label_cap": 1.0,
+            "seed": 1,
+            "text_form": "components",
+            "features": dict.fromkeys(X, "float64"),
+            "extractor_fitted_on": "2024-04-01",
+            "holdout": {"share": 0.25, "salt": "s"},
+            "data": {},
+            "baselines": {},
+        } | changes
+        return models.save_model(
+            tmp_path / target,
+            estimator=estimators.build(name, "binary", {}, seed=1).fit(X, y),
+            extractor_folder=tmp_path / "extractor",
+            about=about,
+        )
+
+    return saved
+
+
+def test_an_extractor_comes_back_equal(tmp_path):
+    extractors.save_extractor(EXTRACTOR, tmp_path / "e")
+    loaded = extractors.load_extractor(tmp_path / "e")
+    np.testing.assert_array_equal(loaded.text.components, EXTRACTOR.text.components)
+    assert extractors.save_extractor(loaded, tmp_path / "f") == extractors.digest(tmp_path / "e")
+
+
+def test_an_extractor_without_text_comes_back(tmp_path):
+    from dataclasses import replace  # noqa: PLC0415
+
+    extractors.save_extractor(replace(EXTRACTOR, text=None), tmp_path / "e")
+    assert extractors.load_extractor(tmp_path / "e").text is None
+
+
+def test_a_model_predicts_the_same_after_loading(save, tmp_path):
+    save()
+    X, y = rows()
+    fitted = estimators.build("lightgbm", "binary", {}, seed=1).fit(X, y)
+    np.testing.assert_array_equal(
+        models.load_model(tmp_path / "purchase").predict(X), fitted.predict(X)
+    )
+
+
+def test_columns_that_a_model_was_not_trained_on_are_not_fed_to_it(save, tmp_path):
+    save()
+    X, _ = rows()
+    model = models.load_model(tmp_path / "purchase")
+    np.testing.assert_array_equal(model.predict(X.assign(shoe_size=42)), model.predict(X))
+
+
+def test_a_version_names_date_origin_and_content(save):
+    first, again, other = save(), save(), save(label_mean=0.4)
+    assert first.version.startswith("2024-04-01-full-")
+    assert first.version == again.version != other.version
+
+
+@pytest.mark.parametrize(
+    ("tamper", "state"),
+    [
+        (lambda f: (f / "estimator" / "model.txt").write_text("tree"), "altered"),
+        (lambda f: (f / "extractor" / "idf.npy").unlink(), "missing"),
+        (lambda f: (f / "estimator" / "more.joblib").write_bytes(b""), "foreign"),
+    ],
+)
+def test_a_model_whose_files_are_not_those_of_its_manifest_is_refused(
+    save, tmp_path, tamper, state
+):
+    save()
+    tamper(tmp_path / "purchase")
+    with pytest.raises(ModelError, match=f"is {state}: expected SHA-256"):
+        models.load_model(tmp_path / "purchase")
+
+
+class Payload:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('the payload ran')",))
+
+
+def test_a_pickle_with_a_payload_is_refused_without_being_run(save, tmp_path):
+    save(name="linear")
+    model = tmp_path / "purchase" / "estimator" / "model.joblib"
+    model.write_bytes(pickle.dumps(Payload()))
+    with pytest.raises(ModelError, match="is altered"):
+        models.load_model(tmp_path / "purchase")
+
+
+def test_a_manifest_that_lacks_a_field_is_refused_by_its_name(save, tmp_path):
+    save()
+    path = tmp_path / "purchase" / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["trained_through"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="trained_through: Field required"):
+        models.load_model(tmp_path / "purchase")
+
+
+def release_of(tmp_path, *targets):
+    """Each target's model, promoted on the date it was trained as of."""
+    opened = {target: models.load_model(tmp_path / target) for target in targets}
+    return {
+        target: Released(model, model.manifest.as_of, {"log_loss": 0.5})
+        for target, model in opened.items()
+    }
+
+
+def test_an_empty_release_has_no_models(tmp_path):
+    write_empty_release(tmp_path / "r")
+    release = load_release(tmp_path / "r")
+    assert (release.version, release.models) == (None, {})
+
+
+def test_a_release_is_named_after_its_newest_model_and_its_content(save, tmp_path):
+    save("purchase"), save("churn", as_of="2024-04-08")
+    version = write_release(tmp_path / "r", release_of(tmp_path, "purchase", "churn"))
+    again = write_release(tmp_path / "s", release_of(tmp_path, "churn", "purchase"))
+    assert version.startswith("2024-04-08-")
+    assert version == again == load_release(tmp_path / "r").version
+
+
+def test_a_model_of_another_release_is_refused(save, tmp_path):
+    save("purchase")
+    write_release(tmp_path / "r", release_of(tmp_path, "purchase"))
+    save("purchase", label_mean=0.1)
+    write_release(tmp_path / "s", release_of(tmp_path, "purchase"))
+    manifest = tmp_path / "r" / "manifest.json"
+    manifest.write_bytes((tmp_path / "s" / "manifest.json").read_bytes())
+    with pytest.raises(ModelError, match="the release names"):
+        load_release(tmp_path / "r")
+
+
+def test_a_folder_without_a_release_says_what_to_do(tmp_path):
+    with pytest.raises(ModelError, match="Next: evergreen pin, or dvc checkout"):
+        load_release(tmp_path / "nothing")

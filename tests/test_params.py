@@ -1,0 +1,142 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evergreen.errors import SettingsError
+from evergreen.params import load_settings, parse_settings
+
+COMMITTED = Path(__file__).parents[1] / "params.yaml"
+
+
+@pytest.fixture
+def values():
+    return yaml.safe_load(COMMITTED.read_text())
+
+
+def changed(values, key, value):
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    return values
+
+
+def test_the_committed_settings_are_valid():
+    settings = load_settings(COMMITTED)
+    assert settings.as_of == date(2017, 4, 1)
+    assert [t.kind for t in settings.targets.values()] == ["binary", "binary", "regression"]
+
+
+def test_every_setting_is_written_out_so_that_dvc_can_compare_it(values):
+    assert parse_settings(values).model_dump(mode="json") == values
+
+
+def test_horizons_are_windows_too(values):
+    settings = parse_settings(changed(values, "targets.purchase.horizon_days", 10))
+    assert settings.windows_days == (7, 10, 14, 28, 56, 91, 182, 364)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("gate.windows_days", 3, "gate.windows_days: unknown key, did you mean 'window_days'?"),
+        ("sede", 3, "sede: unknown key, did you mean 'seed'?"),
+        (
+            "targets.clv.horizon",
+            28,
+            "targets.clv.horizon: unknown key, did you mean 'horizon_days'",
+        ),
+        ("seed", "seven", "seed: found 'seven'; input should be a valid integer"),
+        ("seed", 1.0, "seed: found 1.0; input should be a valid integer"),
+        (
+            "holdout.share",
+            0.9,
+            "holdout.share: found 0.9; input should be less than or equal to 0.5",
+        ),
+        ("holdout.share", 0, "holdout.share: found 0; input should be greater than 0"),
+        ("as_of", "someday", "as_of: found 'someday'; "),
+        ("snapshots.every_days", 0, "snapshots.every_days: found 0; input should be greater than"),
+        (
+            "targets.clv.label",
+            "profit",
+            "targets.clv.label: found 'profit'; input should be 'purch",
+        ),
+        ("targets.clv.estimator", "magic", "targets.clv.estimator: found 'magic'; input should be"),
+        (
+            "features.windows_days",
+            [7, 7],
+            "features.windows_days: found [7, 7]; must be increasing",
+        ),
+        (
+            "estimators.lightgbm.rounds",
+            0,
+            "estimators.lightgbm.rounds: found 0; input should be gre",
+        ),
+        ("targets", {}, "targets: found {}; dictionary should have at least 1 item"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_key_and_what_is_allowed(values, key, value, message):
+    with pytest.raises(SettingsError) as error:
+        parse_settings(changed(values, key, value))
+    assert message in str(error.value)
+    assert "Next: edit params.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "targets.churn.horizon_days",
+            3,
+            "targets.churn.horizon_days is 3, allowed: at least 7, the horizon of targets.purchase",
+        ),
+        (
+            "full_retrain.as_of",
+            "2017-05-01",
+            "full_retrain.as_of is 2017-05-01, allowed: at most as_of, which is 2017-04-01",
+        ),
+        (
+            "gate.max_window_days",
+            7,
+            "max_window_days is 7, allowed: at least window_days, which is 14",
+        ),
+    ],
+)
+def test_contradictions_are_refused(values, key, value, message):
+    with pytest.raises(SettingsError) as error:
+        parse_settings(changed(values, key, value))
+    assert message in str(error.value)
+
+
+def test_a_missing_key_is_named(values):
+    del values["gate"]["min_rows"]
+    with pytest.raises(SettingsError, match=r"gate\.min_rows: missing"):
+        parse_settings(values)
+
+
+def test_a_target_name_that_makes_no_column_is_refused(values):
+    values["targets"]["Big Spender"] = values["targets"]["clv"]
+    with pytest.raises(SettingsError, match="'Big Spender', allowed: lower-case letters"):
+        parse_settings(values)
+
+
+def test_all_mistakes_are_told_at_once(values):
+    values["sede"], values["gate"]["min_rows"] = 1, "many"
+    with pytest.raises(SettingsError) as error:
+        parse_settings(values)
+    assert "sede: unknown key" in str(error.value)
+    assert "gate.min_rows: found 'many'" in str(error.value)
+
+
+def test_a_file_that_is_not_yaml(tmp_path):
+    (tmp_path / "params.yaml").write_text("as_of: [2017")
+    with pytest.raises(SettingsError, match="not readable as YAML"):
+        load_settings(tmp_path / "params.yaml")
+
+
+def test_a_folder_without_settings(tmp_path):
+    with pytest.raises(SettingsError, match="change to the root of the repository"):
+        load_settings(tmp_path / "params.yaml")

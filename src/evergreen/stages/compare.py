@@ -1,0 +1,192 @@
+"""Stage ``compare``: score champion, challengers and baselines on the same held-out rows."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from evergreen import paths
+from evergreen.core import comparison, curves, gate
+from evergreen.core.baselines import Baseline, predict_baseline
+from evergreen.core.losses import LOSS_NAME
+from evergreen.errors import ModelError
+from evergreen.stages.runner import main
+from evergreen.store import figures, files, matrices, models
+from evergreen.store.releases import load_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import pandas as pd
+
+    from evergreen.core.comparison import Comparison
+    from evergreen.params import Settings
+    from evergreen.store.models import Model
+
+
+class Contest(NamedTuple):
+    """Who takes part for one target, and the rows on which they are judged."""
+
+    labels: pd.DataFrame
+    champion: Model | None
+    challengers: dict[str, Model]
+    absent: dict[str, str]
+    full: Model | None
+
+    @property
+    def baselines(self) -> dict[str, Baseline]:
+        """Fitted at the last full retrain, whether or not it takes part."""
+        return self.full.manifest.baselines if self.full else {}
+
+
+def run(settings: Settings) -> Iterator[str]:
+    """Write ``reports/metrics.json``, ``reports/comparison.json``, plot rows and pictures."""
+    champions = load_release(paths.CHAMPION).models
+    metrics, report, scored = {}, {}, {}
+    for name, target in settings.targets.items():
+        contest = _contest(settings, name, champions.get(name))
+        predictions = _predictions(contest)
+        outcome = _compare(settings, name, contest, predictions)
+        metrics[name] = comparison.rounded(outcome.metrics)
+        report[name] = {"loss": LOSS_NAME[target.kind]} | _report(contest, outcome)
+        scored[name] = (target.kind, contest.labels["label"].to_numpy(), predictions)
+        yield f"{name}: {report[name]['verdict']}"
+    files.write_json(metrics, paths.METRICS_REPORT)
+    files.write_json(report, paths.COMPARISON_REPORT)
+    _draw(report, metrics, scored)
+    yield f"pictures: {paths.FIGURES}"
+
+
+def _contest(settings: Settings, name: str, champion: Model | None) -> Contest:
+    if champion is not None:
+        _check_champion(settings, name, champion)
+    found, absent = {}, {}
+    for candidate, folder in paths.CANDIDATES.items():
+        skipped = files.read_json(folder / models.SKIPPED, next_step="dvc repro")
+        if name in skipped:
+            absent[candidate] = skipped[name]
+        else:
+            found[candidate] = models.load_model(folder / name)
+    full = found.get(comparison.FULL)
+    if full is not None and settings.full_retrain.as_of != settings.as_of:
+        del found[comparison.FULL]
+        absent[comparison.FULL] = "no_new_candidate"
+    labels = matrices.read_labels(paths.FEATURES_HOLDOUT, name)
+    return Contest(labels, champion, found, absent, full)
+
+
+def _check_champion(settings: Settings, name: str, champion: Model) -> None:
+    """Refuse a champion that predicts something else, or was trained on held-out clients."""
+    target, manifest = settings.targets[name], champion.manifest
+    expected = {
+        "label": target.label,
+        "horizon_days": target.horizon_days,
+        "holdout": settings.holdout.model_dump(),
+    }
+    for field, value in expected.items():
+        found = getattr(manifest, field)
+        if found != value:
+            raise ModelError(
+                f"the champion of {name} was trained with {field} {found!r}, {paths.PARAMS} says "
+                f"{value!r}: the two can't be compared",
+                f"set {paths.PARAMS} back, or start a new line of models: rm -r {paths.CHAMPION} "
+                "&& evergreen pin",
+            )
+
+
+def _predictions(contest: Contest) -> dict[str, np.ndarray]:
+    """Of every model and baseline, in the order in which they are shown."""
+    reigning = {} if contest.champion is None else {comparison.CHAMPION: contest.champion}
+    known = reigning | contest.challengers
+    made = {name: model.predict(_features(contest, model)) for name, model in known.items()}
+    if contest.full is not None:
+        features = _features(contest, contest.full)
+        made |= {name: predict_baseline(b, features) for name, b in contest.baselines.items()}
+    return made
+
+
+def _features(contest: Contest, model: Model) -> pd.DataFrame:
+    columns = list(model.manifest.features)
+    table = matrices.read_features(paths.FEATURES_HOLDOUT, model.manifest.extractor, columns)
+    return matrices.with_features(contest.labels, table)
+
+
+def _compare(
+    settings: Settings, name: str, contest: Contest, predictions: dict[str, np.ndarray]
+) -> Comparison:
+    limits = settings.gate
+    trained = contest.champion or contest.full
+    return comparison.compare(
+        settings.targets[name].kind,
+        contest.labels["label"],
+        contest.labels["client_id"],
+        champion=predictions.get(comparison.CHAMPION),
+        challengers={challenger: predictions[challenger] for challenger in contest.challengers},
+        baselines={baseline: predictions[baseline] for baseline in contest.baselines},
+        alphas={
+            comparison.INCREMENTAL: limits.alpha_incremental,
+            comparison.FULL: limits.alpha_full,
+        },
+        label_cap=trained.manifest.label_cap if trained else None,
+        label_mean=trained.manifest.label_mean if trained else None,
+        minimum=gate.Minimum(
+            rows=limits.min_rows, minority=limits.min_minority, clients=limits.min_clients
+        ),
+    )
+
+
+def _report(contest: Contest, outcome: Comparison) -> dict[str, Any]:
+    labels, champion = contest.labels, contest.champion
+    verdicts = {name: decision.explain() for name, decision in outcome.decisions.items()}
+    return {
+        "rows": len(labels),
+        "clients": int(labels["client_id"].nunique()),
+        "known_from": str(labels["known_on"].min().date()) if len(labels) else None,
+        "known_through": str(labels["known_on"].max().date()) if len(labels) else None,
+        "champion": champion.manifest.version if champion else None,
+        "opponent": outcome.opponent,
+        "candidates": {
+            name: comparison.rounded(outcome.decisions[name].to_dict())
+            | {"version": model.manifest.version, "explanation": verdicts[name]}
+            for name, model in contest.challengers.items()
+        },
+        "absent": contest.absent,
+        "winner": outcome.winner,
+        "verdict": _verdict(outcome, verdicts, contest.absent),
+    }
+
+
+def _verdict(outcome: Comparison, verdicts: dict[str, str], absent: dict[str, str]) -> str:
+    if outcome.winner is not None:
+        return f"{outcome.winner} {verdicts[outcome.winner]}"
+    if not verdicts:
+        return f"kept: no candidate ({'; '.join(f'{n}: {why}' for n, why in absent.items())})"
+    return "; ".join(f"{name} not promoted, {verdict}" for name, verdict in verdicts.items())
+
+
+def _draw(
+    report: dict[str, Any],
+    metrics: dict[str, Any],
+    scored: dict[str, tuple[gate.Kind, np.ndarray, dict[str, np.ndarray]]],
+) -> None:
+    roc, calibration, gains = curves.plot_rows(scored)
+    shutil.rmtree(paths.PLOT_ROWS, ignore_errors=True)
+    shutil.rmtree(paths.FIGURES, ignore_errors=True)
+    for name, table in (("roc", roc), ("calibration", calibration), ("gains", gains)):
+        files.write_csv(table, paths.PLOT_ROWS / f"{name}.csv")
+    for name, (kind, _, _) in scored.items():
+        figures.draw_target(
+            paths.FIGURES / f"{name}.png",
+            target=name,
+            kind=kind,
+            roc=roc,
+            calibration=calibration,
+            gains=gains,
+            subtitle=report[name]["verdict"],
+            auc={model: values.get("roc_auc") for model, values in metrics[name].items()},
+        )
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,171 @@
+"""Stage ``featurize``: fit the extractor, and make the columns of all rows that this run needs."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen import paths
+from evergreen.core import rows
+from evergreen.core.extractor import Extractor, fit_extractor
+from evergreen.core.text import create_texts
+from evergreen.errors import DataError
+from evergreen.stages.runner import main
+from evergreen.store import extractors, matrices, tables
+from evergreen.store.history import open_history
+from evergreen.store.releases import load_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
+
+    from evergreen.core.extractor import TextForm
+    from evergreen.params import Settings
+    from evergreen.store.models import Model
+
+    InPlay = dict[str, tuple[Extractor, set[TextForm]]]
+
+
+def run(settings: Settings) -> Iterator[str]:
+    """Write ``models/extractor`` and ``data/features/{full,update,holdout,today}``."""
+    con, _ = open_history(
+        known_by=settings.as_of,
+        max_lag_days=settings.data.max_lag_days,
+        threads=settings.compute.threads,
+    )
+    create_texts(con, max_chars=settings.features.text.max_chars)
+    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
+    full = rows.to_train(
+        labels, by=settings.full_retrain.as_of, max_age_days=settings.full_retrain.max_age_days
+    )
+    if full.empty:
+        raise DataError(
+            f"no label of a training client is known by {settings.full_retrain.as_of}, and there "
+            "is nothing to train on",
+            f"a later as_of in {paths.PARAMS}, or data that reaches further back",
+        )
+    extractor = _fit(con, settings, full)
+    shutil.rmtree(paths.EXTRACTOR, ignore_errors=True)
+    digest = extractors.save_extractor(extractor, paths.EXTRACTOR)
+    yield from _about(extractor)
+
+    champions = load_release(paths.CHAMPION).models
+    own = {digest: (extractor, _forms(settings))}
+    inherited = _inherited(champions)
+    both = own | inherited
+    if digest in inherited:
+        both[digest] = (extractor, own[digest][1] | inherited[digest][1])
+    update = _update(settings, labels, champions)
+    holdout = _holdout(settings, labels)
+    snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
+    today = snapshots[snapshots["observed_on"] == pd.Timestamp(settings.as_of)][rows.KEYS]
+    yield _write(paths.FEATURES_FULL, con, own, rows.snapshots_of(full), full)
+    yield _write(paths.FEATURES_UPDATE, con, inherited, rows.snapshots_of(update), update)
+    yield _write(paths.FEATURES_HOLDOUT, con, both, rows.snapshots_of(holdout), holdout)
+    yield _write(paths.FEATURES_TODAY, con, both, today)
+
+
+def _forms(settings: Settings) -> set[TextForm]:
+    return {settings.estimators.of(target.estimator).text for target in settings.targets.values()}
+
+
+def _inherited(champions: dict[str, Model]) -> InPlay:
+    """The extractors that the champions were trained with; targets may differ in theirs."""
+    found: InPlay = {}
+    for model in champions.values():
+        manifest = model.manifest
+        _, forms = found.get(manifest.extractor, (None, set()))
+        found[manifest.extractor] = (model.extractor, forms | {manifest.text_form})
+    return found
+
+
+def _fit(con: duckdb.DuckDBPyConnection, settings: Settings, full: pd.DataFrame) -> Extractor:
+    text = settings.features.text
+    return fit_extractor(
+        con,
+        rows.snapshots_of(full),
+        fitted_on=settings.full_retrain.as_of,
+        windows_days=settings.windows_days,
+        year_ago_days=max(target.horizon_days for target in settings.targets.values()),
+        minor_units=settings.data.minor_units,
+        support=settings.features.support,
+        max_chars=text.max_chars,
+        text={
+            "max_terms": text.max_terms,
+            "min_clients": text.min_clients,
+            "ngram_max": text.ngram_max,
+            "components": text.components,
+        }
+        if text.enabled
+        else None,
+        seed=settings.seed,
+    )
+
+
+def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model]) -> pd.DataFrame:
+    options = settings.incremental
+    parts = [
+        rows.to_update(
+            labels[labels["target"] == name],
+            by=settings.as_of,
+            after=date.fromisoformat(model.manifest.trained_through),
+            replay_share=options.replay_share,
+            replay_days=options.replay_days,
+            seed=settings.seed,
+        )
+        for name, model in champions.items()
+        if name in settings.targets
+    ]
+    return pd.concat(parts or [labels.head(0).assign(replay=False)], ignore_index=True)
+
+
+def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
+    gate = settings.gate
+    parts = [
+        rows.to_judge(
+            labels[labels["target"] == name],
+            by=settings.as_of,
+            window_days=gate.window_days,
+            target_rows=gate.target_rows,
+            max_window_days=gate.max_window_days,
+        )
+        for name in settings.targets
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _write(
+    folder: Path,
+    con: duckdb.DuckDBPyConnection,
+    in_play: InPlay,
+    snapshots: pd.DataFrame,
+    labels: pd.DataFrame | None = None,
+) -> str:
+    """Write the features of some snapshots, for each extractor, and the labels beside them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    tables.write_frame(snapshots, folder / matrices.SNAPSHOTS)
+    if labels is not None:
+        tables.write_frame(labels, folder / matrices.LABELS)
+    for digest, (extractor, forms) in in_play.items():
+        columns = extractor.transform(con, snapshots, text=forms)
+        matrices.write_features(folder, digest, snapshots, columns)
+    return f"{folder.name}: {len(snapshots):,} snapshots"
+
+
+def _about(extractor: Extractor) -> Iterator[str]:
+    text = extractor.text
+    words = f"{len(text.terms)} terms in {len(text.components)} columns" if text else "no text"
+    yield (
+        f"extractor as of {extractor.fitted_on}: {len(extractor.numeric)} numeric features, {words}"
+    )
+    if extractor.left_out:
+        yield f"left out for want of history or variation: {', '.join(extractor.left_out)}"
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,105 @@
+"""Stage ``promote``: assemble the release, prove that it loads, score today's snapshots with it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from evergreen import paths
+from evergreen.core.rows import KEYS
+from evergreen.errors import ModelError
+from evergreen.stages.runner import main
+from evergreen.store import files, matrices, models, tables
+from evergreen.store.predictions import column_of
+from evergreen.store.releases import Release, Released, load_release, write_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evergreen.params import Settings
+    from evergreen.store.models import Model
+
+
+def run(settings: Settings) -> Iterator[str]:
+    """Write ``models/production``, ``data/scored`` and ``reports/decision.json``."""
+    report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro compare")
+    champion = load_release(paths.CHAMPION)
+    chosen, decisions = {}, {}
+    for name in settings.targets:
+        winner = report[name]["winner"]
+        reigning = champion.released.get(name)
+        one = reigning if winner is None else _promoted(settings, name, report[name])
+        if one is not None:
+            chosen[name] = one
+        decisions[name] = {
+            "action": "kept" if winner is None else "promoted",
+            "version": one.model.manifest.version if one else None,
+            "replaced": reigning.model.manifest.version if reigning and winner else None,
+            "verdict": report[name]["verdict"],
+        }
+        yield f"{name}: {decisions[name]['action']} {decisions[name]['version'] or '(no model)'}"
+    write_release(paths.PRODUCTION, chosen)
+    release = load_release(paths.PRODUCTION)
+    scored = _score(settings, release)
+    shutil.rmtree(paths.SCORED, ignore_errors=True)
+    tables.write_frame(scored, tables.partition_path(paths.SCORED, settings.as_of))
+    decision = {
+        "as_of": settings.as_of.isoformat(),
+        "release": release.version,
+        "previous_release": champion.version,
+        "platform": models.platform_class(),
+        "scored": len(scored),
+        "targets": decisions,
+    }
+    files.write_json(decision, paths.DECISION_REPORT)
+    yield f"release {release.version or 'none'}, {len(scored):,} clients scored"
+
+
+def _promoted(settings: Settings, name: str, report: dict[str, Any]) -> Released:
+    """The winner, with the figures that it was promoted for."""
+    winner = report["winner"]
+    model = models.load_model(paths.CANDIDATES[winner] / name)
+    expected = report["candidates"][winner]["version"]
+    if model.manifest.version != expected:
+        raise ModelError(
+            f"{model.folder} is {model.manifest.version}, the comparison judged {expected}",
+            "dvc repro compare",
+        )
+    measured = files.read_json(paths.METRICS_REPORT, next_step="dvc repro compare")
+    return Released(model, settings.as_of.isoformat(), measured[name][winner])
+
+
+def _score(settings: Settings, release: Release) -> pd.DataFrame:
+    """Predict today's snapshots with the release as it was read back from disk."""
+    keys = tables.read_frame(
+        paths.FEATURES_TODAY / matrices.SNAPSHOTS, made_by="featurize", columns=KEYS
+    )
+    scored = keys.assign(release=pd.Series([release.version] * len(keys), dtype="str"))
+    for name, target in settings.targets.items():
+        column = column_of(name, target)
+        model = release.models.get(name)
+        scored[column] = np.nan if model is None else _predict(model, keys)
+    return scored
+
+
+def _predict(model: Model, keys: pd.DataFrame) -> np.ndarray:
+    manifest = model.manifest
+    columns = list(manifest.features)
+    table = matrices.read_features(paths.FEATURES_TODAY, manifest.extractor, columns)
+    values = model.predict(matrices.with_features(keys, table))
+    upper = 1.0 if manifest.kind == "binary" else np.inf
+    sound = np.isfinite(values) & (values >= 0) & (values <= upper)
+    if not sound.all():
+        raise ModelError(
+            f"{model.manifest.version} predicts {values[~sound][0]} for "
+            f"{(~sound).sum():,} of {len(values):,} clients",
+            "hold the release that is served and look at the model's training data",
+        )
+    return values
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,97 @@
+"""Stage ``train_full``: fit every target's model from scratch."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.core import estimators
+from evergreen.core.baselines import fit_baselines
+from evergreen.stages.runner import main
+from evergreen.store import extractors, files, matrices, models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from evergreen.core.extractor import Extractor
+    from evergreen.params import Settings
+
+
+def run(settings: Settings) -> Iterator[str]:
+    """Write ``models/full``: a folder for each target, and why others have none."""
+    extractor = extractors.load_extractor(paths.EXTRACTOR)
+    shutil.rmtree(paths.FULL, ignore_errors=True)
+    skipped = {}
+    for name, target in settings.targets.items():
+        labels = matrices.read_labels(paths.FEATURES_FULL, name)
+        if labels.empty:
+            skipped[name] = (
+                f"no label of a training client is known by {settings.full_retrain.as_of}: "
+                f"a window of {target.horizon_days} days has to be over"
+            )
+            yield f"{name}: skipped: {skipped[name]}"
+            continue
+        started = time.perf_counter()
+        manifest = _train(settings, name, extractor, labels)
+        yield (
+            f"{name}: {manifest.estimator} on {manifest.rows:,} labels of {manifest.clients:,} "
+            f"clients, {len(manifest.features)} columns, {time.perf_counter() - started:.1f} s"
+        )
+    files.write_json(skipped, paths.FULL / models.SKIPPED)
+
+
+def _train(
+    settings: Settings, name: str, extractor: Extractor, labels: pd.DataFrame
+) -> models.Manifest:
+    target = settings.targets[name]
+    options = settings.estimators.of(target.estimator)
+    digest = extractors.digest(paths.EXTRACTOR)
+    columns = extractor.columns(options.text)
+    features = matrices.read_features(paths.FEATURES_FULL, digest, columns)
+    X = matrices.with_features(labels, features)[columns]
+    estimator = estimators.build(
+        target.estimator,
+        target.kind,
+        options,
+        seed=settings.seed,
+        threads=settings.compute.threads,
+    ).fit(X, labels["label"])
+    about = models.about_training(
+        as_of=settings.full_retrain.as_of,
+        labels=labels["label"],
+        known_on=labels["known_on"],
+        clients=labels["client_id"],
+    ) | {
+        "target": name,
+        "kind": target.kind,
+        "label": target.label,
+        "horizon_days": target.horizon_days,
+        "estimator": target.estimator,
+        "settings": options.model_dump(mode="json"),
+        "origin": "full",
+        "parent": None,
+        "updates": 0,
+        "seed": settings.seed,
+        "text_form": options.text,
+        "features": {column: str(dtype) for column, dtype in X.dtypes.items()},
+        "extractor_fitted_on": extractor.fitted_on.isoformat(),
+        "holdout": settings.holdout.model_dump(),
+        "data": {
+            "features": files.sha256(matrices.features_path(paths.FEATURES_FULL, digest)),
+            "labels": files.sha256(paths.FEATURES_FULL / matrices.LABELS),
+        },
+        "baselines": fit_baselines(
+            target.kind, X, labels["label"], horizon_days=target.horizon_days
+        ),
+    }
+    return models.save_model(
+        paths.FULL / name, estimator=estimator, extractor_folder=paths.EXTRACTOR, about=about
+    )
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,161 @@
+"""Whatever comes in: a clear message or a sound result."""
+
+import json
+import shutil
+from datetime import date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from evergreen import paths
+from evergreen.errors import DataError, ModelError
+from evergreen.store import tables
+
+AS_OF = date(2024, 4, 1)
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def appended(retailer, **columns):
+    """The retailer's table with one row more."""
+    row = {
+        "client_id": "odd",
+        "timestamp": datetime(2024, 3, 1, 12),
+        "amount_minor": 1000,
+        "quantity": 1.0,
+        "text": "silk",
+        "invoice_id": "odd",
+        "ingested_on": date(2024, 3, 1),
+    } | columns
+    return pa.concat_tables([retailer, pa.Table.from_pylist([row], schema=retailer.schema)])
+
+
+def test_a_deleted_column_is_named(repository, retailer):
+    path = tables.partition_path(paths.TRANSACTIONS, date(2024, 2, 1))
+    tables.write(retailer.drop_columns(["amount_minor"]), path)
+    with pytest.raises(DataError, match=r"2024-02-01\.parquet lacks 'amount_minor' \(found: "):
+        repository.run("collect_labels")
+
+
+def test_a_missing_input_names_the_command_that_brings_it(repository):
+    shutil.rmtree(paths.CHAMPION)
+    repository.run("collect_labels")
+    with pytest.raises(ModelError, match=r"manifest\.json was expected.*\nNext: "):
+        repository.run("featurize")
+
+
+def test_a_missing_output_names_the_stage_that_makes_it(repository):
+    with pytest.raises(DataError, match=r"labels\.parquet.*\nNext: dvc repro collect_labels"):
+        repository.run("featurize")
+
+
+def test_a_day_without_any_event(repository, retailer):
+    day = pa.scalar(date(2024, 3, 20), pa.date32())
+    repository.write_raw(retailer.filter(pc.not_equal(retailer["ingested_on"], day)))
+    repository.run()
+    assert read(paths.DECISION_REPORT)["release"]
+
+
+def test_a_day_on_which_nobody_is_observed(repository, retailer):
+    few = pc.is_in(retailer["client_id"], pa.array([f"c{k:04d}" for k in range(300)]))
+    repository.write_raw(retailer.filter(few))
+    repository.set("snapshots.every_days", 60)
+    repository.set("as_of", "2024-03-27")
+    repository.set("full_retrain.as_of", "2024-03-27")
+    repository.run()
+    assert read(paths.DECISION_REPORT)["scored"] < 10
+
+
+def test_one_class_only(repository, retailer):
+    """Every client of these buys every day: nobody ever churns."""
+    rows = [
+        {
+            "client_id": f"c{client:03d}",
+            "timestamp": datetime(2024, 1, 1, 12) + timedelta(days=day),
+            "amount_minor": 100 + client,
+            "quantity": 1.0,
+            "text": "bread",
+            "invoice_id": f"{client}-{day}",
+            "ingested_on": date(2024, 1, 1) + timedelta(days=day),
+        }
+        for client in range(120)
+        for day in range(92)
+    ]
+    repository.write_raw(pa.Table.from_pylist(rows, schema=retailer.schema))
+    repository.set("gate.min_rows", 50)
+    repository.set("gate.min_clients", 10)
+    said = repository.run()
+    report = read(paths.COMPARISON_REPORT)["churn"]
+    assert report["candidates"]["full"]["reason"] == "single_class"
+    assert "churn: kept" in said["promote"][1]
+
+
+def test_amounts_of_zero_only(repository, retailer):
+    zero = pa.array([0] * retailer.num_rows, pa.int64())
+    repository.write_raw(retailer.set_column(2, retailer.schema.field(2), zero))
+    repository.run()
+    assert read(paths.DECISION_REPORT)["release"] is None
+
+
+def test_a_history_too_short_for_a_horizon(repository):
+    repository.set("as_of", "2024-01-22")
+    repository.set("full_retrain.as_of", "2024-01-22")
+    said = repository.run()
+    assert "churn: skipped: no label of a training client is known" in said["train_full"][1]
+    assert "kept: no candidate (incremental: no champion; full: no label" in said["compare"][1]
+    assert read(paths.DECISION_REPORT)["targets"]["churn"]["version"] is None
+
+
+def test_a_history_too_short_for_anything(repository):
+    repository.set("as_of", "2024-01-05")
+    repository.set("full_retrain.as_of", "2024-01-05")
+    with pytest.raises(DataError, match="no label of a training client is known by 2024-01-05"):
+        repository.run()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"text": "silk " * 200_000},
+        {"amount_minor": -5_000_000},
+        {"amount_minor": 0},
+        {"text": None},
+        {"text": ""},
+        {"client_id": "x'; drop table ledger; --"},
+        {"client_id": "客户-7"},
+        {"ingested_on": date(2024, 3, 20)},
+    ],
+    ids=["a megabyte", "negative spend", "zero", "no text", "empty text", "quotes", "cjk", "late"],
+)
+def test_an_odd_client_with_one_event_is_scored_like_any_other(repository, retailer, columns):
+    repository.write_raw(appended(retailer, **columns))
+    repository.run()
+    client = columns.get("client_id", "odd")
+    snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
+    assert client in set(snapshots["client_id"])
+    assert read(paths.DECISION_REPORT)["release"]
+
+
+def test_a_champion_that_may_have_seen_held_out_clients_is_not_compared(finished):
+    finished.crown()
+    finished.set("holdout.share", 0.4)
+    with pytest.raises(ModelError, match=r"was trained with holdout .* the two can't be compared"):
+        finished.run()
+
+
+def test_a_tampered_champion_is_refused(finished):
+    finished.crown()
+    model = paths.CHAMPION / "purchase" / "estimator" / "model.txt"
+    model.write_text(model.read_text().replace("leaf_value=", "leaf_value=9", 1))
+    with pytest.raises(ModelError, match="is altered"):
+        finished.run()
+
+
+def test_a_verdict_on_another_candidate_is_not_carried_out(finished):
+    finished.set("estimators.lightgbm.rounds", 20)
+    finished.run("train_full")
+    with pytest.raises(ModelError, match="the comparison judged"):
+        finished.run("promote")

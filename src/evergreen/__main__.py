@@ -1,0 +1,5 @@
+"""``python -m evergreen`` is ``evergreen``."""
+
+from evergreen.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""What happens around a run: pinning its inputs, showing its outcome."""

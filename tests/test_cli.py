@@ -1,0 +1,75 @@
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from evergreen import cli, errors
+from evergreen.params import load_settings
+
+COMMANDS = ("ingest", "pin", "summary")
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_is_for(command):
+    assert invoke(command, "--help").exit_code == 0
+    assert re.search(rf"{command} +\w+", invoke("--help").output)
+
+
+def test_no_command_is_undescribed():
+    assert {c.name or c.callback.__name__ for c in cli.app.registered_commands} == set(COMMANDS)
+
+
+def test_an_unknown_demo_names_those_that_there_are():
+    done = invoke("ingest", "--demo", "monopoly")
+    assert done.exit_code == 2
+    assert "complete-journey" in done.output
+
+
+def test_a_date_that_is_none_is_refused():
+    done = invoke("ingest", "--demo", "complete-journey", "--through", "someday")
+    assert done.exit_code == 2
+    assert "%Y-%m-%d" in done.output
+
+
+def run(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "evergreen", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_error_is_told_in_words_with_the_next_step(tmp_path):
+    done = run(tmp_path, "summary")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: params.yaml was expected in the current folder, and is not there\n"
+        "Next: change to the root of the repository\n"
+    )
+
+
+def test_help_does_not_wait_for_scikit_learn(tmp_path):
+    code = "import sys, evergreen.cli; print('sklearn' in sys.modules, 'pandas' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout == "False False\n"
+
+
+def test_errors_carry_the_next_step():
+    error = errors.DataError("3 columns were expected, 2 found", "dvc repro featurize")
+    assert str(error) == "3 columns were expected, 2 found\nNext: dvc repro featurize"
+
+
+def test_settings_are_loaded_from_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.SettingsError):
+        load_settings()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core import gate, metrics
 from evergreen.core.losses import LOSS_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     import pandas as pd
 
@@ -24,7 +27,8 @@ class Comparison:
     Attributes
     ----------
     opponent
-        What the challengers had to beat: ``champion``, or the best baseline where there is none.
+        What the challengers had to beat: ``champion``, or the best baseline where there is none;
+        None where there is no baseline either.
     decisions
         The gate's verdict on each challenger.
     winner
@@ -33,7 +37,7 @@ class Comparison:
         The figures of every model on the same rows.
     """
 
-    opponent: str
+    opponent: str | None
     decisions: dict[str, gate.Decision]
     winner: str | None
     metrics: dict[str, dict[str, float | None]]
@@ -48,8 +52,8 @@ def compare(
     challengers: dict[str, np.ndarray],
     baselines: dict[str, np.ndarray],
     alphas: dict[str, float],
-    label_cap: float,
-    label_mean: float,
+    label_cap: float | None,
+    label_mean: float | None,
     minimum: gate.Minimum,
 ) -> Comparison:
     """Score all on the same rows and let the gate decide on each challenger.
@@ -75,15 +79,12 @@ def compare(
         name: metrics.evaluate(kind, y, values, label_cap=label_cap, label_mean=label_mean)
         for name, values in (predictions | challengers).items()
     }
-    opponent = CHAMPION
-    if champion is None:
-        known = {name: measured[name][LOSS_NAME[kind]] for name in baselines}
-        opponent = min(baselines, key=lambda name: (known[name] is None, known[name] or 0.0))
+    opponent = CHAMPION if champion is not None else _best(measured, baselines, LOSS_NAME[kind])
     decisions = {
         name: gate.decide(
             kind,
             y,
-            predictions[opponent],
+            predictions[str(opponent)],
             values,
             clients=clients,
             alpha=alphas[name] / len(challengers),
@@ -96,6 +97,18 @@ def compare(
     passed = {name: d.interval[0] for name, d in decisions.items() if d.promote and d.interval}
     winner = max(passed, key=lambda name: passed[name]) if passed else None
     return Comparison(opponent, decisions, winner, measured)
+
+
+def _best(
+    measured: dict[str, dict[str, float | None]], names: Iterable[str], loss: str
+) -> str | None:
+    """The one with the smallest loss; the first where none is known."""
+
+    def rank(name: str) -> float:
+        value = measured[name][loss]
+        return inf if value is None else value
+
+    return min(names, key=rank, default=None)
 
 
 def rounded(value: Any, digits: int = 6) -> Any:  # noqa: ANN401 - as wide as JSON

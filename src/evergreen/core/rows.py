@@ -53,7 +53,10 @@ def to_update(
     older = trained[(age >= 0) & (age < replay_days)]
     wanted = min(len(older), round(replay_share * len(new)))
     replay = older.sample(wanted, random_state=seed).sort_index()
-    return pd.concat([new.assign(replay=False), replay.assign(replay=True)], ignore_index=True)
+    both: pd.DataFrame = pd.concat(
+        [new.assign(replay=False), replay.assign(replay=True)], ignore_index=True
+    )
+    return both
 
 
 def to_judge(

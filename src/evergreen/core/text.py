@@ -54,6 +54,8 @@ class TextModel:
         """
         from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
 
+        if documents.counts.shape[0] == 0:
+            return sparse.csr_matrix((0, len(self.terms)))
         vectorizer = _vectorizer(self.ngram_max, vocabulary=list(self.terms))
         transformer = TfidfTransformer(sublinear_tf=True)
         transformer.idf_ = self.idf

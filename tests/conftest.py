@@ -1,7 +1,5 @@
 """A small retailer for tests, and the ways into it that several test files need."""
 
-import evergreen.stages  # noqa: F401, I001 - first: it says how OpenMP is to wait
-
 from datetime import date, datetime, timedelta
 
 import numpy as np

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evergreen.core.rows import KEYS
+from evergreen.errors import DataError
 from evergreen.store import tables
 
 if TYPE_CHECKING:
@@ -48,5 +49,17 @@ def read_labels(folder: Path, target: str) -> pd.DataFrame:
 
 
 def with_features(labels: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """The features of each label, in the order of the labels."""
-    return labels[KEYS].merge(features, on=KEYS, how="left", validate="many_to_one")
+    """The features of each label, in the order of the labels.
+
+    Raises
+    ------
+    DataError
+        If a label's snapshot has no features: it would pass for a client of whom nothing is known.
+    """
+    joined = labels[KEYS].merge(features, on=KEYS, how="inner", validate="many_to_one")
+    if len(joined) != len(labels):
+        raise DataError(
+            f"{len(labels) - len(joined):,} of {len(labels):,} labels have no features",
+            "dvc repro --force featurize",
+        )
+    return joined

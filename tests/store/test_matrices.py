@@ -1,0 +1,30 @@
+import pandas as pd
+import pytest
+
+from evergreen.errors import DataError
+from evergreen.store import matrices
+
+DAY = pd.Timestamp("2024-01-08")
+
+
+def keyed(*clients, **columns):
+    return pd.DataFrame({"client_id": clients, "observed_on": DAY, **columns})
+
+
+def test_features_follow_the_order_of_the_labels(tmp_path):
+    rows = keyed("a", "b", "c")
+    matrices.write_features(tmp_path, "digest", rows, pd.DataFrame({"x": [1.0, 2.0, 3.0]}))
+    features = matrices.read_features(tmp_path, "digest", ["x"])
+    assert matrices.with_features(keyed("c", "a", "c"), features)["x"].tolist() == [3, 1, 3]
+
+
+def test_a_label_without_features_is_not_taken_for_an_unknown_client():
+    features = keyed("a", x=[1.0])
+    with pytest.raises(DataError, match="1 of 2 labels have no features"):
+        matrices.with_features(keyed("a", "b"), features)
+
+
+def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path):
+    matrices.write_features(tmp_path, "digest", keyed("a"), pd.DataFrame({"recency": [1.0]}))
+    with pytest.raises(DataError, match=r"lacks 'recency_days' .*nearest: 'recency'"):
+        matrices.read_features(tmp_path, "digest", ["recency_days"])

@@ -2,7 +2,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from evergreen.core.labels import insert_labels
+from evergreen.core.labels import create_labels
 from evergreen.core.snapshots import create_snapshots
 
 FIRST = date(2024, 1, 1)
@@ -14,13 +14,8 @@ def labels_of(con, label, *, horizon=7, complete_until=AS_OF, every=7):
     create_snapshots(
         con, as_of=AS_OF, every_days=every, burn_in_days=0, holdout_share=0.2, holdout_salt="s"
     )
-    insert_labels(
-        con,
-        target="t",
-        label=label,
-        horizon_days=horizon,
-        complete_until=complete_until,
-        minor_units=100,
+    create_labels(
+        con, targets={"t": (label, horizon)}, complete_until=complete_until, minor_units=100
     )
     return con.sql(
         "select observed_on, label, known_on, superseded_on from labels where client_id = 'a' "

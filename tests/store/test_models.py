@@ -10,7 +10,7 @@ from evergreen.core import estimators
 from evergreen.core.extractor import Extractor
 from evergreen.core.text import TextModel
 from evergreen.errors import ModelError
-from evergreen.store import extractors, models
+from evergreen.store import extractors, models, tables
 from evergreen.store.releases import Released, load_release, write_empty_release, write_release
 
 EXTRACTOR = Extractor(
@@ -66,6 +66,7 @@ def save(tmp_path):
             tmp_path / target,
             estimator=estimators.build(name, "binary", {}, seed=1).fit(X, y),
             extractor_folder=tmp_path / "extractor",
+            trained_on=X,
             about=about,
         )
 
@@ -93,6 +94,20 @@ def test_a_model_predicts_the_same_after_loading(save, tmp_path):
     np.testing.assert_array_equal(
         models.load_model(tmp_path / "purchase").predict(X), fitted.predict(X)
     )
+
+
+def test_golden_rows_are_predicted_again(save, tmp_path):
+    save()
+    model = models.load_model(tmp_path / "purchase")
+    model.check_golden_rows()
+    golden = pd.read_parquet(tmp_path / "purchase" / models.GOLDEN)
+    assert len(golden) == models.GOLDEN_ROWS
+    tables.write_frame(
+        golden.assign(prediction=golden["prediction"] + 1e-9),
+        tmp_path / "purchase" / models.GOLDEN,
+    )
+    with pytest.raises(ModelError, match="where it predicted"):
+        model.check_golden_rows()
 
 
 def test_columns_that_a_model_was_not_trained_on_are_not_fed_to_it(save, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evergreen.core import gate, metrics
 from evergreen.core.losses import LOSS_NAME
@@ -109,12 +109,3 @@ def _best(
         return inf if value is None else value
 
     return min(names, key=rank, default=None)
-
-
-def rounded(value: Any, digits: int = 6) -> Any:  # noqa: ANN401 - as wide as JSON
-    """The same JSON value with few significant digits, so that a diff shows what changed."""
-    if isinstance(value, float):
-        return float(f"{value:.{digits}g}")
-    if isinstance(value, dict):
-        return {name: rounded(item, digits) for name, item in value.items()}
-    return [rounded(item, digits) for item in value] if isinstance(value, list | tuple) else value

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     import duckdb
 
-RULES = {
+Label = Literal["purchase", "no_purchase", "net_spend"]
+
+RULES: dict[Label, str] = {
     "purchase": "(purchases > 0)::int::double",
     "no_purchase": "(purchases <= 0)::int::double",
     "net_spend": "greatest(spend, 0)::double / {minor_units}",
@@ -17,16 +20,47 @@ RULES = {
 """SQL for each label of `params.yaml`, over the sums within the label window."""
 
 
-def insert_labels(
+def create_labels(
     con: duckdb.DuckDBPyConnection,
     *,
-    target: str,
-    label: Literal["purchase", "no_purchase", "net_spend"],
-    horizon_days: int,
+    targets: Mapping[str, tuple[Label, int]],
     complete_until: date,
     minor_units: int,
 ) -> None:
-    """Add a target's labels to the table ``labels``, which is made where there is none.
+    """Make the table ``labels`` of all targets, from the tables ``snapshots`` and ``ledger``.
+
+    Parameters
+    ----------
+    targets
+        Name to label and horizon in days.
+    complete_until
+        The first day of which nothing is known yet: a window that reaches beyond has no label.
+    minor_units
+        How many minor units of money make a major one.
+    """
+    con.execute(
+        "create table labels (target varchar, client_id varchar, observed_on date,"
+        " holdout boolean, label double, known_on date, superseded_on date)"
+    )
+    for target, (label, horizon_days) in targets.items():
+        _insert_labels(
+            con,
+            target=target,
+            rule=RULES[label].format(minor_units=minor_units),
+            horizon_days=horizon_days,
+            complete_until=complete_until,
+        )
+
+
+def _insert_labels(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    target: str,
+    rule: str,
+    horizon_days: int,
+    complete_until: date,
+) -> None:
+    """Add a target's labels to the table ``labels``.
 
     The window of a snapshot is [observed_on, observed_on + horizon_days): its events lie on or
     after observed_on, where those of the features lie before. The label matures when the window is
@@ -37,11 +71,6 @@ def insert_labels(
     Columns: target, client_id, observed_on, holdout, label (float64; money in major units),
     known_on, superseded_on (date; null for the version that holds now).
     """
-    rule = RULES[label].format(minor_units=minor_units)
-    con.execute(
-        "create table if not exists labels (target varchar, client_id varchar, observed_on date,"
-        " holdout boolean, label double, known_on date, superseded_on date)"
-    )
     con.execute(
         f"""
         insert into labels

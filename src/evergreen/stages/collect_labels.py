@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evergreen import paths
-from evergreen.core.labels import insert_labels
+from evergreen.core.labels import create_labels
+from evergreen.core.live import live_metrics
+from evergreen.core.rounding import rounded
 from evergreen.core.snapshots import create_snapshots
 from evergreen.stages.runner import main
-from evergreen.store import files, tables
+from evergreen.store import files, predictions, tables
 from evergreen.store.history import open_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     import duckdb
 
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
 
 def run(settings: Settings) -> Iterator[str]:
     """Write ``data/labels`` and ``reports/labels.json``."""
+    con, complete_until = open_labels(settings)
+    for table, order in (("snapshots", "observed_on, client_id"), ("labels", _LABEL_ORDER)):
+        sorted_rows = con.sql(f"select * from {table} order by {order}")
+        tables.write(sorted_rows.to_arrow_table(), paths.LABELS / f"{table}.parquet")
+    report = _report(con, settings)
+    report["complete_until"] = complete_until.isoformat()
+    files.write_json(rounded(report), paths.LABELS_REPORT)
+    yield from _lines(report)
+
+
+def open_labels(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, date]:
+    """Open the history with its snapshots and every label known by as_of; see `open_history`."""
     con, complete_until = open_history(
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,
@@ -34,50 +49,41 @@ def run(settings: Settings) -> Iterator[str]:
         holdout_share=settings.holdout.share,
         holdout_salt=settings.holdout.salt,
     )
-    for name, target in settings.targets.items():
-        insert_labels(
-            con,
-            target=name,
-            label=target.label,
-            horizon_days=target.horizon_days,
-            complete_until=complete_until,
-            minor_units=settings.data.minor_units,
-        )
-    for table, order in (("snapshots", "observed_on, client_id"), ("labels", _LABEL_ORDER)):
-        sorted_rows = con.sql(f"select * from {table} order by {order}")
-        tables.write(sorted_rows.to_arrow_table(), paths.LABELS / f"{table}.parquet")
-    report = _report(con, list(settings.targets))
-    report["complete_until"] = complete_until.isoformat()
-    files.write_json(report, paths.LABELS_REPORT)
-    yield from _lines(report)
+    create_labels(
+        con,
+        targets={name: (t.label, t.horizon_days) for name, t in settings.targets.items()},
+        complete_until=complete_until,
+        minor_units=settings.data.minor_units,
+    )
+    return con, complete_until
 
 
 _LABEL_ORDER = "target, observed_on, client_id, known_on"
 
 
-def _report(con: duckdb.DuckDBPyConnection, targets: list[str]) -> dict[str, Any]:
+def _report(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, Any]:
     [(snapshots, clients, held_out)] = con.sql(
         "select count(*), count(distinct client_id), count(distinct client_id) filter (holdout) "
         "from snapshots"
     ).fetchall()
     # Means of labels are formed by pandas in a fixed order: a parallel sum of fractions is not.
     labels = con.sql(f"select * from labels order by {_LABEL_ORDER}").df()
-    current = labels[labels["superseded_on"].isna()]
-    of_target = {name: current[current["target"] == name] for name in targets}
+    made = predictions.read_all(paths.PREDICTIONS)
+    found: dict[str, Any] = {}
+    for name, target in settings.targets.items():
+        versions = labels[labels["target"] == name]
+        known = versions[versions["superseded_on"].isna()]
+        found[name] = {
+            "labels": len(known),
+            "labels_holdout": int(known["holdout"].sum()),
+            "labels_revised": len(versions) - len(known),
+            "mean": float(known["label"].mean()) if len(known) else None,
+            "last_observed_on": str(known["observed_on"].max().date()) if len(known) else None,
+            "live": live_metrics(target.kind, made, known, predictions.column_of(name, target)),
+        }
     return {
         "snapshots": {"rows": snapshots, "clients": clients, "holdout_clients": held_out},
-        "targets": {
-            name: {
-                "labels": len(rows),
-                "labels_holdout": int(rows["holdout"].sum()),
-                "labels_revised": int(
-                    (labels["target"].eq(name) & labels["superseded_on"].notna()).sum()
-                ),
-                "mean": round(float(rows["label"].mean()), 6) if len(rows) else None,
-                "last_observed_on": str(rows["observed_on"].max().date()) if len(rows) else None,
-            }
-            for name, rows in of_target.items()
-        },
+        "targets": found,
     }
 
 
@@ -89,7 +95,9 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     )
     for name, target in report["targets"].items():
         mean = "none yet" if target["mean"] is None else f"mean {target['mean']:.4g}"
-        yield f"{name}: {target['labels']:,} labels, {mean}"
+        met = sum(release["rows"] for release in target["live"].values())
+        past = f", {met:,} past predictions have met their outcome" if met else ""
+        yield f"{name}: {target['labels']:,} labels, {mean}{past}"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from evergreen import paths
 from evergreen.core import comparison, curves, gate
 from evergreen.core.baselines import Baseline, predict_baseline
 from evergreen.core.losses import LOSS_NAME
+from evergreen.core.rounding import rounded
 from evergreen.errors import ModelError
 from evergreen.stages.runner import main
 from evergreen.store import figures, files, matrices, models
@@ -48,7 +49,7 @@ def run(settings: Settings) -> Iterator[str]:
         contest = _contest(settings, name, champions.get(name))
         predictions = _predictions(contest)
         outcome = _compare(settings, name, contest, predictions)
-        metrics[name] = comparison.rounded(outcome.metrics)
+        metrics[name] = rounded(outcome.metrics)
         report[name] = {"loss": LOSS_NAME[target.kind]} | _report(contest, outcome)
         scored[name] = (target.kind, contest.labels["label"].to_numpy(), predictions)
         yield f"{name}: {report[name]['verdict']}"
@@ -147,7 +148,7 @@ def _report(contest: Contest, outcome: Comparison) -> dict[str, Any]:
         "champion": champion.manifest.version if champion else None,
         "opponent": outcome.opponent,
         "candidates": {
-            name: comparison.rounded(outcome.decisions[name].to_dict())
+            name: rounded(outcome.decisions[name].to_dict())
             | {"version": model.manifest.version, "explanation": verdicts[name]}
             for name, model in contest.challengers.items()
         },

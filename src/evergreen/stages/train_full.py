@@ -89,7 +89,11 @@ def _train(
         ),
     }
     return models.save_model(
-        paths.FULL / name, estimator=estimator, extractor_folder=paths.EXTRACTOR, about=about
+        paths.FULL / name,
+        estimator=estimator,
+        extractor_folder=paths.EXTRACTOR,
+        trained_on=X,
+        about=about,
     )
 
 

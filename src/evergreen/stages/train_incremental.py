@@ -83,6 +83,7 @@ def _update(settings: Settings, champion: Model, labels: pd.DataFrame) -> Manife
         paths.INCREMENTAL / parent.target,
         estimator=estimator,
         extractor_folder=champion.folder / "extractor",
+        trained_on=X,
         about=about,
     )
 

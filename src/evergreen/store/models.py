@@ -9,18 +9,18 @@ from functools import cached_property
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_info
 
 from evergreen.core import estimators
 from evergreen.errors import ModelError
-from evergreen.store import extractors, files
+from evergreen.store import extractors, files, tables
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
 
     from evergreen.core.estimators import Estimator
@@ -30,6 +30,10 @@ MANIFEST = "manifest.json"
 SKIPPED = "skipped.json"
 """Beside the candidates of a stage: why a target has none, by its name."""
 LIBRARIES = ("duckdb", "joblib", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+GOLDEN = "golden.parquet"
+GOLDEN_ROWS = 20
+GOLDEN_TOLERANCE = 1e-12
+PREDICTION = "prediction"
 Origin = Literal["full", "incremental"]
 
 
@@ -97,6 +101,26 @@ class Model:
         """Predict from the extractor's columns: float64 (n,), a probability or an amount."""
         return self.estimator.predict(features[list(self.manifest.features)])
 
+    def check_golden_rows(self) -> None:
+        """Predict the rows kept at training again.
+
+        Raises
+        ------
+        ModelError
+            If a prediction differs by more than 1e-12, in relation to its size where that is more
+            than one: the model is not what it was when it was judged.
+        """
+        golden = tables.read_frame(self.folder / GOLDEN, made_by="train_full")
+        expected = golden[PREDICTION].to_numpy()
+        found = self.predict(golden)
+        off = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
+        if not (off <= GOLDEN_TOLERANCE).all():
+            raise ModelError(
+                f"{self.manifest.version} predicts {found[off.argmax()]!r} where it predicted "
+                f"{expected[off.argmax()]!r} at training",
+                "install the locked environment: make setup",
+            )
+
 
 def platform_class() -> str:
     """What equal bytes are promised within: architecture, system, and the CPU as BLAS sees it."""
@@ -111,7 +135,12 @@ def library_versions() -> dict[str, str]:
 
 
 def save_model(
-    folder: Path, *, estimator: Estimator, extractor_folder: Path, about: dict[str, Any]
+    folder: Path,
+    *,
+    estimator: Estimator,
+    extractor_folder: Path,
+    trained_on: pd.DataFrame,
+    about: dict[str, Any],
 ) -> Manifest:
     """Write a model's folder; its version is derived from all that is in it.
 
@@ -121,12 +150,17 @@ def save_model(
         Emptied first.
     extractor_folder
         Copied in, so that the model can always be used on its own.
+    trained_on
+        The features trained on; a few rows are kept with what the model predicts for them, and
+        `Model.check_golden_rows` asks for the same wherever the model is to be used.
     about
         The fields of `Manifest` that only the caller knows.
     """
     shutil.rmtree(folder, ignore_errors=True)
     estimator.save(folder / "estimator")
     shutil.copytree(extractor_folder, folder / "extractor")
+    golden = trained_on.iloc[:: max(1, len(trained_on) // GOLDEN_ROWS)].head(GOLDEN_ROWS)
+    tables.write_frame(golden.assign(**{PREDICTION: estimator.predict(golden)}), folder / GOLDEN)
     content = about | {
         "extractor": extractors.digest(folder / "extractor"),
         "libraries": library_versions(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 
 from evergreen.store import tables
@@ -30,6 +31,15 @@ def schema(targets: Mapping[str, Target]) -> pa.Schema:
             *(pa.field(column_of(name, target), pa.float64()) for name, target in targets.items()),
         ]
     )
+
+
+def read_all(folder: Path) -> pd.DataFrame:
+    """Every prediction of past runs, in the order of the days; no rows before the second run."""
+    found = [
+        tables.read_frame(path, made_by="promote") for path in sorted(folder.glob("*.parquet"))
+    ]
+    made = [frame for frame in found if len(frame)] or found[:1]
+    return pd.concat(made, ignore_index=True) if made else pd.DataFrame()
 
 
 def write_none(folder: Path, targets: Mapping[str, Target]) -> None:

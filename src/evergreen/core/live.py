@@ -1,0 +1,50 @@
+"""Live metrics: how past predictions fared once their outcomes were known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evergreen.core.losses import LOSS_NAME, row_losses
+from evergreen.core.rows import KEYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evergreen.core.losses import Kind
+
+
+def live_metrics(
+    kind: Kind, predictions: pd.DataFrame, labels: pd.DataFrame, column: str
+) -> dict[str, dict[str, Any]]:
+    """Measure what production said against what happened, release by release.
+
+    These predictions were made before their outcomes existed and for all clients, so they judge
+    a release more honestly than any comparison on held-out rows; they come a horizon later.
+
+    Parameters
+    ----------
+    predictions
+        client_id, observed_on, release, and the target's column.
+    labels
+        client_id, observed_on and label of the target, as known today.
+
+    Returns
+    -------
+    dict
+        For each release: rows, clients, the mean loss that the gate decides by (an amount is not
+        capped, and its floor is 1 % of the mean amount of these rows), mean prediction and label.
+    """
+    if column not in predictions:
+        return {}
+    made = predictions[predictions[column].notna() & predictions["release"].notna()]
+    matched = made.merge(labels[[*KEYS, "label"]], on=KEYS, validate="one_to_one")
+    return {
+        str(release): {
+            "rows": len(rows),
+            "clients": int(rows["client_id"].nunique()),
+            LOSS_NAME[kind]: float(row_losses(kind, rows["label"], rows[column]).mean()),
+            "mean_prediction": float(rows[column].mean()),
+            "mean_label": float(rows["label"].mean()),
+        }
+        for release, rows in matched.groupby("release", sort=True)
+    }

@@ -1,0 +1,96 @@
+"""Boosted trees by LightGBM, updated by growing further trees or by refitting the leaves."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import lightgbm
+import numpy as np
+
+from evergreen.core.estimators.base import Estimator
+from evergreen.core.estimators.settings import LightGBMSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evergreen.core.estimators.columns import FloatArray
+
+FILE = "model.txt"
+
+
+class LightGBM(Estimator):
+    """LightGBM with log loss, or Tweedie loss (variance power 1.5) for amounts.
+
+    The model is held as the text that is saved, so what continues in memory and what continues
+    from a file are the same thing.
+
+    Sources: Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NIPS 2017;
+    Jørgensen, "Exponential dispersion models", J. R. Stat. Soc. B 49 (1987), for the loss.
+    """
+
+    name = "lightgbm"
+    settings_class = LightGBMSettings
+    settings: LightGBMSettings
+    _text: str
+    _booster: lightgbm.Booster
+
+    def _fit(self, matrix: FloatArray, labels: FloatArray) -> None:
+        booster = lightgbm.train(
+            self._params(self.settings.learning_rate),
+            lightgbm.Dataset(matrix, labels),
+            self.settings.rounds,
+        )
+        self._keep(_text_of(booster))
+
+    def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
+        parent = lightgbm.Booster(model_str=self._text)
+        if self.settings.update == "refit":
+            # refit takes the other parameters from the booster
+            parent.params |= self._params(self.settings.learning_rate)
+            booster = parent.refit(matrix, labels, decay_rate=self.settings.refit_decay)
+        else:
+            booster = lightgbm.train(
+                self._params(self.settings.update_learning_rate),
+                lightgbm.Dataset(matrix, labels),
+                self.settings.update_rounds,
+                init_model=parent,
+            )
+        self._keep(_text_of(booster))
+
+    def _predict(self, matrix: FloatArray) -> FloatArray:
+        return np.asarray(self._booster.predict(matrix, num_threads=self.threads), dtype=np.float64)
+
+    def _write(self, folder: Path) -> None:
+        (folder / FILE).write_text(self._text, encoding="utf-8", newline="\n")
+
+    def _restore(self, folder: Path) -> None:
+        self._keep((folder / FILE).read_text(encoding="utf-8"))
+
+    def _keep(self, text: str) -> None:
+        self._text = text
+        self._booster = lightgbm.Booster(model_str=text)
+
+    def _params(self, learning_rate: float) -> dict[str, Any]:
+        chosen = self.settings
+        loss: dict[str, Any] = {"objective": "binary"}
+        if self.kind == "regression":
+            loss = {"objective": "tweedie", "tweedie_variance_power": 1.5}
+        return loss | {
+            "learning_rate": learning_rate,
+            "num_leaves": chosen.num_leaves,
+            "min_child_samples": chosen.min_child_samples,
+            "feature_fraction": chosen.feature_fraction,
+            "lambda_l2": chosen.lambda_l2,
+            # one stream of choices per update, or each would sample the same columns
+            "seed": (self.seed + self.updates) % 2**31,
+            "num_threads": self.threads,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+
+def _text_of(booster: lightgbm.Booster) -> str:
+    # the number of threads is in the text and changes nothing but the text
+    return re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", booster.model_to_string())

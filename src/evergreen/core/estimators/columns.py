@@ -1,0 +1,124 @@
+"""From a table to the matrix that an estimator was fitted for, or an error that says why not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evergreen.core.estimators.settings import Kind
+
+FloatArray = NDArray[np.float64]
+Labels = pd.Series | NDArray[np.generic]
+
+LARGEST = float(np.finfo(np.float32).max)  # forests hold columns as float32
+SHOWN = 20
+
+
+class FeatureMismatchError(EvergreenError, ValueError):
+    """A table does not have the columns that the model was fitted on."""
+
+    def __init__(self, model: str, expected: Sequence[str], found: Sequence[str]) -> None:
+        lines = [f"- {column} (missing)" for column in expected if column not in set(found)]
+        lines += [
+            f"+ {column} (unknown to the model)" for column in sorted(_extra(expected, found))
+        ]
+        more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        super().__init__(
+            f"{model} was fitted on {len(expected)} columns, found {len(found)}:\n"
+            + "\n".join([*lines[:SHOWN], *more]),
+            "pass the columns of the extractor that the model was trained with; "
+            "their order does not matter",
+        )
+
+
+def _extra(expected: Sequence[str], found: Sequence[str]) -> set[str]:
+    return {str(column) for column in found} - set(expected)
+
+
+def column_names(X: pd.DataFrame) -> tuple[str, ...]:
+    """The names of a training table's columns, checked.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is not a string, or two are the same.
+    """
+    names = tuple(X.columns)
+    wrong = [repr(name) for name in names if not isinstance(name, str)]
+    twice = (
+        [repr(name) for name in names if names.count(name) > 1] if not X.columns.is_unique else []
+    )
+    if not names or wrong or twice:
+        found = ", ".join(dict.fromkeys([*wrong, *twice])) or "no column"
+        raise ValueError(f"X is expected to have columns with distinct names, found {found}")
+    return names
+
+
+def read_matrix(X: pd.DataFrame, columns: Sequence[str], *, model: str) -> FloatArray:
+    """Take the columns by name, in the order given.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n, len(columns)), a copy; NaN stands for what is missing.
+
+    Raises
+    ------
+    FeatureMismatchError
+        If a column is missing, unknown or there twice.
+    ValueError
+        If a column is not numeric, or holds a number that is infinite or above 3.4e38.
+    """
+    if len(X.columns) != len(columns) or set(X.columns) != set(columns):
+        raise FeatureMismatchError(model, columns, list(X.columns))
+    selected = X[list(columns)]
+    texts = [
+        name for name, kind in selected.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)
+    ]
+    if texts:
+        raise ValueError(f"X is expected to be numeric, found other types in: {_listed(texts)}")
+    values = selected.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    bad = (np.abs(values) > LARGEST).any(axis=0)
+    if bad.any():
+        names = [name for name, is_bad in zip(columns, bad, strict=True) if is_bad]
+        raise ValueError(f"X is expected to be finite or NaN, found infinity in: {_listed(names)}")
+    return values
+
+
+def read_labels(y: Labels, *, rows: int, kind: Kind) -> FloatArray:
+    """Check the labels of a target: float64 (rows,), 0 or 1, or amounts that are not negative.
+
+    Raises
+    ------
+    ValueError
+        With what was found instead.
+    """
+    values = np.asarray(y, dtype=np.float64)
+    if values.shape != (rows,):
+        raise ValueError(
+            f"y is expected to have one label for each row of X, {rows} rows; "
+            f"found the shape {values.shape}"
+        )
+    wrong = (
+        ~np.isin(values, (0.0, 1.0)) if kind == "binary" else ~(np.isfinite(values) & (values >= 0))
+    )
+    if wrong.any():
+        expected = "0 or 1" if kind == "binary" else "finite and not negative"
+        raise ValueError(
+            f"y is expected to be {expected}, found {values[wrong][0]} "
+            f"in {int(wrong.sum())} of {rows} rows"
+        )
+    return values
+
+
+def _listed(names: Sequence[object]) -> str:
+    shown = ", ".join(map(str, names[:SHOWN]))
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"

@@ -8,7 +8,21 @@ from typer.testing import CliRunner
 from evergreen import cli, errors
 from evergreen.params import load_settings
 
-COMMANDS = ("ingest", "pin", "summary")
+COMMANDS = (
+    "ingest",
+    "pin",
+    "finish",
+    "cycle",
+    "summary",
+    "history",
+    "plot-history",
+    "versions",
+    "best",
+    "get",
+    "rollback",
+    "hold",
+    "release",
+)
 
 
 def invoke(*arguments):
@@ -22,7 +36,9 @@ def test_every_command_says_what_it_is_for(command):
 
 
 def test_no_command_is_undescribed():
-    assert {c.name or c.callback.__name__ for c in cli.app.registered_commands} == set(COMMANDS)
+    assert {
+        c.name or c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands
+    } == set(COMMANDS)
 
 
 def test_an_unknown_demo_names_those_that_there_are():

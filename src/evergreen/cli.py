@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime  # noqa: TC003 - typer reads the annotations
+from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -59,13 +60,83 @@ def ingest(
         console.print(f"{demo}: {line}")
 
 
+AsOf = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The date to look from.")
+]
+Through = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Catch up until this date."),
+]
+Push = Annotated[bool, typer.Option(help="Push data to the DVC remote, then commits with git.")]
+
+
+class Mode(StrEnum):
+    """What a run is asked for."""
+
+    AUTO = "auto"
+    INCREMENTAL = "incremental"
+    FULL = "full"
+    COMPARE = "compare"
+
+
+ModeOption = Annotated[
+    Mode, typer.Option(help="What to do; auto: whatever is due.", show_default=True)
+]
+
+
 @app.command()
-def pin() -> None:
-    """Put the inputs of the next run under DVC's care; empty ones where it is the first."""
-    from evergreen.loop.pin import pin as pin_inputs  # noqa: PLC0415
+def pin(
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="The date of the next run; without it the first run is pinned.",
+        ),
+    ] = None,
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Take in what is new and put the inputs of the next run under DVC's care."""
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.loop.pin import pin_first_run, pin_run  # noqa: PLC0415
     from evergreen.params import load_settings  # noqa: PLC0415
 
-    for line in pin_inputs(load_settings()):
+    with exclusive():
+        lines = pin_run(as_of.date(), mode) if as_of else pin_first_run(load_settings())
+        for line in lines:
+            console.print(line)
+
+
+@app.command()
+def finish(*, push: Push = False) -> None:
+    """Verify and publish the release of the run, record it and commit it."""
+    from evergreen.loop.finish import finish as finish_run  # noqa: PLC0415
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+
+    with exclusive():
+        for line in finish_run(push=push):
+            console.print(line)
+
+
+@app.command()
+def cycle(
+    as_of: AsOf,
+    through: Through = None,
+    every: Annotated[int, typer.Option(min=1, help="Days from one run to the next.")] = 1,
+    mode: ModeOption = Mode.AUTO,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Say what is due and change nothing.")] = False,
+    push: Push = False,
+) -> None:
+    """Pin, run and finish; for one date, or for one after the other."""
+    from evergreen.loop import cycle as loop  # noqa: PLC0415
+
+    last = through.date() if through else None
+    if dry_run:
+        lines = loop.dry_run(as_of.date(), last, every=every, mode=mode)
+    else:
+        lines = loop.cycle(as_of.date(), last, every=every, mode=mode, push=push)
+    for line in lines:
         console.print(line)
 
 
@@ -77,6 +148,117 @@ def summary() -> None:
 
     for part in summarise(load_settings()):
         console.print(part)
+
+
+@app.command()
+def history(
+    target: Annotated[str | None, typer.Argument(help="One target; all by default.")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Whole records, one JSON list.")] = False,
+) -> None:
+    """Show every run: what was judged, by how much it was better, what was done."""
+    from evergreen.loop import history as records  # noqa: PLC0415
+    from evergreen.loop import rollback as rollbacks  # noqa: PLC0415
+    from evergreen.loop.history_tables import as_json, history_table  # noqa: PLC0415
+
+    found = records.read_all()
+    if json:
+        console.print_json(data=as_json(found, target))
+    else:
+        console.print(history_table(found, rollbacks.read_all(), target))
+
+
+@app.command()
+def plot_history(
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("reports/history.png"),
+) -> None:
+    """Draw the losses of all runs, promotions marked."""
+    from evergreen.loop import history as records  # noqa: PLC0415
+    from evergreen.store.history_figure import draw_history  # noqa: PLC0415
+
+    found = records.read_all()
+    losses = {name: target.loss for record in found for name, target in record.targets.items()}
+    draw_history(out, records.loss_rows(found), loss_names=losses)
+    console.print(f"{len(found)} runs: {out}")
+
+
+@app.command()
+def versions(
+    target: Annotated[str | None, typer.Argument(help="One target; all by default.")] = None,
+) -> None:
+    """List every model that was ever judged; each can be had again with `evergreen get`."""
+    from evergreen.loop import history as records  # noqa: PLC0415
+    from evergreen.loop.history_tables import versions_table  # noqa: PLC0415
+
+    console.print(versions_table(records.versions(records.read_all()), target))
+
+
+@app.command()
+def best(target: Annotated[str, typer.Argument(help="Which target.")]) -> None:
+    """Print the version of the model in production."""
+    from evergreen.loop.publish import in_production  # noqa: PLC0415
+
+    version, folder = in_production(target)
+    console.print(f"{target}@{version} {folder}")
+
+
+@app.command()
+def get(
+    version: Annotated[str, typer.Argument(metavar="TARGET@VERSION", help="Which model.")],
+    out: Annotated[Path, typer.Option(help="The folder to write; must not exist.")],
+) -> None:
+    """Take a past model out of DVC's cache or remote."""
+    from evergreen.errors import DataError  # noqa: PLC0415
+    from evergreen.loop.rollback import fetch_version  # noqa: PLC0415
+
+    target, _, name = version.partition("@")
+    if not name or out.exists():
+        found = f"{out} exists already" if name else f"{version!r} names no version"
+        raise DataError(
+            f"TARGET@VERSION and a new folder are expected; {found}", "evergreen versions"
+        )
+    fetch_version(target, name, out)
+    console.print(f"{version}: {out}")
+
+
+@app.command()
+def rollback(
+    to: Annotated[str, typer.Option(metavar="VERSION|DATE", help="What to go back to.")],
+    reason: Annotated[str, typer.Option(help="Why; for the history.")],
+    target: Annotated[str | None, typer.Argument(help="One target; all by default.")] = None,
+    *,
+    hold: Annotated[bool, typer.Option(help="Keep it so until `evergreen release`.")] = False,
+) -> None:
+    """Serve an older model at once; the next run starts from it."""
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.loop.rollback import roll_back  # noqa: PLC0415
+
+    with exclusive():
+        for line in roll_back(target, to, reason, hold=hold):
+            console.print(line)
+
+
+@app.command()
+def hold(
+    target: Annotated[str, typer.Argument(help="Which target.")],
+    reason: Annotated[str, typer.Option(help="Why; for the history.")],
+) -> None:
+    """Keep a target's model in production whatever the gate says."""
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.loop.rollback import set_hold  # noqa: PLC0415
+
+    with exclusive():
+        console.print(set_hold(target, reason))
+
+
+@app.command()
+def release(target: Annotated[str, typer.Argument(help="Which target.")]) -> None:
+    """Let the gate decide again on a target that was held."""
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.loop.rollback import set_hold  # noqa: PLC0415
+
+    with exclusive():
+        console.print(set_hold(target, None))
 
 
 def main() -> None:

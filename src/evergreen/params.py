@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Label = Literal["purchase", "no_purchase", "net_spend"]
 Kind = Literal["binary", "regression"]
+Mode = Literal["auto", "incremental", "full", "compare"]
 EstimatorName = Literal["lightgbm", "hist_gradient_boosting", "random_forest", "linear"]
 
 
@@ -129,6 +130,20 @@ class Incremental(Section):
     max_updates: Annotated[int, Field(ge=1, le=10_000)]
 
 
+class Schedule(Section):
+    """When a full retrain is due."""
+
+    full_after_days: Days
+    full_after_labels: Annotated[int, Field(ge=1)]
+    full_after_growth: Annotated[float, Field(ge=0, le=10)]
+
+
+class Source(Section):
+    """Where new rows come from."""
+
+    demo: Literal["complete-journey"]
+
+
 class Gate(Section):
     """How sure a challenger must be better, and on which rows that is judged."""
 
@@ -161,6 +176,7 @@ class Settings(Section):
     """Everything that ``params.yaml`` says."""
 
     as_of: Day
+    mode: Mode
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     full_retrain: FullRetrain
     data: Data
@@ -172,6 +188,9 @@ class Settings(Section):
     incremental: Incremental
     gate: Gate
     compute: Compute
+    hold: dict[str, str]
+    source: Source
+    schedule: Schedule
 
     @property
     def windows_days(self) -> tuple[int, ...]:
@@ -195,6 +214,15 @@ class Settings(Section):
                 raise ValueError(
                     f"targets has the name {name!r}, allowed: lower-case letters, digits and "
                     "underscores, as it names columns and folders"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _held_are_targets(self) -> Settings:
+        for name in self.hold:
+            if name not in self.targets:
+                raise ValueError(
+                    f"hold names {name!r}, allowed: the targets {', '.join(self.targets)}"
                 )
         return self
 

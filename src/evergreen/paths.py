@@ -12,6 +12,7 @@ TRANSACTIONS = RAW / "transactions"
 NOTES = RAW / "notes"
 PREDICTIONS = Path("data/predictions")
 CHAMPION = Path("models/champion")
+ROLLBACK = Path("models/rollback")
 
 # What the stages write.
 LABELS = Path("data/labels")
@@ -34,4 +35,8 @@ PLOT_ROWS = Path("reports/plots")
 FIGURES = Path("reports/figures")
 
 # Beside the pipeline.
+RELEASES = Path("releases")
+CURRENT = RELEASES / "current"
+HISTORY = Path("history")
+LOCK = Path(".dvc/tmp/evergreen.lock")
 QUARANTINE = Path("data/quarantine")

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
+import pandas as pd
+from dvc.api import DVCFileSystem
+
 from evergreen import paths
+from evergreen.core.rows import as_known
 from evergreen.errors import DataError, EvergreenError
+from evergreen.loop import history, params_file, rollback
+from evergreen.loop.commands import CommandError, dvc
+from evergreen.loop.due import Due, Waiting, what_is_due
+from evergreen.params import load_settings
+from evergreen.sources import complete_journey
+from evergreen.sources.ingest import ingest_transactions
+from evergreen.stages.collect_labels import open_labels
 from evergreen.store import predictions, releases, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import date
     from pathlib import Path
 
     from evergreen.params import Settings
+    from evergreen.store.models import Model
+
+SOURCES = {"complete-journey": complete_journey.rows}
+INPUTS = (paths.RAW, paths.PREDICTIONS, paths.CHAMPION)
 
 
-def pin(settings: Settings) -> Iterator[str]:
+def pin_first_run(settings: Settings) -> Iterator[str]:
     """Lay the inputs that a first run lacks, and put all of them under DVC's care.
 
     A first run has made no predictions and has no champion; both are written as such. Where the
@@ -42,21 +56,26 @@ def pin(settings: Settings) -> Iterator[str]:
     for folder in (paths.PREDICTIONS, paths.CHAMPION):
         if not folder.exists():
             yield _lay(folder, settings)
-    _dvc("add", "--quiet", str(paths.RAW), str(paths.PREDICTIONS), str(paths.CHAMPION))
-    yield f"pinned {paths.RAW}, {paths.PREDICTIONS}, {paths.CHAMPION}"
+    dvc("add", "--quiet", *map(str, INPUTS))
+    yield f"pinned {', '.join(map(str, INPUTS))}"
 
 
 def _lay(folder: Path, settings: Settings) -> str:
     """Bring an input back from DVC's cache, or write the empty one of a first run."""
     pinned = folder.with_name(folder.name + ".dvc")
     before = pinned.read_text(encoding="utf-8") if pinned.exists() else None
-    if before is not None and _dvc("checkout", "--quiet", str(pinned), check=False):
-        return f"{folder}: taken from DVC's cache"
+    if before is not None:
+        try:
+            dvc("checkout", "--quiet", str(pinned))
+        except CommandError:  # not in the cache: it may be the empty one
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            return f"{folder}: taken from DVC's cache"
     if folder == paths.CHAMPION:
         releases.write_empty_release(folder)
     else:
         predictions.write_none(folder, settings.targets)
-    _dvc("add", "--quiet", str(folder))
+    dvc("add", "--quiet", str(folder))
     if before is not None and pinned.read_text(encoding="utf-8") != before:
         shutil.rmtree(folder)
         pinned.write_text(before, encoding="utf-8")
@@ -67,13 +86,110 @@ def _lay(folder: Path, settings: Settings) -> str:
     return f"{folder}: empty, as in every first run"
 
 
-def _dvc(*arguments: str, check: bool = True) -> bool:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], check=False, capture_output=True, text=True
-    )
-    if check and done.returncode:
-        said = f"{done.stdout.strip()} {done.stderr.strip()}".strip()
+def pin_run(
+    as_of: date, mode: str, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Iterator[str]:
+    """Pin the inputs of the run for a date, which follows the last recorded one.
+
+    New rows are taken in; what the last run scored joins the predictions; what it released becomes
+    the champion, unless a rollback has named another. ``params.yaml`` is written last: where the
+    process is killed before, the next call does all of it again to the same effect.
+
+    Yields
+    ------
+    str
+        What was done and what is due, a line each; one line if the run is recorded already.
+
+    Raises
+    ------
+    EvergreenError
+        If the date lies before the last run, or an earlier run was pinned and not finished.
+    """
+    if history.is_recorded(as_of):
+        yield f"{as_of}: recorded already, nothing to do"
+        return
+    settings, last = load_settings(), history.last()
+    if last is None:
         raise EvergreenError(
-            f"`dvc {' '.join(arguments)}` ended with {done.returncode}: {said}", "dvc doctor"
+            f"the first run, as of {settings.as_of}, is not recorded yet",
+            "dvc repro && evergreen finish",
         )
-    return done.returncode == 0
+    if as_of < last.as_of:
+        raise EvergreenError(
+            f"{as_of} lies before the last recorded run, which is {last.as_of}",
+            "a later date; or `evergreen rollback` to serve an older model",
+        )
+    if settings.as_of not in (last.as_of, as_of):
+        raise EvergreenError(
+            f"the run for {settings.as_of} was pinned and is not finished",
+            "dvc repro && evergreen finish",
+        )
+    yield from _take_in(settings, as_of, progress)
+    if settings.as_of != as_of:
+        _inherit(last.as_of)
+    due, full_as_of = foresee(settings, as_of, mode)
+    dvc("add", "--quiet", *map(str, INPUTS))
+    params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
+    yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
+    yield f"{as_of}: incremental update {due.why_incremental}"
+
+
+def _take_in(
+    settings: Settings, as_of: date, progress: Callable[[int, int], None]
+) -> Iterator[str]:
+    con = tables.connect(settings.compute.threads)
+    rows = SOURCES[settings.source.demo](con)
+    done = ingest_transactions(con, rows, through=as_of, progress=progress)
+    yield from (f"{as_of}: {settings.source.demo}: {line}" for line in done.lines())
+
+
+def _inherit(last: date) -> None:
+    """What the last run wrote, as it was recorded: the working folder may hold experiments."""
+    recorded = DVCFileSystem(rev=history.commit_of(last))
+    scored = tables.partition_path(paths.SCORED, last)
+    _fetch(recorded, scored, tables.partition_path(paths.PREDICTIONS, last))
+    commit, release = rollback.reigning(last)
+    _fetch(DVCFileSystem(rev=commit), release, paths.CHAMPION)
+
+
+def _fetch(source: DVCFileSystem, path: Path, target: Path) -> None:
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.unlink(missing_ok=True)
+    source.get(str(path), str(unfinished), recursive=True)
+    if target.is_dir():
+        shutil.rmtree(target)
+    unfinished.replace(target)
+
+
+def foresee(settings: Settings, as_of: date, mode: str) -> tuple[Due, date]:
+    """What is due on a date, and the date of the last full retrain of a run for it."""
+    later = settings.model_copy(update={"as_of": as_of})
+    champions = releases.load_release(paths.CHAMPION).models
+    con, _ = open_labels(later)
+    labels = con.sql("select * from labels where not holdout").df()
+    waiting = {
+        name: _waiting(later, as_known(labels[labels["target"] == name], by=as_of), model)
+        for name in settings.targets
+        for model in [champions.get(name)]
+    }
+    due = what_is_due(
+        as_of,
+        settings.full_retrain.as_of,
+        waiting,
+        mode=mode,
+        schedule=settings.schedule,
+        incremental=settings.incremental,
+    )
+    return due, as_of if due.full else settings.full_retrain.as_of
+
+
+def _waiting(settings: Settings, known: pd.DataFrame, champion: Model | None) -> Waiting:
+    since_full = int((known["known_on"] > pd.Timestamp(settings.full_retrain.as_of)).sum())
+    through = champion.manifest.trained_through if champion else "1970-01-01"
+    return Waiting(
+        for_update=int((known["known_on"] > pd.Timestamp(through)).sum()),
+        since_full=since_full,
+        at_full=len(known) - since_full,
+        updates=champion.manifest.updates if champion else None,
+    )

@@ -163,7 +163,8 @@ def _verdict(outcome: Comparison, verdicts: dict[str, str], absent: dict[str, st
         return f"{outcome.winner} {verdicts[outcome.winner]}"
     if not verdicts:
         return f"kept: no candidate ({'; '.join(f'{n}: {why}' for n, why in absent.items())})"
-    return "; ".join(f"{name} not promoted, {verdict}" for name, verdict in verdicts.items())
+    kept = {name: verdict.removeprefix("kept: ") for name, verdict in verdicts.items()}
+    return "; ".join(f"{name} not promoted: {why}" for name, why in kept.items())
 
 
 def _draw(

@@ -29,8 +29,10 @@ def run(settings: Settings) -> Iterator[str]:
     champion = load_release(paths.CHAMPION)
     chosen, decisions = {}, {}
     for name in settings.targets:
-        winner = report[name]["winner"]
         reigning = champion.released.get(name)
+        held = name in settings.hold and reigning is not None
+        winner = None if held else report[name]["winner"]
+        verdict = report[name]["verdict"]
         one = reigning if winner is None else _promoted(settings, name, report[name])
         if one is not None:
             chosen[name] = one
@@ -38,7 +40,7 @@ def run(settings: Settings) -> Iterator[str]:
             "action": "kept" if winner is None else "promoted",
             "version": one.model.manifest.version if one else None,
             "replaced": reigning.model.manifest.version if reigning and winner else None,
-            "verdict": report[name]["verdict"],
+            "verdict": f"held ({settings.hold[name]}); {verdict}" if held else verdict,
         }
         yield f"{name}: {decisions[name]['action']} {decisions[name]['version'] or '(no model)'}"
     write_release(paths.PRODUCTION, chosen)

@@ -46,6 +46,8 @@ def _reason_to_skip(settings: Settings, champion: Model | None, labels: pd.DataF
     options = settings.incremental
     if champion is None:
         return "no champion"
+    if settings.mode == "compare":
+        return "not asked for by mode compare"
     if champion.manifest.updates >= options.max_updates:
         return f"a chain of {champion.manifest.updates} updates: a full retrain is due"
     new = int((~labels["replay"]).sum())

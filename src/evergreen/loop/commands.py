@@ -1,0 +1,43 @@
+"""git and dvc, as a person would call them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from evergreen.errors import EvergreenError
+
+
+class CommandError(EvergreenError):
+    """A command of git or dvc did not do what it was asked for."""
+
+
+def git(*arguments: str) -> str:
+    """Run git; return what it printed.
+
+    Raises
+    ------
+    CommandError
+        With git's own words.
+    """
+    return _run(["git", *arguments], "git status")
+
+
+def dvc(*arguments: str) -> str:
+    """Run the environment's dvc; return what it printed.
+
+    Raises
+    ------
+    CommandError
+        With dvc's own words.
+    """
+    return _run([sys.executable, "-m", "dvc", *arguments], "dvc doctor")
+
+
+def _run(command: list[str], next_step: str) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        said = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
+        words = " ".join(command).replace(f"{sys.executable} -m ", "")
+        raise CommandError(f"`{words}` ended with {done.returncode}: {said}", next_step)
+    return done.stdout

@@ -1,0 +1,96 @@
+"""A whole cycle: pin, `dvc repro`, finish; for one day, or catching up day by day."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from evergreen.errors import EvergreenError
+from evergreen.loop import history
+from evergreen.loop.finish import finish
+from evergreen.loop.lock import exclusive
+from evergreen.loop.pin import foresee, pin_run
+from evergreen.params import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def cycle(
+    first: date,
+    through: date | None = None,
+    *,
+    every: int = 1,
+    mode: str = "auto",
+    push: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[str]:
+    """Run every cycle from a date through another; a date that is recorded is passed over.
+
+    A run that was pinned or begun before and never finished is finished first.
+
+    Yields
+    ------
+    str
+        What was done, a line each.
+
+    Raises
+    ------
+    EvergreenError
+        As `pin_run` and `finish`; or if a stage fails, in the stage's own words.
+    """
+    with exclusive():
+        yield from _finish_what_was_begun(push=push)
+        day = first
+        while day <= (through or first):
+            if history.is_recorded(day):
+                yield f"{day}: recorded already, nothing to do"
+            else:
+                yield from pin_run(day, mode, progress)
+                yield from _reproduce(day)
+                yield from finish(push=push)
+            day += timedelta(days=every)
+
+
+def dry_run(
+    first: date, through: date | None = None, *, every: int = 1, mode: str = "auto"
+) -> Iterator[str]:
+    """Say what `cycle` would do, and change nothing: labels that are not taken in don't count."""
+    settings = load_settings()
+    day = first
+    while day <= (through or first):
+        if history.is_recorded(day):
+            yield f"{day}: recorded already, nothing would be done"
+        else:
+            due, _ = foresee(settings, day, mode)
+            yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
+            yield f"{day}: incremental update {due.why_incremental}"
+        day += timedelta(days=every)
+
+
+def _finish_what_was_begun(*, push: bool) -> Iterator[str]:
+    begun = load_settings().as_of
+    if not history.is_recorded(begun):
+        yield f"{begun}: not finished yet, going on with it"
+        yield from _reproduce(begun)
+        yield from finish(push=push)
+
+
+def _reproduce(day: date) -> Iterator[str]:
+    """Run `dvc repro`, and pass on what the stages say."""
+    command = [sys.executable, "-m", "dvc", "repro"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        said = []
+        for line in process.stdout or ():
+            said.append(line.rstrip())
+            if line.startswith("  "):
+                yield f"{day}: {line.strip()}"
+    if process.returncode:
+        raise EvergreenError(
+            f"the run of {day} failed; the last lines were:\n  " + "\n  ".join(said[-8:]),
+            "mend what they say, then call the same command again",
+        )

@@ -1,0 +1,93 @@
+"""What a run is to do: an incremental update, a full retrain, or neither, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from evergreen.params import Incremental, Schedule
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What has come for a target.
+
+    Attributes
+    ----------
+    for_update
+        Labels of training clients that the champion has not learned from.
+    since_full
+        Labels of training clients that became known since the last full retrain.
+    at_full
+        Labels that it was trained on.
+    updates
+        How often the champion was updated since its own full fit; None without a champion.
+    """
+
+    for_update: int
+    since_full: int
+    at_full: int
+    updates: int | None
+
+
+@dataclass(frozen=True)
+class Due:
+    """The outcome, in words for the history."""
+
+    full: bool
+    why_full: str
+    why_incremental: str
+
+
+def what_is_due(
+    as_of: date,
+    last_full: date,
+    waiting: dict[str, Waiting],
+    *,
+    mode: str,
+    schedule: Schedule,
+    incremental: Incremental,
+) -> Due:
+    """Decide on a full retrain, and foretell the update.
+
+    A full retrain is due after so many days, or so many new labels, or when a chain of updates is
+    at its bound; but for the sake of labels never before they add `full_after_growth` to what was
+    trained on: a large retailer has a thousand new labels every hour.
+    """
+    full, why = _full(as_of, last_full, waiting, schedule, incremental)
+    if mode != "auto":
+        full, why = mode == "full", f"as asked for by mode {mode}"
+    ready = {n: w.for_update for n, w in waiting.items() if w.updates is not None}
+    enough = {n: c for n, c in ready.items() if c >= incremental.min_new_labels}
+    counts = ", ".join(f"{name} {count:,}" for name, count in ready.items())
+    if mode == "compare":
+        update = "not asked for by mode compare"
+    elif not ready:
+        update = "there is no champion to update"
+    else:
+        state = "due" if enough else "not due"
+        update = f"{state}: new labels {counts}; {incremental.min_new_labels} are needed"
+    return Due(full, why, update)
+
+
+def _full(
+    as_of: date,
+    last_full: date,
+    waiting: dict[str, Waiting],
+    schedule: Schedule,
+    incremental: Incremental,
+) -> tuple[bool, str]:
+    age = (as_of - last_full).days
+    if age >= schedule.full_after_days:
+        return True, f"the last was {age} days ago, {schedule.full_after_days} are allowed"
+    for name, found in waiting.items():
+        if (found.updates or 0) >= incremental.max_updates:
+            return True, f"{name} has had {found.updates} updates since its last full fit"
+        grown = found.since_full >= schedule.full_after_growth * max(1, found.at_full)
+        if found.since_full >= schedule.full_after_labels and grown:
+            return True, f"{name} has {found.since_full:,} labels more than at the last"
+    most = max((found.since_full for found in waiting.values()), default=0)
+    return False, f"the last was {age} days ago, and at most {most:,} labels have come since"

@@ -1,0 +1,200 @@
+"""Finish a run: verify and publish its release, record it, commit it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from evergreen import paths
+from evergreen.errors import EvergreenError
+from evergreen.loop import history
+from evergreen.loop.commands import dvc, git
+from evergreen.loop.publish import publish
+from evergreen.params import load_settings
+from evergreen.store import files, models
+from evergreen.store.releases import load_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evergreen.loop.history import RunRecord
+    from evergreen.params import Settings
+
+RECORDED = (
+    "params.yaml",
+    "dvc.lock",
+    "data/raw.dvc",
+    "data/predictions.dvc",
+    "models/champion.dvc",
+    "data/.gitignore",
+    "data/features/.gitignore",
+    "models/.gitignore",
+    "reports",
+    "history",
+)
+CODE = ("src", "dvc.yaml", "requirements.lock")
+
+
+def finish(*, push: bool = False) -> Iterator[str]:
+    """Verify, publish, record and commit what `dvc repro` has made.
+
+    Done twice it changes nothing the second time: the release stands, the record is the same, and
+    there is nothing to commit.
+
+    Yields
+    ------
+    str
+        What was done, a line each.
+
+    Raises
+    ------
+    EvergreenError
+        If the run is not complete, or was made by code that is not committed.
+    ModelError
+        If the release does not predict what its models predicted at training.
+    """
+    settings = load_settings()
+    _check_complete()
+    version = publish(paths.PRODUCTION)
+    yield f"{settings.as_of}: release {version or 'none'}" + (
+        f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
+    )
+    record = _record(settings)
+    history.write(record)
+    git("add", "--", *RECORDED)
+    if git("status", "--porcelain", "--", *RECORDED):
+        git("commit", "--quiet", "--message", _message(record), "--", *RECORDED)
+        yield f"{settings.as_of}: recorded in {history.path_of(settings.as_of)} and committed"
+    else:
+        yield f"{settings.as_of}: recorded already"
+    if push:
+        dvc("push", "--quiet")
+        git("push", "--quiet")
+        yield f"{settings.as_of}: pushed"
+
+
+def _check_complete() -> None:
+    changed = git("status", "--porcelain", "--", *CODE)
+    if changed:
+        raise EvergreenError(
+            f"code that this run was made by is not committed:\n{changed.rstrip()}",
+            "git commit it, so that the run can be reproduced, or git restore it; then dvc repro",
+        )
+    status = json.loads(dvc("status", "--json"))
+    if status:
+        raise EvergreenError(
+            f"the run is not complete, or its inputs have changed: {', '.join(status)}",
+            "dvc repro",
+        )
+
+
+def _record(settings: Settings) -> RunRecord:
+    """The record of the run that the working folder holds."""
+    report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
+    decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
+    labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
+    return history.RunRecord(
+        as_of=settings.as_of,
+        mode=settings.mode,
+        full_retrain_as_of=settings.full_retrain.as_of,
+        release=decision["release"],
+        previous_release=decision["previous_release"],
+        parameters_changed=_parameters_changed(settings),
+        features_changed=_features_changed(settings),
+        targets={
+            name: _target_record(name, report[name], decision["targets"][name], labels[name])
+            for name in settings.targets
+        },
+    )
+
+
+def _target_record(
+    name: str, report: dict[str, Any], decision: dict[str, Any], labels: dict[str, Any]
+) -> history.TargetRecord:
+    judged = report["candidates"]
+    losses = [candidate["champion_loss"] for candidate in judged.values()]
+    return history.TargetRecord(
+        action=decision["action"],
+        version=decision["version"],
+        champion=report["champion"],
+        opponent=report["opponent"],
+        rows=report["rows"],
+        clients=report["clients"],
+        loss=report["loss"],
+        champion_loss=losses[0] if losses else None,
+        candidates={kind: _candidate(kind, name, c) for kind, c in judged.items()},
+        absent=report["absent"],
+        verdict=decision["verdict"],
+        labels=labels["labels"],
+        live=labels["live"],
+    )
+
+
+def _candidate(kind: str, name: str, judged: dict[str, Any]) -> history.CandidateRecord:
+    manifest = models.read_manifest(paths.CANDIDATES[kind] / name)
+    return history.CandidateRecord(
+        version=judged["version"],
+        parent=manifest.parent,
+        trained_on=manifest.rows,
+        updates=manifest.updates,
+        loss=judged["challenger_loss"],
+        gain=judged["gain"],
+        interval=judged["interval"],
+        reason=judged["reason"],
+    )
+
+
+def _parameters_changed(settings: Settings) -> dict[str, tuple[Any, Any]]:
+    """Parameters that differ from those of the run before, apart from the dates of the run."""
+    earlier = [day for day in history.dates() if day < settings.as_of]
+    if not earlier:
+        return {}
+    text = git("show", f"{history.commit_of(earlier[-1])}:{paths.PARAMS}")
+    before, after = _flat(yaml.safe_load(text)), _flat(settings.model_dump(mode="json"))
+    keys = sorted((before.keys() | after.keys()) - {"as_of", "mode", "full_retrain.as_of"})
+    return {
+        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
+    }
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _features_changed(settings: Settings) -> dict[str, list[str]]:
+    """For each target whose model was replaced by one on other columns: which came and went."""
+    before, after = load_release(paths.CHAMPION).models, load_release(paths.PRODUCTION).models
+    changed = {}
+    for name in settings.targets:
+        if name in before and name in after:
+            old, new = (set(found[name].manifest.features) for found in (before, after))
+            lines = [f"- {c}" for c in sorted(old - new)] + [f"+ {c}" for c in sorted(new - old)]
+            if lines:
+                changed[name] = lines
+    return changed
+
+
+def _message(record: RunRecord) -> str:
+    actions = ", ".join(f"{name} {target.action}" for name, target in record.targets.items())
+    lines = [f"{name}: {target.verdict}" for name, target in record.targets.items()]
+    changes = [f"{k}: {a} -> {b}" for k, (a, b) in record.parameters_changed.items()]
+    full = record.full_retrain_as_of == record.as_of
+    return "\n".join(
+        [
+            f"Run of {record.as_of}: {actions}",
+            "",
+            *lines,
+            "",
+            f"Release {record.release or 'none'}; before, {record.previous_release or 'none'}.",
+            "With a full retrain." if full else f"Last full retrain {record.full_retrain_as_of}.",
+            *(["Parameters changed:", *changes] if changes else []),
+        ]
+    )

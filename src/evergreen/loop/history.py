@@ -1,0 +1,205 @@
+"""The history: one record of every run, in git, with what was decided for each target and why."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from evergreen import paths
+from evergreen.errors import DataError
+from evergreen.loop.commands import git
+from evergreen.store import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class CandidateRecord(BaseModel):
+    """A challenger as it was judged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+    parent: str | None
+    trained_on: int
+    updates: int
+    loss: float | None
+    gain: float | None
+    interval: tuple[float, float] | None
+    reason: str
+
+
+class TargetRecord(BaseModel):
+    """What a run did for one target.
+
+    `version` is the model in production after it, `champion` the one before. `opponent` is what
+    the candidates had to beat; `champion_loss` its loss on the same `rows`. `live` is what past
+    releases' predictions of this target were worth by then.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: str
+    version: str | None
+    champion: str | None
+    opponent: str | None
+    rows: int
+    clients: int
+    loss: str
+    champion_loss: float | None
+    candidates: dict[str, CandidateRecord]
+    absent: dict[str, str]
+    verdict: str
+    labels: int
+    live: dict[str, dict[str, Any]]
+
+
+class RunRecord(BaseModel):
+    """One run. Durations are not part of it: they would differ from one machine to the next."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    as_of: date
+    mode: str
+    full_retrain_as_of: date
+    release: str | None
+    previous_release: str | None
+    parameters_changed: dict[str, tuple[Any, Any]]
+    features_changed: dict[str, list[str]]
+    targets: dict[str, TargetRecord]
+
+
+def path_of(as_of: date) -> Path:
+    """Where the record of a run stands."""
+    return paths.HISTORY / f"{as_of.isoformat()}.json"
+
+
+def is_recorded(as_of: date) -> bool:
+    """Whether a run has been finished."""
+    return path_of(as_of).is_file()
+
+
+def write(record: RunRecord) -> None:
+    """Write a record; writing it again for the same date replaces it."""
+    files.write_json(record.model_dump(mode="json"), path_of(record.as_of))
+
+
+def read(as_of: date) -> RunRecord:
+    """Read the record of a run.
+
+    Raises
+    ------
+    DataError
+        If there is none, with the dates nearest to it.
+    """
+    if not is_recorded(as_of):
+        known = ", ".join(str(day) for day in dates()[-3:]) or "none"
+        raise DataError(
+            f"no run is recorded for {as_of}; the last are {known}", "evergreen history"
+        )
+    text = path_of(as_of).read_text(encoding="utf-8")
+    return RunRecord.model_validate_json(text)
+
+
+def dates() -> list[date]:
+    """The dates of all recorded runs, in order."""
+    found = [path.stem for path in paths.HISTORY.glob("*.json")]
+    return sorted(date.fromisoformat(stem) for stem in found if stem[:1].isdigit())
+
+
+def read_all() -> list[RunRecord]:
+    """All records, in the order of their dates."""
+    return [read(day) for day in dates()]
+
+
+def last() -> RunRecord | None:
+    """The record of the last run; None before the first."""
+    known = dates()
+    return read(known[-1]) if known else None
+
+
+def commit_of(as_of: date) -> str:
+    """The commit that recorded a run: with its `dvc.lock` every byte of it can be had again.
+
+    Raises
+    ------
+    DataError
+        If the record was never committed.
+    """
+    found = git("log", "-1", "--format=%H", "--", str(path_of(as_of))).strip()
+    if not found:
+        raise DataError(f"{path_of(as_of)} was never committed", "evergreen finish")
+    return found
+
+
+def loss_rows(records: list[RunRecord]) -> pd.DataFrame:
+    """The losses of every run as rows for plots.
+
+    Returns
+    -------
+    pandas.DataFrame
+        as_of (ISO date), target, model (champion, incremental, full, or the baseline that stood in
+        for a champion), loss (float64, of the rows judged in that run) and promoted (bool).
+    """
+    rows = []
+    for record in records:
+        for name, target in record.targets.items():
+            key = {"as_of": record.as_of.isoformat(), "target": name}
+            if target.opponent is not None and target.champion_loss is not None:
+                old = {"model": target.opponent, "loss": target.champion_loss, "promoted": False}
+                rows.append(key | old)
+            for kind, candidate in target.candidates.items():
+                won = target.action == "promoted" and candidate.version == target.version
+                rows.append(key | {"model": kind, "loss": candidate.loss, "promoted": won})
+    return pd.DataFrame(rows, columns=["as_of", "target", "model", "loss", "promoted"])
+
+
+class Version(NamedTuple):
+    """A model that was ever judged."""
+
+    target: str
+    version: str
+    kind: str
+    parent: str | None
+    as_of: date
+    loss: float | None
+    promoted: bool
+
+
+def versions(records: list[RunRecord]) -> list[Version]:
+    """Every model that was ever judged, in the order of the runs."""
+    return [
+        Version(
+            name,
+            candidate.version,
+            kind,
+            candidate.parent,
+            record.as_of,
+            candidate.loss,
+            target.action == "promoted" and candidate.version == target.version,
+        )
+        for record in records
+        for name, target in record.targets.items()
+        for kind, candidate in target.candidates.items()
+    ]
+
+
+def find_version(target: str, version: str) -> Version:
+    """The model of that name.
+
+    Raises
+    ------
+    DataError
+        If there is none, with the nearest that there are.
+    """
+    known = [found for found in versions(read_all()) if found.target == target]
+    for found in known:
+        if found.version == version:
+            return found
+    near = difflib.get_close_matches(version, [found.version for found in known], n=3)
+    names = ", ".join(near or [found.version for found in known[-3:]]) or "none"
+    raise DataError(f"{target} has no version {version!r}; there are {names}", "evergreen versions")

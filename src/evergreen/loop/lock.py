@@ -1,0 +1,37 @@
+"""One run at a time."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from evergreen import paths
+from evergreen.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """Keep any other run out of this repository until the block is left.
+
+    The operating system holds the lock and frees it when the process ends, however it ends: there
+    is no stale lock to remove.
+
+    Raises
+    ------
+    EvergreenError
+        If another run is at work.
+    """
+    paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(paths.LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise EvergreenError(
+            f"another run is at work in this repository (it holds {paths.LOCK})",
+            "wait until it has ended, then call the command again",
+        ) from None

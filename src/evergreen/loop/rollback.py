@@ -1,0 +1,204 @@
+"""Serve an older model again, at once, and make it the parent of what comes next."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dvc.api import DVCFileSystem
+from pydantic import BaseModel, ConfigDict
+
+from evergreen import paths
+from evergreen.errors import DataError, EvergreenError
+from evergreen.loop import history, params_file
+from evergreen.loop.commands import dvc, git
+from evergreen.loop.publish import publish
+from evergreen.params import load_settings
+from evergreen.store import files, models, releases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evergreen.store.releases import Released
+
+
+class RollbackRecord(BaseModel):
+    """A rollback after the run of a date; `number` counts those after the same run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: date
+    number: int
+    release: str
+    previous_release: str | None
+    targets: dict[str, tuple[str | None, str]]
+    reason: str
+
+    @property
+    def path(self) -> Path:
+        """Where it stands, next to the records of the runs."""
+        return paths.HISTORY / "rollbacks" / f"{self.after}-{self.number}.json"
+
+
+def read_all() -> list[RollbackRecord]:
+    """Every rollback, in order."""
+    found = (paths.HISTORY / "rollbacks").glob("*.json")
+    records = [RollbackRecord.model_validate_json(path.read_text("utf-8")) for path in found]
+    return sorted(records, key=lambda record: (record.after, record.number))
+
+
+def reigning(last: date) -> tuple[str, Path]:
+    """Where the release is that the next run has to beat: a commit, and the folder in it.
+
+    What the run of `last` released, or what was rolled back to since.
+    """
+    since = [record for record in read_all() if record.after == last]
+    if not since:
+        return history.commit_of(last), paths.PRODUCTION
+    commit = git("log", "-1", "--format=%H", "--", str(since[-1].path)).strip()
+    return commit, paths.ROLLBACK
+
+
+def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -> Iterator[str]:
+    """Publish an older model, or a whole older release, and make it the next run's champion.
+
+    Parameters
+    ----------
+    target
+        The target whose model is exchanged; all of them where it is None.
+    to
+        The date of a run, whose models after it are meant; or the version of a model of `target`.
+    reason
+        For the history.
+    hold
+        Keep the targets as they are then until they are released with `evergreen release`.
+
+    Yields
+    ------
+    str
+        What was done, a line each.
+
+    Raises
+    ------
+    DataError
+        If there is no such run or version, or it is served already.
+    EvergreenError
+        If a run has been begun and is not finished.
+    """
+    settings, last = load_settings(), history.last()
+    if last is None or settings.as_of != last.as_of:
+        raise EvergreenError(
+            f"the run for {settings.as_of} is not finished", "dvc repro && evergreen finish"
+        )
+    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
+        now = _released(*reigning(last.as_of), Path(scratch) / "now")
+        older = _older(target, to, Path(scratch) / "older")
+        changed = {
+            name: (_version(now.get(name)), one.model.manifest.version)
+            for name, one in older.items()
+            if _version(now.get(name)) != one.model.manifest.version
+        }
+        if not changed:
+            raise DataError(f"{to} is what is served already", "evergreen versions")
+        shutil.rmtree(paths.ROLLBACK, ignore_errors=True)
+        version = releases.write_release(paths.ROLLBACK, now | older)
+    publish(paths.ROLLBACK)
+    yield f"release {version} is served from {paths.CURRENT}"
+    dvc("add", "--quiet", str(paths.ROLLBACK))
+    record = RollbackRecord(
+        after=last.as_of,
+        number=1 + sum(found.after == last.as_of for found in read_all()),
+        release=str(version),
+        previous_release=last.release,
+        targets=changed,
+        reason=reason,
+    )
+    files.write_json(record.model_dump(mode="json"), record.path)
+    if hold:
+        params_file.write_hold(dict(settings.hold) | dict.fromkeys(changed, reason))
+    _commit(record)
+    yield from (f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
+    yield f"recorded in {record.path}; the next run starts from these models"
+
+
+def set_hold(target: str, reason: str | None) -> str:
+    """Hold a target's model in production whatever the gate says, or let it go with None.
+
+    Raises
+    ------
+    DataError
+        If there is no such target, or none to let go.
+    """
+    settings = load_settings()
+    if target not in settings.targets or (reason is None and target not in settings.hold):
+        known = settings.targets if reason is not None else settings.hold
+        raise DataError(
+            f"{target!r} is none of {', '.join(known) or 'no target'}", "evergreen history"
+        )
+    others = {name: why for name, why in settings.hold.items() if name != target}
+    params_file.write_hold(others if reason is None else others | {target: reason})
+    words = f"Release {target} from its hold" if reason is None else f"Hold {target}: {reason}"
+    git("commit", "--quiet", "--message", words, "--", str(paths.PARAMS))
+    return words
+
+
+def _released(commit: str, folder: Path, into: Path) -> dict[str, Released]:
+    DVCFileSystem(rev=commit).get(str(folder), str(into), recursive=True)
+    return releases.load_release(into).released
+
+
+def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
+    try:
+        day = date.fromisoformat(to)
+    except ValueError:
+        return _version_of(target, to, into)
+    record = history.read(day)
+    found = _released(history.commit_of(record.as_of), paths.PRODUCTION, into)
+    chosen = {name: one for name, one in found.items() if target in (None, name)}
+    if not chosen:
+        raise DataError(
+            f"no model of {target or 'any target'} stood in production on {to}",
+            "evergreen versions",
+        )
+    return chosen
+
+
+def _version_of(target: str | None, version: str, into: Path) -> dict[str, Released]:
+    if target is None:
+        raise DataError(
+            f"{version!r} is no date, and a version belongs to a target",
+            f"evergreen rollback TARGET --to {version}",
+        )
+    found = history.find_version(target, version)
+    fetch_version(target, version, into)
+    measured = {"loss": found.loss}
+    return {target: releases.Released(models.load_model(into), found.as_of.isoformat(), measured)}
+
+
+def fetch_version(target: str, version: str, into: Path) -> None:
+    """Take a model that was ever judged out of DVC's cache or remote.
+
+    Raises
+    ------
+    DataError
+        If there is no such version.
+    """
+    found = history.find_version(target, version)
+    source = paths.CANDIDATES[found.kind] / target
+    commit = history.commit_of(found.as_of)
+    DVCFileSystem(rev=commit).get(str(source), str(into), recursive=True)
+
+
+def _version(one: Released | None) -> str | None:
+    return one.model.manifest.version if one else None
+
+
+def _commit(record: RollbackRecord) -> None:
+    names = ["models/rollback.dvc", "models/.gitignore", str(record.path), str(paths.PARAMS)]
+    git("add", "--", *names)
+    lines = [f"{name}: {old} -> {new}" for name, (old, new) in record.targets.items()]
+    subject = f"Roll back {', '.join(record.targets)}: {record.reason}"
+    git("commit", "--quiet", "--message", "\n".join([subject, "", *lines]), "--", *names)

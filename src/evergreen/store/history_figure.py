@@ -1,0 +1,95 @@
+"""The history as a picture: a panel for each target, the loss of every model judged, promotions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from evergreen.store.figures import INK, OTHER_STYLE, PALE, STYLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+WIDTH, PANEL = 10.0, 2.5
+PROMOTION: Final = "#009E73"
+
+
+def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) -> None:
+    """Draw the loss on held-out clients, run by run; a promotion is a dot on a line.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write, 1500 pixels wide; its folder is made if need be.
+    rows : DataFrame
+        As `evergreen.loop.history.loss_rows` gives them.
+    loss_names : dict
+        For each target, in the order of the panels, the name of its loss.
+    """
+    figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 0.9), dpi=150, facecolor="white")
+    axes = figure.subplots(len(loss_names), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, (target, loss) in zip(axes, loss_names.items(), strict=True):
+        _draw_panel(panel, rows[rows["target"] == target], target, loss.replace("_", " "))
+    locator = AutoDateLocator(maxticks=10)  # type: ignore[no-untyped-call]
+    axes[-1].xaxis.set_major_locator(locator)
+    axes[-1].xaxis.set_major_formatter(
+        ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    )
+    handles: dict[str, Any] = {}
+    for panel in axes:
+        handles |= dict(zip(*panel.get_legend_handles_labels()[::-1], strict=True))
+    figure.legend(
+        handles.values(), handles.keys(), loc="lower center", ncols=5, frameon=False, fontsize=8.5
+    )
+    figure.suptitle(
+        "Loss on held-out clients, run by run: lower is better",
+        x=0.07,
+        ha="left",
+        fontsize=12,
+        fontweight="bold",
+        color=INK,
+    )
+    figure.subplots_adjust(left=0.07, right=0.985, top=0.9, bottom=0.12, hspace=0.28)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
+    axes.set_title(target, loc="left", fontsize=10, color=INK)
+    axes.set_ylabel(loss, fontsize=8.5, color=INK)
+    axes.grid(color="0.92", linewidth=0.7)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    judged = rows.dropna(subset=["loss"])
+    if judged.empty:
+        axes.text(0.5, 0.5, "nothing was judged", transform=axes.transAxes, ha="center", color=PALE)
+        return
+    for model, points in judged.groupby("model", sort=False):
+        style = STYLES.get(str(model), OTHER_STYLE)
+        days = pd.to_datetime(points["as_of"]).to_numpy()
+        axes.plot(
+            days,
+            points["loss"],
+            color=style.colour,
+            dashes=style.dash,
+            linewidth=style.width,
+            marker=style.marker,
+            markersize=3,
+            label=str(model),
+        )
+    won = judged[judged["promoted"]]
+    axes.scatter(
+        pd.to_datetime(won["as_of"]).to_numpy(),
+        won["loss"],
+        s=90,
+        facecolors="none",
+        edgecolors=PROMOTION,
+        linewidths=2,
+        zorder=5,
+        label="promoted",
+    )

@@ -12,7 +12,7 @@ from evergreen import paths
 from evergreen.core.rows import as_known
 from evergreen.errors import DataError, EvergreenError
 from evergreen.loop import history, params_file, rollback
-from evergreen.loop.commands import CommandError, dvc
+from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import Due, Waiting, what_is_due
 from evergreen.params import load_settings
 from evergreen.sources import complete_journey
@@ -124,6 +124,8 @@ def pin_run(
             f"the run for {settings.as_of} was pinned and is not finished",
             "dvc repro && evergreen finish",
         )
+    if settings.as_of != as_of:
+        _check_recorded_as_it_stands(last.as_of)
     yield from _take_in(settings, as_of, progress)
     if settings.as_of != as_of:
         _inherit(last.as_of)
@@ -132,6 +134,16 @@ def pin_run(
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
     yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
     yield f"{as_of}: incremental update {due.why_incremental}"
+
+
+def _check_recorded_as_it_stands(last: date) -> None:
+    """The bytes of the recorded run may be elsewhere, if it was made on another kind of machine."""
+    if git("diff", "--name-only", history.commit_of(last), "--", "dvc.lock"):
+        raise EvergreenError(
+            f"dvc.lock is not what was recorded for {last}: an experiment, or a run on another "
+            "kind of machine",
+            "git restore dvc.lock params.yaml && dvc checkout; or evergreen finish, to record it",
+        )
 
 
 def _take_in(

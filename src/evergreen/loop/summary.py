@@ -46,7 +46,8 @@ def _table(
 ) -> Table:
     table = Table(title=f"As of {as_of}, on held-out clients", title_justify="left")
     for column in ("target", "model", "loss", "gain", "interval", "decision"):
-        table.add_column(column, justify="right" if column in ("loss", "gain") else "left")
+        right, whole = column in ("loss", "gain"), column != "target"
+        table.add_column(column, justify="right" if right else "left", no_wrap=whole)
     for name in targets:
         report, models = compared[name], measured[name]
         shown = f"{name}\n[dim]{report['loss'].replace('_', ' ')}[/dim]"

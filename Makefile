@@ -38,7 +38,7 @@ lint: setup
 	mypy
 
 test: lint
-	pytest -n 2 --dist worksteal
+	pytest -n 2 --dist loadgroup
 
 format: setup
 	ruff format .

@@ -1,11 +1,17 @@
 """A small retailer for tests, and the ways into it that several test files need."""
 
+import os
+import shutil
+import subprocess
+import sys
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 
 from evergreen.core.ledger import create_ledger
 from evergreen.core.text import create_texts
@@ -86,3 +92,81 @@ def snapshots():
         )
 
     return frame
+
+
+ROOT = Path(__file__).parents[1]
+FILES = (
+    "src",
+    ".dvc/plots",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "params.yaml",
+    "requirements.lock",
+)
+
+
+class Project:
+    """A copy of this project as a git and DVC repository of its own, used by its commands."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        # The console script runs the installed package; the copy's own code is to be run.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.variables = os.environ | {"PATH": path, "PYTHONPATH": str(folder / "src")}
+
+    @classmethod
+    def create(cls, folder):
+        for name in FILES:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+                shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+            else:
+                shutil.copy(ROOT / name, folder / name)
+        made = cls(folder)
+        made.run("git", "init", "--quiet")
+        made.run("git", "config", "user.name", "test")
+        made.run("git", "config", "user.email", "test@localhost")
+        made.commit("the code")
+        return made
+
+    def copy_to(self, folder):
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+    def call(self, *command, **variables):
+        """Run a command; return what became of it."""
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.variables | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def run(self, *command, **variables):
+        """Run a command that is expected to succeed; return what it printed."""
+        done = self.call(*command, **variables)
+        said = f"{done.stdout[-3000:]} {done.stderr[-3000:]}"
+        assert done.returncode == 0, f"{command}: {said}"
+        return done.stdout
+
+    def commit(self, message):
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo after its first run: the commands of `make demo`, then the run recorded."""
+    made = Project.create(tmp_path_factory.mktemp("demo"))
+    as_of = yaml.safe_load((made.folder / "params.yaml").read_text())["as_of"]
+    made.run("evergreen", "ingest", "--demo", "complete-journey", "--through", as_of)
+    made.run("evergreen", "pin")
+    made.run("dvc", "repro")
+    made.run("evergreen", "finish")
+    return made

@@ -20,7 +20,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(soft_wrap=True, highlight=False)
+WIDE = 120
+"""Columns of a table that goes to a file or a pipe, where rich would assume 80."""
+console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
 
 
 class Demo(StrEnum):

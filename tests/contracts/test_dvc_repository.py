@@ -1,10 +1,7 @@
 """The repository behaves as a DVC user expects: real `git` and `dvc` in a folder of its own."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,68 +11,18 @@ from evergreen import paths
 from evergreen.store.models import platform_class
 
 ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-PROJECT = (
-    "src",
-    ".dvc/plots",
-    ".dvc/config",
-    ".dvcignore",
-    ".gitignore",
-    "dvc.yaml",
-    "params.yaml",
-)
-pytestmark = pytest.mark.slow
+# One worker runs them all, so that the first runs are made once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
 
 
-def run(folder, *command, **variables):
-    """Run a command of the environment; return what it printed."""
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": path} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]} {done.stderr[-3000:]}"
-    return done.stdout
+def lock(project):
+    return yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
 
 
-def new_repository(folder):
-    for name in PROJECT:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=ignored)
-        else:
-            shutil.copy(ROOT / name, target)
-    run(folder, "git", "init", "--quiet")
-    run(folder, "git", "config", "user.name", "test")
-    run(folder, "git", "config", "user.email", "test@localhost")
-    return folder
-
-
-def lock(folder):
-    return yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
-
-
-def commit(folder, message):
-    run(folder, "git", "add", "--all")
-    run(folder, "git", "commit", "--quiet", "--message", message)
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The demo after its first run: the commands of `make demo`, and a commit."""
-    folder = new_repository(tmp_path_factory.mktemp("demo"))
-    as_of = yaml.safe_load((folder / "params.yaml").read_text())["as_of"]
-    run(folder, "evergreen", "ingest", "--demo", "complete-journey", "--through", as_of)
-    run(folder, "evergreen", "pin")
-    run(folder, "dvc", "repro")
-    commit(folder, "first run")
-    return folder
+@pytest.fixture
+def copy(demo, tmp_path):
+    """The demo after its first run, for a test to do with as it likes."""
+    return demo.copy_to(tmp_path / "copy")
 
 
 def test_the_demo_gives_the_bytes_that_are_committed(demo):
@@ -88,57 +35,49 @@ def test_the_demo_gives_the_bytes_that_are_committed(demo):
 
 
 def test_a_second_repro_executes_no_stage(demo):
-    assert "Running stage" not in run(demo, "dvc", "repro")
-    assert run(demo, "dvc", "status") == "Data and pipelines are up to date.\n"
-    assert run(demo, "git", "status", "--short") == ""
+    assert "Running stage" not in demo.run("dvc", "repro")
+    assert demo.run("dvc", "status") == "Data and pipelines are up to date.\n"
+    assert demo.run("git", "status", "--short") == ""
 
 
-def test_all_hashes_come_back_without_outputs_and_cache(demo, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(demo, copy, symlinks=True)
+def test_all_hashes_come_back_without_outputs_and_cache(copy):
     before = lock(copy)
-    shutil.rmtree(copy / ".dvc" / "cache")
-    run(copy, "dvc", "add", "data/raw", "data/predictions", "models/champion")
+    shutil.rmtree(copy.folder / ".dvc" / "cache")
+    copy.run("dvc", "add", "data/raw", "data/predictions", "models/champion")
     for stage in before.values():
         for out in stage["outs"]:
-            path = copy / out["path"]
+            path = copy.folder / out["path"]
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    run(copy, "dvc", "repro", PYTHONHASHSEED="271828")
+    copy.run("dvc", "repro", PYTHONHASHSEED="271828")
     assert lock(copy) == before
-    assert run(copy, "git", "status", "--short") == ""
+    assert copy.run("git", "status", "--short") == ""
 
 
-def test_metrics_params_and_plots_show_and_diff(demo, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(demo, copy, symlinks=True)
-    run(copy, "dvc", "exp", "run", "-S", "estimators.lightgbm.rounds=30")
-    assert "estimators.lightgbm.rounds" in run(copy, "dvc", "params", "diff")
-    assert "purchase.full.log_loss" in run(copy, "dvc", "metrics", "diff")
-    shown = json.loads(run(copy, "dvc", "metrics", "show", "--json"))
+def test_metrics_params_and_plots_show_and_diff(copy):
+    copy.run("dvc", "exp", "run", "-S", "estimators.lightgbm.rounds=30")
+    assert "estimators.lightgbm.rounds" in copy.run("dvc", "params", "diff")
+    assert "purchase.full.log_loss" in copy.run("dvc", "metrics", "diff")
+    shown = json.loads(copy.run("dvc", "metrics", "show", "--json"))
     metrics = shown[""]["data"]["reports/metrics.json"]["data"]
     assert 0.3 < metrics["purchase"]["full"]["log_loss"] < 0.7
     for command in (("show",), ("diff", "HEAD")):
-        run(copy, "dvc", "plots", *command, "--out", "plots")
-        page = (copy / "plots" / "index.html").read_text()
+        copy.run("dvc", "plots", *command, "--out", "plots")
+        page = (copy.folder / "plots" / "index.html").read_text()
         assert all(title in page for title in ("ROC", "Calibration", "Cumulative gains"))
 
 
-def test_a_change_of_the_gate_does_not_train_again(demo, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(demo, copy, symlinks=True)
-    said = run(copy, "dvc", "exp", "run", "-S", "gate.alpha_full=0.04")
+def test_a_change_of_the_gate_does_not_train_again(copy):
+    said = copy.run("dvc", "exp", "run", "-S", "gate.alpha_full=0.04")
     assert "Running stage 'compare'" in said
     assert "Running stage 'train_full'" not in said
 
 
-def test_an_experiment_in_a_folder_of_its_own_takes_the_code_of_that_folder(demo, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(demo, copy, symlinks=True)
-    stage = copy / "src" / "evergreen" / "stages" / "promote.py"
+def test_an_experiment_in_a_folder_of_its_own_takes_the_code_of_that_folder(copy):
+    stage = copy.folder / "src" / "evergreen" / "stages" / "promote.py"
     stage.write_text(stage.read_text().replace('yield f"release ', 'yield f"the copied release '))
-    said = run(copy, "dvc", "exp", "run", "--temp", "-S", "gate.alpha_full=0.04")
+    said = copy.run("dvc", "exp", "run", "--temp", "-S", "gate.alpha_full=0.04")
     assert "the copied release 2017-" in said
-    assert run(copy, "git", "status", "--short") == " M src/evergreen/stages/promote.py\n"
+    assert copy.run("git", "status", "--short") == " M src/evergreen/stages/promote.py\n"
 
 
 def test_every_artifact_is_a_target_and_is_tracked(demo):
@@ -146,21 +85,19 @@ def test_every_artifact_is_a_target_and_is_tracked(demo):
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert list(declared) == list(settings["targets"])
     for artifact in declared.values():
-        assert (demo / artifact["path"] / "manifest.json").is_file()
+        assert (demo.folder / artifact["path"] / "manifest.json").is_file()
 
 
-def test_the_pin_of_a_later_run_is_not_overwritten(demo, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(demo, copy, symlinks=True)
-    shutil.rmtree(copy / "models" / "champion")
-    shutil.copytree(copy / "models" / "production", copy / "models" / "champion")
-    run(copy, "dvc", "add", "models/champion")
-    pinned = (copy / "models" / "champion.dvc").read_text()
-    shutil.rmtree(copy / "models" / "champion")
-    assert "taken from DVC's cache" in run(copy, "evergreen", "pin")
-    assert (copy / "models" / "champion" / "purchase" / "manifest.json").is_file()
-    shutil.rmtree(copy / "models" / "champion")
-    shutil.rmtree(copy / ".dvc" / "cache")
+def test_the_pin_of_a_later_run_is_not_overwritten(copy):
+    shutil.rmtree(copy.folder / "models" / "champion")
+    shutil.copytree(copy.folder / "models" / "production", copy.folder / "models" / "champion")
+    copy.run("dvc", "add", "models/champion")
+    pinned = (copy.folder / "models" / "champion.dvc").read_text()
+    shutil.rmtree(copy.folder / "models" / "champion")
+    assert "taken from DVC's cache" in copy.run("evergreen", "pin")
+    assert (copy.folder / "models" / "champion" / "purchase" / "manifest.json").is_file()
+    shutil.rmtree(copy.folder / "models" / "champion")
+    shutil.rmtree(copy.folder / ".dvc" / "cache")
     with pytest.raises(AssertionError, match=r"names content of a later run.*\nNext: dvc pull"):
-        run(copy, "evergreen", "pin")
-    assert (copy / "models" / "champion.dvc").read_text() == pinned
+        copy.run("evergreen", "pin")
+    assert (copy.folder / "models" / "champion.dvc").read_text() == pinned

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history
 from evergreen.loop.finish import finish
 from evergreen.loop.lock import exclusive
 from evergreen.loop.pin import foresee, pin_run
+from evergreen.loop.publish import published
 from evergreen.params import load_settings
+from evergreen.store import tables
+from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import date
 
 
 def cycle(
@@ -43,30 +48,43 @@ def cycle(
     """
     with exclusive():
         yield from _finish_what_was_begun(push=push)
-        day = first
-        while day <= (through or first):
+        for day in _days(first, through, every):
             if history.is_recorded(day):
                 yield f"{day}: recorded already, nothing to do"
-            else:
-                yield from pin_run(day, mode, progress)
-                yield from _reproduce(day)
-                yield from finish(push=push)
-            day += timedelta(days=every)
+                continue
+            yield from pin_run(day, mode, progress)
+            yield from _reproduce(day)
+            yield from finish(push=push)
 
 
 def dry_run(
     first: date, through: date | None = None, *, every: int = 1, mode: str = "auto"
 ) -> Iterator[str]:
-    """Say what `cycle` would do, and change nothing: labels that are not taken in don't count."""
+    """Say what `cycle` would do with the rows at hand, and change nothing.
+
+    Yields
+    ------
+    str
+        For each date what is due and why; rows that are still to be taken in may bring more.
+    """
     settings = load_settings()
-    day = first
-    while day <= (through or first):
+    known = max(tables.partitions(paths.TRANSACTIONS), default=first)
+    champions = load_release(paths.CURRENT).models if published() else {}
+    for day in _days(first, through, every):
         if history.is_recorded(day):
             yield f"{day}: recorded already, nothing would be done"
-        else:
-            due, _ = foresee(settings, day, mode)
-            yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
-            yield f"{day}: incremental update {due.why_incremental}"
+            continue
+        due, _ = foresee(settings, min(day, known), mode, champions)
+        yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
+        yield f"{day}: incremental update {due.why_incremental}"
+        if day > known:
+            yield f"{day}: as of {known}, the last day taken in; new rows would be taken in first"
+
+
+def _days(first: date, through: date | None, every: int) -> Iterator[date]:
+    day = first
+    while day <= (through or first):
+        yield day
         day += timedelta(days=every)
 
 

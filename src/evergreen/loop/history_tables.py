@@ -39,7 +39,11 @@ def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str]]:
         low, high = judged.interval or (None, None)
         interval = "" if low is None or high is None else f"{100 * low:+.1f} to {100 * high:+.1f} %"
         won = found.action == "promoted" and judged.version == found.version
-        reason = "held" if found.verdict.startswith("held") else judged.reason.replace("_", " ")
+        reason = (
+            "held"
+            if found.verdict.startswith("held")
+            else judged.reason.replace("_", " ").removeprefix("gain ")
+        )
         yield kind, gain, interval, "[green]promoted[/green]" if won else reason
     if not found.candidates:
         yield "-", "", "", found.verdict

@@ -18,7 +18,8 @@ from evergreen.params import load_settings
 from evergreen.sources import complete_journey
 from evergreen.sources.ingest import ingest_transactions
 from evergreen.stages.collect_labels import open_labels
-from evergreen.store import predictions, releases, tables
+from evergreen.store import predictions, tables
+from evergreen.store.releases import load_release, write_empty_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +73,7 @@ def _lay(folder: Path, settings: Settings) -> str:
         else:
             return f"{folder}: taken from DVC's cache"
     if folder == paths.CHAMPION:
-        releases.write_empty_release(folder)
+        write_empty_release(folder)
     else:
         predictions.write_none(folder, settings.targets)
     dvc("add", "--quiet", str(folder))
@@ -129,7 +130,7 @@ def pin_run(
     yield from _take_in(settings, as_of, progress)
     if settings.as_of != as_of:
         _inherit(last.as_of)
-    due, full_as_of = foresee(settings, as_of, mode)
+    due, full_as_of = foresee(settings, as_of, mode, load_release(paths.CHAMPION).models)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
     yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
@@ -174,10 +175,17 @@ def _fetch(source: DVCFileSystem, path: Path, target: Path) -> None:
     unfinished.replace(target)
 
 
-def foresee(settings: Settings, as_of: date, mode: str) -> tuple[Due, date]:
-    """What is due on a date, and the date of the last full retrain of a run for it."""
+def foresee(
+    settings: Settings, as_of: date, mode: str, champions: dict[str, Model]
+) -> tuple[Due, date]:
+    """What is due on a date, and the date of the last full retrain of a run for it.
+
+    Parameters
+    ----------
+    champions
+        The models that the run would start from.
+    """
     later = settings.model_copy(update={"as_of": as_of})
-    champions = releases.load_release(paths.CHAMPION).models
     con, _ = open_labels(later)
     labels = con.sql("select * from labels where not holdout").df()
     waiting = {

@@ -65,21 +65,24 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
     axes.grid(color="0.92", linewidth=0.7)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    judged = rows.dropna(subset=["loss"])
+    # A baseline stands in only until there is a champion, and is so much worse that it would press
+    # all that matters into one line.
+    judged = rows[rows["loss"].notna() & rows["model"].isin(["champion", "incremental", "full"])]
     if judged.empty:
         axes.text(0.5, 0.5, "nothing was judged", transform=axes.transAxes, ha="center", color=PALE)
         return
     for model, points in judged.groupby("model", sort=False):
         style = STYLES.get(str(model), OTHER_STYLE)
+        line = {"linestyle": "none"} if model == "full" else {"dashes": style.dash}
         days = pd.to_datetime(points["as_of"]).to_numpy()
         axes.plot(
             days,
             points["loss"],
             color=style.colour,
-            dashes=style.dash,
             linewidth=style.width,
             marker=style.marker,
-            markersize=3,
+            markersize=5 if model == "full" else 3,
+            **line,
             label=str(model),
         )
     won = judged[judged["promoted"]]

@@ -12,8 +12,8 @@ from evergreen.core import estimators
 SMALL = {
     "lightgbm": {"rounds": 40, "learning_rate": 0.1, "min_child_samples": 20, "update_rounds": 5},
     "hist_gradient_boosting": {"rounds": 40, "learning_rate": 0.1, "min_child_samples": 20},
-    "random_forest": {"trees": 30, "max_depth": 6, "update_trees": 5},
-    "linear": {"epochs": 5},
+    "random_forest": {"trees": 30, "max_depth": 6, "update_trees": 5, "min_samples_leaf": 5},
+    "linear": {"min_steps": 500, "learning_rate": 0.05},
 }
 
 

@@ -22,7 +22,7 @@ CASES = [(name, kind) for name in estimators.NAMES for kind in ("binary", "regre
 each_estimator = pytest.mark.parametrize("name", estimators.NAMES)
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(case))
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
 def case(request):
     return request.param
 
@@ -64,9 +64,9 @@ def test_beats_the_base_rate_clearly_on_later_clients(fitted, kind, simulate):
     assert loss(kind, y, fitted.predict(X)) < 0.85 * loss(kind, y, known)
 
 
-def test_predicts_the_mean_rather_than_the_median_or_the_mode(fitted, kind, simulate):
-    X, y = simulate(kind, rows=2000, seed=9)
-    assert fitted.predict(X).mean() == pytest.approx(y.mean(), rel=0.15)
+def test_predicts_the_mean_rather_than_the_median(fitted, kind, simulate):
+    X, y = simulate(kind)
+    assert fitted.predict(X).mean() == pytest.approx(y.mean(), rel=0.1)
 
 
 def test_predictions_are_float64_finite_and_in_range(fitted, kind, simulate):
@@ -155,7 +155,7 @@ def test_infinity_is_refused_with_the_columns_that_hold_it(case, make, day):
     X, y = day[0].copy(), day[1]
     X.loc[3, "frequency"] = np.inf
     X.loc[5, "noise"] = -1e39
-    with pytest.raises(ValueError, match="found infinity in: frequency, noise$"):
+    with pytest.raises(ValueError, match=r"found infinity in: frequency, noise$"):
         make(*case).fit(X, y)
 
 
@@ -167,7 +167,7 @@ def test_columns_of_nothing_and_of_one_value_are_harmless(case, make, day):
 
 def test_nothing_but_columns_of_nothing_gives_about_the_mean(case, make, day):
     X = day[0] * np.nan
-    predicted = make(*case).fit(X, day[1]).predict(X)
+    predicted = make(*case).fit(X, day[1]).update(X, day[1]).predict(X)
     np.testing.assert_allclose(predicted, day[1].mean(), rtol=0.15)
 
 
@@ -181,7 +181,9 @@ def test_no_row_gives_no_prediction(fitted, day):
 
 
 def test_fit_without_rows_is_refused(case, make, day):
-    with pytest.raises(ValueError, match="^fit expects at least one row with its label, found non"):
+    with pytest.raises(
+        ValueError, match=r"^fit expects at least one row with its label, found non"
+    ):
         make(*case).fit(day[0].iloc[:0], day[1][:0])
 
 
@@ -345,12 +347,14 @@ def elsewhere(tmp_path_factory, make, simulate):
     work = []
     for name, kind in CASES:
         chosen = make(name, kind).settings.model_dump()
-        work.append((name, kind, chosen, simulate(kind, 3000), simulate(kind, 1500, 1)))
+        work.append((name, kind, chosen, simulate(kind, 2000), simulate(kind, 1000, 1)))
     pd.to_pickle(work, folder / "work.pickle")
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", ELSEWHERE, str(folder), threads],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=os.environ
+            | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+            | {"OMP_WAIT_POLICY": "PASSIVE"},  # two processes share the cores
         )
         for seed, threads in (("1", "1"), ("2", "2"))
     ]
@@ -358,14 +362,19 @@ def elsewhere(tmp_path_factory, make, simulate):
     return folder
 
 
-def test_files_are_the_same_in_any_process_with_any_threads(
-    case, make, simulate, elsewhere, tmp_path, digests
-):
-    name, kind = case
-    model = make(name, kind).fit(*simulate(kind, 3000)).update(*simulate(kind, 1500, 1))
-    here = digests(tmp_path, model)
-    assert digests(elsewhere / f"{name}-{kind}-1") == here
-    assert digests(elsewhere / f"{name}-{kind}-2") == here
+@pytest.fixture
+def here(case, make, simulate, tmp_path):
+    """Where this process has saved the same."""
+    kind = case[1]
+    model = make(*case).fit(*simulate(kind, 2000)).update(*simulate(kind, 1000, 1))
+    model.save(tmp_path)
+    return tmp_path
+
+
+def test_files_are_the_same_in_any_process_with_any_threads(case, here, elsewhere, digests):
+    expected = digests(here)
+    assert digests(elsewhere / f"{'-'.join(case)}-1") == expected
+    assert digests(elsewhere / f"{'-'.join(case)}-2") == expected
 
 
 def test_the_state_is_readable(fitted, tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import lightgbm
 import numpy as np
 
+from evergreen.core.estimators import newton
 from evergreen.core.estimators.base import Estimator
 from evergreen.core.estimators.settings import LightGBMSettings
 
@@ -21,6 +22,10 @@ FILE = "model.txt"
 
 class LightGBM(Estimator):
     """LightGBM with log loss, or Tweedie loss (variance power 1.5) for amounts.
+
+    Continued training alone hardly moves the level: where all residuals of a small batch point
+    the same way, the penalty makes any split a loss, and a tree without a split adds nothing. So
+    an update first moves the level by a Newton step.
 
     The model is held as the text that is saved, so what continues in memory and what continues
     from a file are the same thing.
@@ -45,18 +50,30 @@ class LightGBM(Estimator):
 
     def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
         parent = lightgbm.Booster(model_str=self._text)
-        if self.settings.update == "refit":
-            # refit takes the other parameters from the booster
-            parent.params |= self._params(self.settings.learning_rate)
-            booster = parent.refit(matrix, labels, decay_rate=self.settings.refit_decay)
-        else:
-            booster = lightgbm.train(
-                self._params(self.settings.update_learning_rate),
-                lightgbm.Dataset(matrix, labels),
-                self.settings.update_rounds,
-                init_model=parent,
-            )
-        self._keep(_text_of(booster))
+        grow = self._refitted if self.settings.update == "refit" else self._continued
+        self._keep(_text_of(grow(parent, matrix, labels)))
+
+    def _continued(
+        self, parent: lightgbm.Booster, matrix: FloatArray, labels: FloatArray
+    ) -> lightgbm.Booster:
+        score = np.asarray(
+            parent.predict(matrix, raw_score=True, num_threads=self.threads), dtype=np.float64
+        )
+        step = newton.step(score, labels, self.kind)
+        _shift(parent, step.level(self.settings.update_level_penalty))
+        return lightgbm.train(
+            self._params(self.settings.update_learning_rate),
+            lightgbm.Dataset(matrix, labels),
+            self.settings.update_rounds,
+            init_model=parent,
+        )
+
+    def _refitted(
+        self, parent: lightgbm.Booster, matrix: FloatArray, labels: FloatArray
+    ) -> lightgbm.Booster:
+        # a booster that was read knows its parameters from the text, which says nothing of threads
+        parent.params |= self._params(self.settings.learning_rate)
+        return parent.refit(matrix, labels, decay_rate=self.settings.refit_decay)
 
     def _predict(self, matrix: FloatArray) -> FloatArray:
         return np.asarray(self._booster.predict(matrix, num_threads=self.threads), dtype=np.float64)
@@ -89,6 +106,13 @@ class LightGBM(Estimator):
             "force_row_wise": True,
             "verbosity": -1,
         }
+
+
+def _shift(booster: lightgbm.Booster, level: float) -> None:
+    """Add a constant to every raw score, by way of the first tree."""
+    first = booster.dump_model(num_iteration=1)["tree_info"][0]
+    for leaf in range(first["num_leaves"]):
+        booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + level)
 
 
 def _text_of(booster: lightgbm.Booster) -> str:

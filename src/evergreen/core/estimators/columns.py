@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,11 +26,8 @@ SHOWN = 20
 class FeatureMismatchError(EvergreenError, ValueError):
     """A table does not have the columns that the model was fitted on."""
 
-    def __init__(self, model: str, expected: Sequence[str], found: Sequence[str]) -> None:
-        lines = [f"- {column} (missing)" for column in expected if column not in set(found)]
-        lines += [
-            f"+ {column} (unknown to the model)" for column in sorted(_extra(expected, found))
-        ]
+    def __init__(self, model: str, expected: Sequence[str], found: Sequence[object]) -> None:
+        lines = _difference(expected, found)
         more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         super().__init__(
             f"{model} was fitted on {len(expected)} columns, found {len(found)}:\n"
@@ -39,8 +37,12 @@ class FeatureMismatchError(EvergreenError, ValueError):
         )
 
 
-def _extra(expected: Sequence[str], found: Sequence[str]) -> set[str]:
-    return {str(column) for column in found} - set(expected)
+def _difference(expected: Sequence[str], found: Sequence[object]) -> list[str]:
+    times, known = Counter(map(str, found)), set(expected)
+    lines = [f"- {name} (missing)" for name in expected if not times[name]]
+    lines += [f"+ {name} (unknown to the model)" for name in sorted(times.keys() - known)]
+    repeated = [name for name in expected if times[name] > 1]
+    return lines + [f"+ {name} (there {times[name]} times)" for name in repeated]
 
 
 def column_names(X: pd.DataFrame) -> tuple[str, ...]:
@@ -53,11 +55,9 @@ def column_names(X: pd.DataFrame) -> tuple[str, ...]:
     """
     names = tuple(X.columns)
     wrong = [repr(name) for name in names if not isinstance(name, str)]
-    twice = (
-        [repr(name) for name in names if names.count(name) > 1] if not X.columns.is_unique else []
-    )
-    if not names or wrong or twice:
-        found = ", ".join(dict.fromkeys([*wrong, *twice])) or "no column"
+    wrong += [repr(name) for name, times in Counter(names).items() if times > 1]
+    if not names or wrong:
+        found = ", ".join(wrong) or "no column"
         raise ValueError(f"X is expected to have columns with distinct names, found {found}")
     return names
 
@@ -104,7 +104,7 @@ def read_labels(y: Labels, *, rows: int, kind: Kind) -> FloatArray:
     values = np.asarray(y, dtype=np.float64)
     if values.shape != (rows,):
         raise ValueError(
-            f"y is expected to have one label for each row of X, {rows} rows; "
+            f"y is expected to hold one label for each of the {rows} rows of X, "
             f"found the shape {values.shape}"
         )
     wrong = (

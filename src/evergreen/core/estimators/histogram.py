@@ -9,7 +9,7 @@ from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from evergreen.core.estimators import pickles
+from evergreen.core.estimators import newton, pickles
 from evergreen.core.estimators.base import Estimator
 from evergreen.core.estimators.pickles import Pickled
 from evergreen.core.estimators.settings import HistGradientBoostingSettings
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from evergreen.core.estimators.columns import FloatArray
 
-# the range in which a Newton step is still a step
-P_MIN, SCORE_MAX = 1e-4, 10.0
 TINY = 1e-300
 
 
@@ -32,8 +30,7 @@ class HistGradientBoosting(Estimator):
     Newton step from the present raw score on the rows of the update: a shift of the level and a
     few small trees fitted to the residual over the curvature, weighted by the curvature.
 
-    Sources: Friedman, Hastie, Tibshirani, "Additive logistic regression: a statistical view of
-    boosting", Ann. Statist. 28 (2000), algorithm 3; the documentation of ``warm_start``.
+    Source: the documentation of ``warm_start``, which allows the same rows only.
     """
 
     name = "hist_gradient_boosting"
@@ -49,23 +46,15 @@ class HistGradientBoosting(Estimator):
         self._parts = (Pickled.of(self._fitted(model, matrix, labels)),)
 
     def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
-        score = self._raw_score(matrix)
-        if self.kind == "binary":
-            mean = np.clip(expit(score), P_MIN, 1 - P_MIN)
-            curvature = mean * (1 - mean)
-        else:
-            mean = np.exp(np.clip(score, -SCORE_MAX, SCORE_MAX))
-            curvature = mean
-        residual = (labels - mean) / curvature
-        # penalized as a leaf is, so that a handful of rows can't move the level far
-        penalty = self.settings.l2_regularization
-        level = float((curvature * residual).sum() / (curvature.sum() + penalty))
+        step = newton.step(self._raw_score(matrix), labels, self.kind)
+        level = step.level(self.settings.update_level_penalty)
         options = self._options() | {
             "max_iter": self.settings.update_rounds,
             "learning_rate": self.settings.update_learning_rate,
         }
-        centred = residual - np.average(residual, weights=curvature)
-        trees = self._fitted(HistGradientBoostingRegressor(**options), matrix, centred, curvature)
+        centred = step.response - np.average(step.response, weights=step.weight)
+        trees = HistGradientBoostingRegressor(**options)
+        self._fitted(trees, matrix, centred, step.weight)
         self._parts = (*self._parts, Pickled.of((level, trees)))
 
     def _predict(self, matrix: FloatArray) -> FloatArray:

@@ -49,7 +49,9 @@ class Linear(Estimator):
         self._squares = np.full(matrix.shape[1] + 1, 1e-8)
         mean = float(labels.mean())
         self._weights[-1] = np.log(mean / (1 - mean)) if self.kind == "binary" else np.log(mean)
-        self._descend(self._scaling.apply(matrix), labels, self.settings.epochs)
+        enough = -(-self.settings.min_steps // _batches_in(len(labels)))
+        epochs = max(self.settings.epochs, enough)
+        self._descend(self._scaling.apply(matrix), labels, epochs)
 
     def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
         self._descend(self._scaling.apply(matrix), labels, self.settings.update_epochs)
@@ -72,11 +74,10 @@ class Linear(Estimator):
 
     def _batches(self, rows: int, epochs: int) -> list[np.ndarray]:
         random = np.random.default_rng([self.seed, self.updates])
-        parts = -(-rows // BATCH)
         return [
             batch
             for _ in range(epochs)
-            for batch in np.array_split(random.permutation(rows), parts)
+            for batch in np.array_split(random.permutation(rows), _batches_in(rows))
         ]
 
     def _mean(self, scaled: FloatArray, weights: FloatArray) -> FloatArray:
@@ -103,3 +104,7 @@ class Linear(Estimator):
         self._scaling = Scaling.from_lists(held["scaling"])
         self._weights = np.array(held["weights"])
         self._squares = np.array(held["squares"])
+
+
+def _batches_in(rows: int) -> int:
+    return -(-rows // BATCH)

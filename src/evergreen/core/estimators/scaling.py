@@ -44,9 +44,7 @@ class Scaling:
         median = np.array([_median(column) for column in values.T])
         values = np.where(np.isnan(values), median, values)
         mean, deviation = values.mean(axis=0), values.std(axis=0)
-        # a constant column may deviate from its mean by what rounding leaves
-        varies = deviation > 1e-9 * np.abs(mean)
-        return cls(logged, median, mean, np.where(varies, deviation, 1.0))
+        return cls(logged, median, mean, np.where(_varies(deviation, mean), deviation, 1.0))
 
     def apply(self, matrix: FloatArray) -> FloatArray:
         """Scale rows (n, k): float64 (n, k) without NaN."""
@@ -76,10 +74,15 @@ def _skewness(matrix: FloatArray) -> FloatArray:
     count = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
     apart = np.where(seen, matrix - mean, 0.0)
-    variance = (apart**2).sum(axis=0) / count
-    varies = variance > (1e-9 * mean) ** 2
-    cubed = (apart**3).sum(axis=0) / count
-    return np.abs(np.where(varies, cubed / np.where(varies, variance, 1.0) ** 1.5, 0.0))
+    deviation = np.sqrt((apart**2).sum(axis=0) / count)
+    varies = _varies(deviation, mean)
+    cubes = (apart / np.where(varies, deviation, 1.0)) ** 3
+    return np.where(varies, np.abs(cubes.sum(axis=0)) / count, 0.0)
+
+
+def _varies(deviation: FloatArray, mean: FloatArray) -> NDArray[np.bool_]:
+    # what rounding leaves in a constant column is no variation
+    return deviation > np.maximum(1e-9 * np.abs(mean), 1e-30)
 
 
 def _median(column: FloatArray) -> float:

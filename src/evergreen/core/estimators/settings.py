@@ -44,6 +44,9 @@ class LightGBMSettings(OneEstimatorSettings):
     update
         ``continue`` grows `update_rounds` trees on the rows of an update, with a learning rate of
         their own; ``refit`` keeps the trees and moves their leaves towards those rows.
+    update_level_penalty
+        How hard it is for an update to move the level of all predictions at once: it is moved as
+        if rows with so much curvature (p (1 - p) each) asked for no change.
     refit_decay
         The share of the old leaf value that a refit keeps.
     """
@@ -58,6 +61,7 @@ class LightGBMSettings(OneEstimatorSettings):
     update: Literal["continue", "refit"] = "continue"
     update_rounds: Count = 10
     update_learning_rate: Rate = 0.02
+    update_level_penalty: Penalty = 100.0
     refit_decay: Annotated[float, Field(ge=0, le=1)] = 0.9
 
 
@@ -71,6 +75,8 @@ class HistGradientBoostingSettings(OneEstimatorSettings):
         ``min_samples_leaf``, ``max_features`` and ``l2_regularization``.
     update_rounds, update_learning_rate
         Of the small model that an update adds.
+    update_level_penalty
+        As for LightGBM.
     """
 
     text: TextForm = "components"
@@ -82,6 +88,7 @@ class HistGradientBoostingSettings(OneEstimatorSettings):
     l2_regularization: Penalty = 10.0
     update_rounds: Count = 10
     update_learning_rate: Rate = 0.02
+    update_level_penalty: Penalty = 100.0
 
 
 class RandomForestSettings(OneEstimatorSettings):
@@ -99,7 +106,7 @@ class RandomForestSettings(OneEstimatorSettings):
     text: TextForm = "terms"
     trees: Annotated[int, Field(ge=1, le=10_000)] = 250
     max_depth: Annotated[int, Field(ge=1, le=100)] = 20
-    min_samples_leaf: Count = 5
+    min_samples_leaf: Count = 20
     max_features: Rate | Literal["sqrt"] = "sqrt"
     update_trees: Annotated[int, Field(ge=1, le=10_000)] = 50
 
@@ -111,6 +118,8 @@ class LinearSettings(OneEstimatorSettings):
     ----------
     epochs, update_epochs
         Passes over the rows of a full fit, and of an update.
+    min_steps
+        A full fit takes at least so many steps, of 64 rows each, in as many more passes.
     learning_rate
         Of the first steps; it shrinks by itself, over updates too.
     alpha
@@ -119,9 +128,10 @@ class LinearSettings(OneEstimatorSettings):
 
     text: TextForm = "terms"
     epochs: Annotated[int, Field(ge=1, le=1000)] = 10
+    min_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     learning_rate: Rate = 0.02
     alpha: Penalty = 0.05
-    update_epochs: Annotated[int, Field(ge=1, le=1000)] = 3
+    update_epochs: Annotated[int, Field(ge=1, le=1000)] = 5
 
 
 class EstimatorSettings(BaseModel):

@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 AS_OF = $(shell sed -n 's/^as_of: *"\([-0-9]*\)".*/\1/p' params.yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint format lock bench
+.PHONY: help setup demo demo-weeks test lint format lock bench
 
 help:
 	@echo "make demo    set up, ingest the demo data, run the pipeline, show the outcome"
+	@echo "make demo-weeks   after the demo: eight weekly cycles, and their history"
 	@echo "make test    set up, then lint, type-check and run the whole test suite"
 	@echo "make lint    ruff and mypy only"
 	@echo "make format  let ruff rewrite the sources"
@@ -31,6 +32,12 @@ demo: setup
 	evergreen pin
 	dvc repro
 	evergreen summary
+
+demo-weeks: demo
+	evergreen finish
+	evergreen cycle --as-of 2017-04-08 --through 2017-05-27 --every 7
+	evergreen history
+	evergreen plot-history
 
 lint: setup
 	ruff format --check .

@@ -79,8 +79,9 @@ def path_of(as_of: date) -> Path:
 
 
 def is_recorded(as_of: date) -> bool:
-    """Whether a run has been finished."""
-    return path_of(as_of).is_file()
+    """Whether a run has been finished: its record is there, and committed as it stands."""
+    path = path_of(as_of)
+    return path.is_file() and not git("status", "--porcelain", "--", str(path))
 
 
 def write(record: RunRecord) -> None:
@@ -96,7 +97,7 @@ def read(as_of: date) -> RunRecord:
     DataError
         If there is none, with the dates nearest to it.
     """
-    if not is_recorded(as_of):
+    if not path_of(as_of).is_file():
         known = ", ".join(str(day) for day in dates()[-3:]) or "none"
         raise DataError(
             f"no run is recorded for {as_of}; the last are {known}", "evergreen history"

@@ -30,12 +30,9 @@ def wide_features(settings, extractor, labels):
     return extractor.transform(con, labels, text=("components", "terms"))
 
 
-def fit(name, kind, options, X, y, settings):
+def fit(model, X, y):
     started = time.perf_counter()
-    model = estimators.build(
-        name, kind, options, seed=settings.seed, threads=settings.compute.threads
-    ).fit(X, y)
-    return model, time.perf_counter() - started
+    return model.fit(X, y), time.perf_counter() - started
 
 
 def main():
@@ -55,9 +52,14 @@ def main():
         }
         seconds, losses = {}, {}
         for who, (estimator, options, columns) in contestants.items():
-            model, seconds[who] = fit(
-                estimator, target.kind, options, X[columns], train["label"], settings
+            model = estimators.build(
+                estimator,
+                target.kind,
+                options,
+                seed=settings.seed,
+                threads=settings.compute.threads,
             )
+            model, seconds[who] = fit(model, X[columns], train["label"])
             loss = row_losses(
                 target.kind,
                 held["label"].to_numpy(),

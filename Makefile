@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-AS_OF = $(shell sed -n 's/^as_of: *"\([-0-9]*\)".*/\1/p' params.yaml)
+AS_OF = $(shell sed -n "s/^as_of: *[\"']\([-0-9]*\).*/\1/p" params.yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup demo demo-weeks test lint format lock bench

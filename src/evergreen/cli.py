@@ -10,19 +10,32 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
-from evergreen.errors import EvergreenError
+from evergreen import paths
+from evergreen.errors import EvergreenError, SettingsError
 
 app = typer.Typer(
-    help="Keep a retailer's client models fresh: reproducible continuous training on DVC.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 WIDE = 120
 """Columns of a table that goes to a file or a pipe, where rich would assume 80."""
-console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
+console = Console(
+    markup=False, soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE
+)
+
+
+@app.callback()
+def at_the_root() -> None:
+    """Keep a retailer's client models fresh: reproducible continuous training on DVC."""
+    if not paths.PARAMS.is_file():
+        raise SettingsError(
+            f"{paths.PARAMS} was expected in the current folder, and is not there",
+            "change to the root of the repository",
+        )
 
 
 class Demo(StrEnum):
@@ -44,13 +57,14 @@ def ingest(
     ] = None,
 ) -> None:
     """Append new rows of a source to data/raw, checked and partitioned by day."""
-    from evergreen.sources import complete_journey  # noqa: PLC0415 - each command loads its own
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415 - each command loads its own
+    from evergreen.sources import complete_journey  # noqa: PLC0415
     from evergreen.sources.ingest import ingest_transactions  # noqa: PLC0415
     from evergreen.store import tables  # noqa: PLC0415
 
     con = tables.connect(threads=2)
     sources = {Demo.COMPLETE_JOURNEY: complete_journey.rows}
-    with Progress(console=console, transient=True) as progress:
+    with exclusive(), Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"ingest {demo}", total=None)
         done = ingest_transactions(
             con,
@@ -97,6 +111,10 @@ def pin(
         ),
     ] = None,
     mode: ModeOption = Mode.AUTO,
+    *,
+    new_line: Annotated[
+        bool, typer.Option(help="Start a new line of models: the next run has no champion.")
+    ] = False,
 ) -> None:
     """Take in what is new and put the inputs of the next run under DVC's care."""
     from evergreen.loop.lock import exclusive  # noqa: PLC0415
@@ -104,7 +122,11 @@ def pin(
     from evergreen.params import load_settings  # noqa: PLC0415
 
     with exclusive():
-        lines = pin_run(as_of.date(), mode) if as_of else pin_first_run(load_settings())
+        lines = (
+            pin_run(as_of.date(), mode, new_line=new_line)
+            if as_of
+            else pin_first_run(load_settings(), new_line=new_line)
+        )
         for line in lines:
             console.print(line)
 
@@ -164,6 +186,7 @@ def history(
     from evergreen.loop.history_tables import as_json, history_table  # noqa: PLC0415
 
     found = records.read_all()
+    records.check_target(found, target)
     if json:
         console.print_json(data=as_json(found, target))
     else:
@@ -192,7 +215,9 @@ def versions(
     from evergreen.loop import history as records  # noqa: PLC0415
     from evergreen.loop.history_tables import versions_table  # noqa: PLC0415
 
-    console.print(versions_table(records.versions(records.read_all()), target))
+    found = records.read_all()
+    records.check_target(found, target)
+    console.print(versions_table(records.versions(found), target))
 
 
 @app.command()
@@ -269,6 +294,6 @@ def main() -> None:
         app()
     except EvergreenError as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"[red]error:[/red] {error}", markup=True
+            f"[red]error:[/red] {escape(str(error))}"
         )
         sys.exit(1)

@@ -34,7 +34,7 @@ EstimatorName = Literal["lightgbm", "hist_gradient_boosting", "random_forest", "
 def _day(value: object) -> object:
     """Take what YAML, or `dvc exp run -S`, makes of 2017-04-01."""
     if isinstance(value, str):
-        return date.fromisoformat(value)
+        return datetime.strptime(value, "%Y-%m-%d").date()
     return value.date() if isinstance(value, datetime) else value
 
 
@@ -215,6 +215,16 @@ class Settings(Section):
                     f"targets has the name {name!r}, allowed: lower-case letters, digits and "
                     "underscores, as it names columns and folders"
                 )
+        columns = [
+            "client_id", "observed_on", "release",
+            *(f"{n}_probability" if t.kind == "binary" else n for n, t in self.targets.items()),
+        ]  # fmt: skip
+        twice = sorted({column for column in columns if columns.count(column) > 1})
+        if twice:
+            raise ValueError(
+                f"targets would make the column {twice[0]!r} of predictions twice, allowed: "
+                "names that differ from each other and from client_id, observed_on and release"
+            )
         return self
 
     @model_validator(mode="after")
@@ -271,7 +281,7 @@ def _read_yaml(path: Path) -> object:
             f"{path} was expected in the current folder, and is not there",
             "change to the root of the repository",
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not readable as YAML: {error}", f"edit {path}") from None
 
 

@@ -11,14 +11,23 @@ def test_base_rate_is_the_mean_label():
     assert predict_baseline(made["base_rate"], FEATURES).tolist() == [0.75] * 4
 
 
-def test_last_period_of_a_binary_target_is_the_share_among_active_and_idle():
+def test_last_period_is_the_mean_label_of_those_who_were_alike_in_it():
     made = fit_baselines("binary", FEATURES, pd.Series([0, 1, 1, 1]), horizon_days=7)
     assert predict_baseline(made["last_period"], FEATURES).tolist() == [0.5, 0.5, 1, 1]
 
 
-def test_last_period_of_an_amount_is_what_was_spent_and_never_negative():
-    made = fit_baselines("regression", FEATURES, pd.Series([0.0, 1, 2, 3]), horizon_days=7)
-    assert predict_baseline(made["last_period"], FEATURES).tolist() == [0, 0, 20, 10]
+def test_last_period_of_an_amount_is_what_such_clients_spent_next():
+    made = fit_baselines("regression", FEATURES, pd.Series([1.0, 3, 9, 7]), horizon_days=7)
+    assert predict_baseline(made["last_period"], FEATURES).tolist() == [1, 3, 9, 7]
+    beyond = pd.DataFrame({"spend_7d": [1e9, -1e9]})
+    assert predict_baseline(made["last_period"], beyond).tolist() == [9, 3]
+
+
+def test_last_period_has_at_most_ten_bins():
+    features = pd.DataFrame({"spend_7d": np.arange(1000.0)})
+    made = fit_baselines("regression", features, pd.Series(np.arange(1000.0)), horizon_days=7)
+    assert len(made["last_period"]["means"]) == 10
+    assert len(set(predict_baseline(made["last_period"], features))) == 10
 
 
 def test_last_period_is_left_out_where_the_history_is_too_short():

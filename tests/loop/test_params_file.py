@@ -48,5 +48,14 @@ def test_a_file_that_would_not_be_valid_is_not_written(params):
 
 def test_a_file_without_the_line_is_refused(params):
     params.write_text(params.read_text().replace("\nmode: auto", "\nmood: auto"))
-    with pytest.raises(SettingsError, match="was expected to have one line that matches"):
+    with pytest.raises(SettingsError, match="was expected to have one line of mode, found 0"):
         params_file.write_run(as_of=date(2031, 5, 2), full_as_of=date(2031, 5, 1), mode="auto")
+
+
+def test_a_file_that_dvc_has_rewritten_is_understood(params):
+    """`dvc exp run -S` writes other quotes, and opens a mapping."""
+    text = params.read_text().replace('"', "'").replace("hold: {}", "hold:\n  clv: why")
+    params.write_text(text)
+    params_file.write_run(as_of=date(2031, 5, 2), full_as_of=date(2031, 5, 1), mode="auto")
+    params_file.write_hold({})
+    assert (load_settings().as_of, load_settings().hold) == (date(2031, 5, 2), {})

@@ -28,11 +28,13 @@ def row(client="a", day=date(2024, 1, 5), **columns):
 def ingest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def run(*rows, through=None):
+    def run(*rows, through=None, reach=None):
         con = tables.connect(threads=1)
         source = pa.Table.from_pylist(list(rows), schema=LOOSE)
         con.register("source", source)
-        return ingest_transactions(con, con.sql("select * from source"), through=through)
+        return ingest_transactions(
+            con, con.sql("select * from source"), through=through, reach=reach
+        )
 
     return run
 
@@ -114,3 +116,9 @@ def test_an_invoice_without_a_number_is_named_after_client_and_time(ingest):
 def test_a_source_without_rows_is_refused(ingest):
     with pytest.raises(DataError, match="the source holds no rows"):
         ingest()
+
+
+def test_a_source_that_does_not_reach_far_enough_changes_nothing(ingest):
+    with pytest.raises(DataError, match="the source ends on 2024-01-05, and rows until 2024-01-07"):
+        ingest(row(), reach=date(2024, 1, 7))
+    assert stored() == {}

@@ -107,3 +107,9 @@ def test_a_reader_never_meets_half_a_file(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         tables.write(pa.table({"x": [2]}), path)
     assert pq.read_table(path)["x"].to_pylist() == [1]
+
+
+def test_a_day_missing_in_between_is_not_taken_for_a_day_without_purchases(raw):
+    raw(date(2024, 1, 5), date(2024, 1, 7))
+    with pytest.raises(DataError, match="has no file for 2024-01-06, between"):
+        view(date(2024, 1, 8))

@@ -9,18 +9,22 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-Baseline = dict[str, float | str]
+    from evergreen.core.losses import Kind
+
+Baseline = dict[str, float | str | list[float]]
+
+BINS = 10
 
 
 def fit_baselines(
-    kind: str, features: pd.DataFrame, labels: pd.Series, *, horizon_days: int
+    kind: Kind, features: pd.DataFrame, labels: pd.Series, *, horizon_days: int
 ) -> dict[str, Baseline]:
     """Fit the baselines on the rows that the model is trained on.
 
     ``base_rate`` predicts the mean label for everyone. ``last_period`` says that the next
-    `horizon_days` will be like the last: for a binary target the share of positives among those
-    who did and did not buy in them; for an amount what was spent in them. It is left out where the
-    history can't support the feature it needs.
+    `horizon_days` will be like the last: the mean label of the clients who bought as often, or
+    spent as much, in them, in at most ten bins of equal counts. It is left out where the history
+    can't support the feature that it needs, or all clients are alike in it.
 
     Returns
     -------
@@ -31,22 +35,21 @@ def fit_baselines(
     column = f"{'purchases' if kind == 'binary' else 'spend'}_{horizon_days}d"
     if column not in features:
         return made
-    if kind == "regression":
-        return made | {"last_period": {"column": column}}
-    active = features[column].to_numpy() > 0
-    if active.all() or not active.any():
+    seen = features[column].to_numpy(np.float64)
+    quantiles = np.quantile(seen, np.arange(1, BINS) / BINS, method="lower")
+    edges = np.unique(quantiles[quantiles < seen.max()]) if len(seen) else quantiles
+    if not len(edges):
         return made
+    bins = np.searchsorted(edges, seen, side="left")
     values = labels.to_numpy(np.float64)
-    rates = {"active": float(values[active].mean()), "idle": float(values[~active].mean())}
-    return made | {"last_period": {"column": column, **rates}}
+    means = [float(values[bins == k].mean()) for k in range(len(edges) + 1)]
+    return made | {"last_period": {"column": column, "edges": edges.tolist(), "means": means}}
 
 
 def predict_baseline(baseline: Baseline, features: pd.DataFrame) -> np.ndarray:
     """Predict a probability or an amount for each row: float64 (n,)."""
     if "mean" in baseline:
-        return np.full(len(features), float(baseline["mean"]))
-    column = features[str(baseline["column"])].to_numpy(np.float64)
-    if "active" in baseline:
-        return np.where(column > 0, float(baseline["active"]), float(baseline["idle"]))
-    spent: np.ndarray = np.maximum(column, 0.0)
-    return spent
+        return np.full(len(features), baseline["mean"], dtype=np.float64)
+    seen = features[str(baseline["column"])].to_numpy(np.float64)
+    bins = np.searchsorted(np.asarray(baseline["edges"], dtype=np.float64), seen, side="left")
+    return np.asarray(baseline["means"], dtype=np.float64)[bins]

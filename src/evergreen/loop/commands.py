@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from evergreen.errors import EvergreenError
 
 
 class CommandError(EvergreenError):
     """A command of git or dvc did not do what it was asked for."""
+
+
+def environment() -> dict[str, str]:
+    """The variables for a command: the stages' ``python`` is the one that runs this.
+
+    A scheduled job starts without an activated environment.
+    """
+    here = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": f"{here}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
 def git(*arguments: str) -> str:
@@ -35,7 +46,7 @@ def dvc(*arguments: str) -> str:
 
 
 def _run(command: list[str], next_step: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment())
     if done.returncode:
         said = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
         words = " ".join(command).replace(f"{sys.executable} -m ", "")

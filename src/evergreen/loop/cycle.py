@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history
+from evergreen.loop.commands import environment
 from evergreen.loop.finish import finish
 from evergreen.loop.lock import exclusive
 from evergreen.loop.pin import foresee, pin_run
@@ -100,7 +101,11 @@ def _reproduce(day: date) -> Iterator[str]:
     """Run `dvc repro`, and pass on what the stages say."""
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
     ) as process:
         said = []
         for line in process.stdout or ():

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evergreen import paths
 from evergreen.errors import DataError
@@ -102,8 +102,11 @@ def read(as_of: date) -> RunRecord:
         raise DataError(
             f"no run is recorded for {as_of}; the last are {known}", "evergreen history"
         )
-    text = path_of(as_of).read_text(encoding="utf-8")
-    return RunRecord.model_validate_json(text)
+    path = path_of(as_of)
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged: {error}", f"git restore {path}") from None
 
 
 def dates() -> list[date]:
@@ -115,6 +118,22 @@ def dates() -> list[date]:
 def read_all() -> list[RunRecord]:
     """All records, in the order of their dates."""
     return [read(day) for day in dates()]
+
+
+def check_target(records: list[RunRecord], target: str | None) -> None:
+    """Refuse a target that no run has known.
+
+    Raises
+    ------
+    DataError
+        With those that there are.
+    """
+    known = sorted({name for record in records for name in record.targets})
+    if target is not None and target not in known:
+        raise DataError(
+            f"no run has a target {target!r}; there are {', '.join(known) or 'none'}",
+            "evergreen history",
+        )
 
 
 def last() -> RunRecord | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def history_table(
         for undone in rollbacks:
             if undone.after == record.as_of and (target is None or target in undone.targets):
                 names = ", ".join(undone.targets)
-                table.add_row(str(undone.after), names, "rollback", "", "", undone.reason)
+                table.add_row(str(undone.after), names, "rollback", "", "", escape(undone.reason))
         table.add_section()
     return table
 
@@ -46,7 +47,7 @@ def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str]]:
         )
         yield kind, gain, interval, "[green]promoted[/green]" if won else reason
     if not found.candidates:
-        yield "-", "", "", found.verdict
+        yield "-", "", "", escape(found.verdict)
 
 
 def versions_table(versions: list[Version], target: str | None) -> Table:

@@ -14,10 +14,15 @@ from evergreen.params import load_settings
 if TYPE_CHECKING:
     from datetime import date
 
-TOP = r'(?m)^as_of: *(?P<value>"?[-0-9]+"?)'
-FULL = r'(?m)^full_retrain:(?:\n[ \t]+.*|\n[ \t]*#.*)*?\n[ \t]+as_of: *(?P<value>"?[-0-9]+"?)'
+TOP = r"""(?m)^as_of: *(?P<value>["']?[-0-9]+["']?)"""
+FULL = (
+    r"(?m)^full_retrain:(?:\n[ \t]+.*|\n[ \t]*#.*)*?\n[ \t]+as_of: *"
+    r"""(?P<value>["']?[-0-9]+["']?)"""
+)
 MODE = r"(?m)^mode: *(?P<value>\w+)"
-HOLD = r"(?m)^hold: *(?P<value>\{.*\})"
+HOLD = r"(?m)^hold:(?P<value> *\{.*\}|(?:[ \t]*\n[ \t]+.*)+)"
+
+LINES = {"as_of": TOP, "full_retrain.as_of": FULL, "mode": MODE, "hold": HOLD}
 
 
 def write_run(*, as_of: date, full_as_of: date, mode: str) -> None:
@@ -28,22 +33,22 @@ def write_run(*, as_of: date, full_as_of: date, mode: str) -> None:
     SettingsError
         If the file has not the lines to change.
     """
-    _replace({TOP: f'"{as_of}"', FULL: f'"{full_as_of}"', MODE: mode})
+    _replace({"as_of": f'"{as_of}"', "full_retrain.as_of": f'"{full_as_of}"', "mode": mode})
 
 
 def write_hold(hold: dict[str, str]) -> None:
     """Say which targets are held, and why."""
-    _replace({HOLD: json.dumps(hold, ensure_ascii=False)})
+    _replace({"hold": " " + json.dumps(hold, ensure_ascii=False)})
 
 
 def _replace(changes: dict[str, str]) -> None:
     text = paths.PARAMS.read_text(encoding="utf-8")
-    for pattern, value in changes.items():
+    for name, value in changes.items():
+        pattern = LINES[name]
         found = list(re.finditer(pattern, text))
         if len(found) != 1:
             raise SettingsError(
-                f"{paths.PARAMS} was expected to have one line that matches {pattern}, "
-                f"found {len(found)}",
+                f"{paths.PARAMS} was expected to have one line of {name}, found {len(found)}",
                 f"git diff {paths.PARAMS}",
             )
         start, end = found[0].span("value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -33,7 +34,7 @@ SOURCES = {"complete-journey": complete_journey.rows}
 INPUTS = (paths.RAW, paths.PREDICTIONS, paths.CHAMPION)
 
 
-def pin_first_run(settings: Settings) -> Iterator[str]:
+def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str]:
     """Lay the inputs that a first run lacks, and put all of them under DVC's care.
 
     A first run has made no predictions and has no champion; both are written as such. Where the
@@ -57,8 +58,15 @@ def pin_first_run(settings: Settings) -> Iterator[str]:
     for folder in (paths.PREDICTIONS, paths.CHAMPION):
         if not folder.exists():
             yield _lay(folder, settings)
+    if new_line:
+        yield _begin_anew()
     dvc("add", "--quiet", *map(str, INPUTS))
     yield f"pinned {', '.join(map(str, INPUTS))}"
+
+
+def _begin_anew() -> str:
+    write_empty_release(paths.CHAMPION)
+    return f"{paths.CHAMPION}: empty; a new line of models has to beat the baselines first"
 
 
 def _lay(folder: Path, settings: Settings) -> str:
@@ -88,7 +96,11 @@ def _lay(folder: Path, settings: Settings) -> str:
 
 
 def pin_run(
-    as_of: date, mode: str, progress: Callable[[int, int], None] = lambda _done, _total: None
+    as_of: date,
+    mode: str,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    new_line: bool = False,
 ) -> Iterator[str]:
     """Pin the inputs of the run for a date, which follows the last recorded one.
 
@@ -130,6 +142,8 @@ def pin_run(
     yield from _take_in(settings, as_of, progress)
     if settings.as_of != as_of:
         _inherit(last.as_of)
+    if new_line:
+        yield _begin_anew()
     due, full_as_of = foresee(settings, as_of, mode, load_release(paths.CHAMPION).models)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
@@ -152,7 +166,13 @@ def _take_in(
 ) -> Iterator[str]:
     con = tables.connect(settings.compute.threads)
     rows = SOURCES[settings.source.demo](con)
-    done = ingest_transactions(con, rows, through=as_of, progress=progress)
+    done = ingest_transactions(
+        con,
+        rows,
+        through=as_of,
+        reach=as_of - timedelta(days=1 + settings.data.max_lag_days),
+        progress=progress,
+    )
     yield from (f"{as_of}: {settings.source.demo}: {line}" for line in done.lines())
 
 

@@ -38,7 +38,8 @@ def publish(folder: Path) -> str | None:
     if version is None:
         return None
     final = paths.RELEASES / version
-    if not final.is_dir():
+    if not _is_sound(final):
+        shutil.rmtree(final, ignore_errors=True)
         unfinished = paths.RELEASES / f".{version}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(folder, unfinished)
@@ -49,6 +50,14 @@ def publish(folder: Path) -> str | None:
     link.symlink_to(version)
     os.replace(link, paths.CURRENT)  # noqa: PTH105 - one rename
     return version
+
+
+def _is_sound(folder: Path) -> bool:
+    try:
+        load_release(folder)
+    except ModelError:
+        return False
+    return True
 
 
 def published() -> str | None:

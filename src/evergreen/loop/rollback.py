@@ -22,7 +22,7 @@ from evergreen.store import files, models, releases
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evergreen.store.releases import Released
+    from evergreen.store.releases import Release, Released
 
 
 class RollbackRecord(BaseModel):
@@ -94,7 +94,8 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
             f"the run for {settings.as_of} is not finished", "dvc repro && evergreen finish"
         )
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        now = _released(*reigning(last.as_of), Path(scratch) / "now")
+        before = _fetch_release(*reigning(last.as_of), Path(scratch) / "now")
+        now = before.released
         older = _older(target, to, Path(scratch) / "older")
         changed = {
             name: (_version(now.get(name)), one.model.manifest.version)
@@ -112,7 +113,7 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
         after=last.as_of,
         number=1 + sum(found.after == last.as_of for found in read_all()),
         release=str(version),
-        previous_release=last.release,
+        previous_release=before.version,
         targets=changed,
         reason=reason,
     )
@@ -145,9 +146,9 @@ def set_hold(target: str, reason: str | None) -> str:
     return words
 
 
-def _released(commit: str, folder: Path, into: Path) -> dict[str, Released]:
+def _fetch_release(commit: str, folder: Path, into: Path) -> Release:
     DVCFileSystem(rev=commit).get(str(folder), str(into), recursive=True)
-    return releases.load_release(into).released
+    return releases.load_release(into)
 
 
 def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
@@ -156,7 +157,8 @@ def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
     except ValueError:
         return _version_of(target, to, into)
     record = history.read(day)
-    found = _released(history.commit_of(record.as_of), paths.PRODUCTION, into)
+    commit = history.commit_of(record.as_of)
+    found = _fetch_release(commit, paths.PRODUCTION, into).released
     chosen = {name: one for name, one in found.items() if target in (None, name)}
     if not chosen:
         raise DataError(

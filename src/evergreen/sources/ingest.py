@@ -61,6 +61,7 @@ def ingest_transactions(
     rows: duckdb.DuckDBPyRelation,
     *,
     through: date | None = None,
+    reach: date | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Ingested:
     """Append the rows that became known after those already there, up to a date.
@@ -77,13 +78,15 @@ def ingest_transactions(
         The canonical columns, unchecked; a missing invoice is named after client and time.
     through
         The last day of ingestion to take; all days where it is None.
+    reach
+        How far the source has to reach at least; if it doesn't, nothing is written.
     progress
         Called with the number of days written so far, and of all days to write.
 
     Raises
     ------
     DataError
-        If the source has no rows at all.
+        If the source has no rows at all, or does not reach as far as it has to.
     """
     known = tables.partitions(paths.TRANSACTIONS)
     limits = {"after": max(known, default=date.min), "through": through or date.max}
@@ -92,6 +95,7 @@ def ingest_transactions(
     counts = con.sql("select fate, count(*) from incoming group by fate order by fate").fetchall()
     if not counts:
         raise DataError("the source holds no rows", "check what it points at")
+    _check_reach(con, reach)
     [(first, last)] = con.sql(
         f"select min(ingested_on), max(ingested_on) from incoming where fate = '{ACCEPTED}'"
     ).fetchall()
@@ -102,6 +106,16 @@ def ingest_transactions(
     _write_quarantine(con, through)
     con.execute("drop table incoming; drop view source_rows")
     return Ingested(fates=dict(counts), first_day=first, last_day=last)
+
+
+def _check_reach(con: duckdb.DuckDBPyConnection, reach: date | None) -> None:
+    [(newest,)] = con.sql("select max(ingested_on) from incoming").fetchall()
+    if reach is not None and (newest is None or newest < reach):
+        con.execute("drop table incoming; drop view source_rows")
+        raise DataError(
+            f"the source ends on {newest}, and rows until {reach} are needed; nothing was changed",
+            "an earlier date; or wait until the source has more",
+        )
 
 
 def _write_days(

@@ -11,10 +11,11 @@ import pandas as pd
 from evergreen import paths
 from evergreen.core import rows
 from evergreen.core.extractor import Extractor, fit_extractor
-from evergreen.core.text import create_texts
+from evergreen.core.rounding import rounded
+from evergreen.core.text import create_texts, read_documents
 from evergreen.errors import DataError
 from evergreen.stages.runner import main
-from evergreen.store import extractors, matrices, tables
+from evergreen.store import extractors, files, matrices, tables
 from evergreen.store.history import open_history
 from evergreen.store.releases import load_release
 
@@ -68,6 +69,14 @@ def run(settings: Settings) -> Iterator[str]:
     yield _write(paths.FEATURES_UPDATE, con, inherited, rows.snapshots_of(update), update)
     yield _write(paths.FEATURES_HOLDOUT, con, both, rows.snapshots_of(holdout), holdout)
     yield _write(paths.FEATURES_TODAY, con, both, today)
+    if extractor.text is not None:
+        unknown = extractor.text.unknown_share(read_documents(con, today))
+        files.write_json(
+            {"unknown_words": rounded(unknown)}, paths.FEATURES_TODAY / matrices.TEXT_REPORT
+        )
+        yield (
+            "no words today" if unknown is None else f"{unknown:.1%} of today's words are no terms"
+        )
 
 
 def _forms(settings: Settings) -> set[TextForm]:

@@ -54,10 +54,20 @@ def run(settings: Settings) -> Iterator[str]:
         "previous_release": champion.version,
         "platform": models.platform_class(),
         "scored": len(scored),
+        "unknown_words": _unknown_words(),
         "targets": decisions,
     }
     files.write_json(decision, paths.DECISION_REPORT)
     yield f"release {release.version or 'none'}, {len(scored):,} clients scored"
+
+
+def _unknown_words() -> float | None:
+    """Out-of-vocabulary rate of the texts of the clients observed today; None without text."""
+    path = paths.FEATURES_TODAY / matrices.TEXT_REPORT
+    if not path.is_file():
+        return None
+    share: float | None = files.read_json(path, next_step="dvc repro featurize")["unknown_words"]
+    return share
 
 
 def _promoted(settings: Settings, name: str, report: dict[str, Any]) -> Released:

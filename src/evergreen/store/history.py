@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
+
+from evergreen import paths
 from evergreen.core.ledger import create_ledger
+from evergreen.errors import DataError
 from evergreen.store import tables
 
 if TYPE_CHECKING:
     from datetime import date
-
-    import duckdb
 
 
 def open_history(
@@ -26,10 +28,16 @@ def open_history(
     Raises
     ------
     DataError
-        As `evergreen.store.tables.view_transactions`.
+        As `evergreen.store.tables.view_transactions`; or if a file is damaged inside.
     """
     con = tables.connect(threads)
     complete_until = tables.view_transactions(con, known_by=known_by, max_lag_days=max_lag_days)
     tables.view_notes(con, known_by=known_by)
-    create_ledger(con)
+    try:
+        create_ledger(con)
+    except duckdb.Error as error:
+        raise DataError(
+            f"{paths.TRANSACTIONS} holds what can't be read or added up: {error}",
+            f"dvc checkout --force {paths.RAW}",
+        ) from None
     return con, complete_until

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LABELS = "labels.parquet"
 SNAPSHOTS = "snapshots.parquet"
+TEXT_REPORT = "text.json"
 
 
 def features_path(folder: Path, extractor: str) -> Path:

@@ -71,13 +71,9 @@ class Manifest(BaseModel):
     data: dict[str, str]
     libraries: dict[str, str]
     platform: str
-    baselines: dict[str, dict[str, float | str]]
+    baselines: dict[str, dict[str, float | str | list[float]]]
     files: dict[str, str]
     version: str
-
-    def check_target(self, *, label: str, horizon_days: int) -> bool:
-        """Whether the model predicts what the settings ask for today."""
-        return self.label == label and self.horizon_days == horizon_days
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ def load_release(folder: Path) -> Release:
     """
     restore = f"dvc checkout --force {folder}"
     manifest = files.read_json(folder / models.MANIFEST, next_step=f"evergreen pin, or {restore}")
+    if not isinstance(manifest, dict) or manifest.keys() != {"models", "version"}:
+        raise ModelError(f"{folder / models.MANIFEST} is not the manifest of a release", restore)
     released = {}
     for target, entry in manifest["models"].items():
         model = models.load_model(folder / target)

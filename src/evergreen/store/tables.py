@@ -136,6 +136,13 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"{paths.TRANSACTIONS} holds no transactions that were known by {known_by}",
             "evergreen ingest, or `dvc pull` where a remote has them",
         )
+    missing = [day for day in days(min(found), max(found)) if day not in found]
+    if missing:
+        raise DataError(
+            f"{paths.TRANSACTIONS} has no file for {missing[0]}, between {min(found)} and "
+            f"{max(found)}: a day without rows has an empty one, so this one is lost",
+            f"dvc checkout --force {paths.RAW}",
+        )
     complete_until = min(max(found) + timedelta(days=1), known_by)
     if (known_by - complete_until).days > max_lag_days:
         raise DataError(

@@ -197,8 +197,11 @@ def test_a_handful_of_rows_is_enough(case, make, simulate):
 def test_wrong_labels_are_refused(case, make, day, wrong):
     y = day[1].copy()
     y[2] = wrong
+    model = make(*case)
     with pytest.raises(ValueError, match=f"found {wrong} in 1 of 80 rows"):
-        make(*case).fit(day[0], y)
+        model.fit(day[0], y)
+    with pytest.raises(ModelError, match="has not been fitted"):
+        model.predict(day[0])
 
 
 def test_nothing_can_be_asked_before_fit(case, make, day, tmp_path):
@@ -279,6 +282,11 @@ def test_an_empty_day_changes_nothing(fitted, day, replay, tmp_path, digests):
 def test_an_empty_replay_is_no_replay(fitted, day, tmp_path, digests):
     a = fitted.update(*day, day[0].iloc[:0], day[1][:0])
     assert digests(tmp_path / "a", a) == digests(tmp_path / "b", fitted.update(*day))
+
+
+def test_replayed_rows_come_with_their_labels(fitted, day):
+    with pytest.raises(ValueError, match=r"^X_replay and y_replay are expected together, found o"):
+        fitted.update(*day, day[0])
 
 
 def test_the_same_day_over_and_over_does_no_harm(fitted, kind, day, simulate):

@@ -83,11 +83,11 @@ class Estimator(ABC):
         ValueError
             If there is no row, or X or y are not as described.
         """
-        self.columns = column_names(X)
-        matrix, labels = self._read(X, y)
+        columns = column_names(X)
+        matrix, labels = self._read(X, y, columns)
         if not len(labels):
             raise ValueError("fit expects at least one row with its label, found none")
-        self.updates = 0
+        self.columns, self.updates = columns, 0
         self._start(matrix, labels)
         return self
 
@@ -121,12 +121,14 @@ class Estimator(ABC):
             If X or y are not as described in `fit`.
         """
         self._check_fitted()
-        matrix, labels = self._read(X_new, y_new)
+        if (X_replay is None) != (y_replay is None):
+            raise ValueError("X_replay and y_replay are expected together, found one of them")
+        matrix, labels = self._read(X_new, y_new, self.columns)
         child = copy.copy(self)
         if not len(labels):
             return child
         if X_replay is not None and y_replay is not None:
-            older, older_labels = self._read(X_replay, y_replay)
+            older, older_labels = self._read(X_replay, y_replay, self.columns)
             matrix = np.concatenate([matrix, older])
             labels = np.concatenate([labels, older_labels])
         if self._is_degenerate(labels):
@@ -233,8 +235,10 @@ class Estimator(ABC):
     def _is_degenerate(self, labels: FloatArray) -> bool:
         return not labels.any() or (self.kind == "binary" and bool(labels.all()))
 
-    def _read(self, X: pd.DataFrame, y: Labels) -> tuple[FloatArray, FloatArray]:
-        matrix = read_matrix(X, self.columns, model=self.name)
+    def _read(
+        self, X: pd.DataFrame, y: Labels, columns: tuple[str, ...]
+    ) -> tuple[FloatArray, FloatArray]:
+        matrix = read_matrix(X, columns, model=self.name)
         return matrix, read_labels(y, rows=len(matrix), kind=self.kind)
 
     def _check_fitted(self) -> None:

@@ -22,9 +22,10 @@ def fit_baselines(
     """Fit the baselines on the rows that the model is trained on.
 
     ``base_rate`` predicts the mean label for everyone. ``last_period`` says that the next
-    `horizon_days` will be like the last: the mean label of the clients who bought as often, or
-    spent as much, in them, in at most ten bins of equal counts. It is left out where the history
-    can't support the feature that it needs, or all clients are alike in it.
+    `horizon_days` will be like the last: for a binary target the mean label of those who did, and
+    of those who did not, buy in them; for an amount that of the clients who spent as much in them,
+    in at most ten bins of equal counts. It is left out where the history can't support the feature
+    that it needs, or all clients are alike in it.
 
     Returns
     -------
@@ -36,14 +37,21 @@ def fit_baselines(
     if column not in features:
         return made
     seen = features[column].to_numpy(np.float64)
-    quantiles = np.quantile(seen, np.arange(1, BINS) / BINS, method="lower")
-    edges = np.unique(quantiles[quantiles < seen.max()]) if len(seen) else quantiles
-    if not len(edges):
-        return made
+    edges = _edges(kind, seen)
     bins = np.searchsorted(edges, seen, side="left")
+    if len(set(bins)) < len(edges) + 1 or not len(edges):
+        return made
     values = labels.to_numpy(np.float64)
     means = [float(values[bins == k].mean()) for k in range(len(edges) + 1)]
     return made | {"last_period": {"column": column, "edges": edges.tolist(), "means": means}}
+
+
+def _edges(kind: Kind, seen: np.ndarray) -> np.ndarray:
+    """Upper ends of all bins but the last."""
+    if kind == "binary":
+        return np.zeros(1)
+    quantiles = np.quantile(seen, np.arange(1, BINS) / BINS, method="lower")
+    return np.unique(quantiles[quantiles < seen.max()])
 
 
 def predict_baseline(baseline: Baseline, features: pd.DataFrame) -> np.ndarray:

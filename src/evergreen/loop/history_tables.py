@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evergreen.loop.history import RunRecord, TargetRecord, Version
     from evergreen.loop.rollback import RollbackRecord
+
+PROMOTED = Text("promoted", style="green")
 
 
 def history_table(
@@ -29,12 +31,12 @@ def history_table(
         for undone in rollbacks:
             if undone.after == record.as_of and (target is None or target in undone.targets):
                 names = ", ".join(undone.targets)
-                table.add_row(str(undone.after), names, "rollback", "", "", escape(undone.reason))
+                table.add_row(str(undone.after), names, "rollback", "", "", undone.reason)
         table.add_section()
     return table
 
 
-def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str]]:
+def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
     for kind, judged in found.candidates.items():
         gain = "" if judged.gain is None else f"{judged.gain:+.1%}"
         low, high = judged.interval or (None, None)
@@ -45,15 +47,15 @@ def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str]]:
             if found.verdict.startswith("held")
             else judged.reason.replace("_", " ").removeprefix("gain ")
         )
-        yield kind, gain, interval, "[green]promoted[/green]" if won else reason
+        yield kind, gain, interval, PROMOTED if won else reason
     if not found.candidates:
-        yield "-", "", "", escape(found.verdict)
+        yield "-", "", "", found.verdict
 
 
 def versions_table(versions: list[Version], target: str | None) -> Table:
     """A line for each model that was ever judged."""
     table = Table(title="Versions")
-    for column in ("target@version", "kind", "loss", "parent", "promoted"):
+    for column in ("target@version", "kind", "loss", "parent", ""):
         table.add_column(column, justify="right" if column == "loss" else "left", no_wrap=True)
     for found in versions:
         if target in (None, found.target):
@@ -62,7 +64,7 @@ def versions_table(versions: list[Version], target: str | None) -> Table:
                 found.kind,
                 "" if found.loss is None else f"{found.loss:.4f}",
                 found.parent or "",
-                "[green]yes[/green]" if found.promoted else "",
+                PROMOTED if found.promoted else "",
             )
     return table
 

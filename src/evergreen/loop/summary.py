@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from evergreen import paths
 from evergreen.store import files
@@ -50,7 +51,7 @@ def _table(
         table.add_column(column, justify="right" if right else "left", no_wrap=whole)
     for name in targets:
         report, models = compared[name], measured[name]
-        shown = f"{name}\n[dim]{report['loss'].replace('_', ' ')}[/dim]"
+        shown = Text(name).append(f"\n{report['loss'].replace('_', ' ')}", style="dim")
         for model in sorted(models, key=MODELS.index):
             loss = models[model][report["loss"]]
             table.add_row(
@@ -59,18 +60,19 @@ def _table(
                 "-" if loss is None else f"{loss:.4f}",
                 *_verdict(model, report),
             )
-            shown = ""
+            shown = Text()
         table.add_section()
     return table
 
 
-def _verdict(model: str, report: dict[str, Any]) -> tuple[str, str, str]:
+def _verdict(model: str, report: dict[str, Any]) -> tuple[str, str, str | Text]:
     if model == report["opponent"]:
         return "", "", "to beat"
     candidate = report["candidates"].get(model)
     if candidate is None:
         return "", "", ""
-    decision = "[green]promoted[/green]" if model == report["winner"] else "not promoted"
+    won = model == report["winner"]
+    decision = Text("promoted", style="green") if won else Text("not promoted")
     if candidate["gain"] is None or candidate["interval"] is None:
         return "-", candidate["reason"], decision
     low, high = candidate["interval"]

@@ -1,0 +1,98 @@
+from datetime import date
+
+from rich.console import Console
+
+from evergreen.loop.history import CandidateRecord, RunRecord, TargetRecord, loss_rows, versions
+from evergreen.loop.history_tables import as_json, history_table, versions_table
+from evergreen.loop.rollback import RollbackRecord
+
+WON = CandidateRecord(
+    version="2024-04-01-full-aa",
+    parent=None,
+    trained_on=100,
+    updates=0,
+    loss=0.5,
+    gain=0.1,
+    interval=(0.05, 0.15),
+    reason="gain_proven",
+)
+LOST = WON.model_copy(update={"version": "v2", "gain": 0.001, "reason": "gain_not_proven"})
+
+
+def target(action, version, **candidates):
+    return TargetRecord(
+        action=action,
+        version=version,
+        champion=None,
+        opponent="last_period",
+        rows=500,
+        clients=250,
+        loss="log_loss",
+        champion_loss=0.6,
+        candidates=candidates,
+        absent={},
+        verdict="as it was",
+        labels=1000,
+        live={},
+    )
+
+
+RUN = RunRecord(
+    as_of=date(2024, 4, 1),
+    mode="auto",
+    full_retrain_as_of=date(2024, 4, 1),
+    release="r",
+    previous_release=None,
+    parameters_changed={},
+    features_changed={},
+    targets={
+        "purchase": target("promoted", WON.version, full=WON, incremental=LOST),
+        "clv": target("kept", None),
+    },
+)
+UNDONE = RollbackRecord(
+    after=RUN.as_of,
+    number=1,
+    release="r0",
+    previous_release="r",
+    targets={"purchase": (WON.version, "v0")},
+    reason="looks [/b] too good",
+)
+
+
+def shown(table):
+    console = Console(width=140, markup=False, no_color=True)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def test_every_candidate_has_a_line_with_its_outcome():
+    text = shown(history_table([RUN], [], None))
+    assert "+10.0%" in text
+    assert "promoted" in text
+    assert "not proven" in text
+    assert "as it was" in text
+
+
+def test_a_reason_is_shown_as_it_was_written():
+    assert "looks [/b] too good" in shown(history_table([RUN], [UNDONE], "purchase"))
+    assert "looks" not in shown(history_table([RUN], [UNDONE], "clv"))
+
+
+def test_every_model_that_was_judged_is_a_version():
+    found = versions([RUN])
+    assert [(v.version, v.promoted) for v in found] == [(WON.version, True), ("v2", False)]
+    assert f"purchase@{WON.version}" in shown(versions_table(found, None))
+
+
+def test_json_holds_the_target_asked_for():
+    [record] = as_json([RUN], "clv")
+    assert list(record["targets"]) == ["clv"]
+
+
+def test_losses_are_rows_with_the_opponent_first():
+    rows = loss_rows([RUN])
+    purchase = rows[rows["target"] == "purchase"]
+    assert purchase["model"].tolist() == ["last_period", "full", "incremental"]
+    assert purchase["promoted"].tolist() == [False, True, False]

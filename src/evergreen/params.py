@@ -19,16 +19,14 @@ from pydantic import (
 )
 
 from evergreen import paths
-from evergreen.core.estimators.settings import EstimatorSettings
+from evergreen.core.estimators.settings import EstimatorName, EstimatorSettings, Kind
 from evergreen.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Label = Literal["purchase", "no_purchase", "net_spend"]
-Kind = Literal["binary", "regression"]
 Mode = Literal["auto", "incremental", "full", "compare"]
-EstimatorName = Literal["lightgbm", "hist_gradient_boosting", "random_forest", "linear"]
 
 
 def _day(value: object) -> object:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from evergreen.core.rows import numbered
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -93,13 +95,7 @@ def numeric_features(
     -----
     Only changes of the ledger with day < observed_on and known_on <= observed_on are looked at.
     """
-    keys = pd.DataFrame(
-        {
-            "row": np.arange(len(rows)),
-            "client_id": rows["client_id"].to_numpy(),
-            "observed_on": pd.to_datetime(rows["observed_on"]).to_numpy(),
-        }
-    )
+    keys = numbered(rows)
     con.register("feature_rows", keys)
     sums = con.sql(_sql(windows_days, year_ago_days)).df()
     con.unregister("feature_rows")

@@ -77,6 +77,23 @@ def to_judge(
     return judged
 
 
+def numbered(snapshots: pd.DataFrame) -> pd.DataFrame:
+    """The keys of some snapshots with their position, for a query whose answer keeps the order.
+
+    Returns
+    -------
+    DataFrame
+        row (int64, from 0), client_id (string) and observed_on (timestamp).
+    """
+    return pd.DataFrame(
+        {
+            "row": range(len(snapshots)),
+            "client_id": snapshots["client_id"].to_numpy(),
+            "observed_on": pd.to_datetime(snapshots["observed_on"]).to_numpy(),
+        }
+    ).astype({"row": "int64"})
+
+
 def snapshots_of(labels: pd.DataFrame) -> pd.DataFrame:
     """The distinct snapshots of some labels, ordered by day and client."""
     keys = labels[KEYS].drop_duplicates()

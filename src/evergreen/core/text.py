@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
+
+from evergreen.core.rows import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
+    import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer
 
 DECIMALS = 7
@@ -149,14 +151,7 @@ def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Docume
         client_id (string) and observed_on (date); a document for each row, in the same order.
         Only texts of days before observed_on that were known by then are read.
     """
-    keys = pd.DataFrame(
-        {
-            "row": np.arange(len(rows), dtype=np.int32),
-            "client_id": rows["client_id"].to_numpy(),
-            "observed_on": pd.to_datetime(rows["observed_on"]).to_numpy(),
-        }
-    )
-    con.register("document_rows", keys)
+    con.register("document_rows", numbered(rows))
     found = con.sql(
         """
         select r.row, t.text_id, sum(t.times)::bigint as times

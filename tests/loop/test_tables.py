@@ -40,6 +40,7 @@ def target(action, version, **candidates):
 RUN = RunRecord(
     as_of=date(2024, 4, 1),
     mode="auto",
+    lock="0",
     full_retrain_as_of=date(2024, 4, 1),
     release="r",
     previous_release=None,

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from evergreen.params import Settings
 
 RECORDED = (
-    "params.yaml",
-    "dvc.lock",
+    str(paths.PARAMS),
+    str(paths.DVC_LOCK),
     "data/raw.dvc",
     "data/predictions.dvc",
     "models/champion.dvc",
@@ -98,6 +98,7 @@ def _record(settings: Settings) -> RunRecord:
     return history.RunRecord(
         as_of=settings.as_of,
         mode=settings.mode,
+        lock=files.sha256(paths.DVC_LOCK),
         full_retrain_as_of=settings.full_retrain.as_of,
         release=decision["release"],
         previous_release=decision["previous_release"],

@@ -59,12 +59,17 @@ class TargetRecord(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """One run. Durations are not part of it: they would differ from one machine to the next."""
+    """One run. Durations are not part of it: they would differ from one machine to the next.
+
+    `lock` is the digest of its `dvc.lock`: a run that is made again by other code is another one,
+    even where it decides the same.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     as_of: date
     mode: str
+    lock: str
     full_retrain_as_of: date
     release: str | None
     previous_release: str | None

@@ -153,7 +153,7 @@ def pin_run(
 
 def _check_recorded_as_it_stands(last: date) -> None:
     """The bytes of the recorded run may be elsewhere, if it was made on another kind of machine."""
-    if git("diff", "--name-only", history.commit_of(last), "--", "dvc.lock"):
+    if git("diff", "--name-only", history.commit_of(last), "--", str(paths.DVC_LOCK)):
         raise EvergreenError(
             f"dvc.lock is not what was recorded for {last}: an experiment, or a run on another "
             "kind of machine",

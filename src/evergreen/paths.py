@@ -40,4 +40,5 @@ RELEASES = Path("releases")
 CURRENT = RELEASES / "current"
 HISTORY = Path("history")
 LOCK = Path(".dvc/tmp/evergreen.lock")
+CACHE = Path(".cache")
 QUARANTINE = Path("data/quarantine")

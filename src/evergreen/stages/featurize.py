@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,6 +16,8 @@ from evergreen.core.text import create_texts, read_documents
 from evergreen.errors import DataError
 from evergreen.stages.runner import main
 from evergreen.store import extractors, files, matrices, tables
+from evergreen.store.cache import Cache
+from evergreen.store.daily_features import DailyFeatures
 from evergreen.store.history import open_history
 from evergreen.store.releases import load_release
 
@@ -50,9 +52,9 @@ def run(settings: Settings) -> Iterator[str]:
             "is nothing to train on",
             f"a later as_of in {paths.PARAMS}, or data that reaches further back",
         )
-    extractor = _fit(con, settings, full)
-    shutil.rmtree(paths.EXTRACTOR, ignore_errors=True)
-    digest = extractors.save_extractor(extractor, paths.EXTRACTOR)
+    cache = Cache()
+    extractor = _extractor(cache, con, settings, full)
+    digest = extractors.digest(paths.EXTRACTOR)
     yield from _about(extractor)
 
     champions = load_release(paths.CHAMPION).models
@@ -65,10 +67,16 @@ def run(settings: Settings) -> Iterator[str]:
     holdout = _holdout(settings, labels)
     snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
     today = snapshots[snapshots["observed_on"] == pd.Timestamp(settings.as_of)][rows.KEYS]
-    yield _write(paths.FEATURES_FULL, con, own, rows.snapshots_of(full), full)
-    yield _write(paths.FEATURES_UPDATE, con, inherited, rows.snapshots_of(update), update)
-    yield _write(paths.FEATURES_HOLDOUT, con, both, rows.snapshots_of(holdout), holdout)
-    yield _write(paths.FEATURES_TODAY, con, both, today)
+    made_from: dict[str, object] = {
+        "snapshots": settings.snapshots.model_dump(),
+        "max_chars": settings.features.text.max_chars,
+    }
+    made = DailyFeatures(cache, con, snapshots, made_from)
+    yield _write(paths.FEATURES_FULL, made, own, rows.snapshots_of(full), full)
+    yield _write(paths.FEATURES_UPDATE, made, inherited, rows.snapshots_of(update), update)
+    yield _write(paths.FEATURES_HOLDOUT, made, both, rows.snapshots_of(holdout), holdout)
+    yield _write(paths.FEATURES_TODAY, made, both, today)
+    cache.forget_unused()
     if extractor.text is not None:
         unknown = extractor.text.unknown_share(read_documents(con, today))
         files.write_json(
@@ -93,27 +101,35 @@ def _inherited(champions: dict[str, Model]) -> InPlay:
     return found
 
 
-def _fit(con: duckdb.DuckDBPyConnection, settings: Settings, full: pd.DataFrame) -> Extractor:
+def _extractor(
+    cache: Cache, con: duckdb.DuckDBPyConnection, settings: Settings, full: pd.DataFrame
+) -> Extractor:
+    """Write ``models/extractor``: between full retrains it stays what it is."""
+    snapshots = rows.snapshots_of(full)
     text = settings.features.text
-    return fit_extractor(
-        con,
-        rows.snapshots_of(full),
-        fitted_on=settings.full_retrain.as_of,
-        windows_days=settings.windows_days,
-        year_ago_days=max(target.horizon_days for target in settings.targets.values()),
-        minor_units=settings.data.minor_units,
-        support=settings.features.support,
-        max_chars=text.max_chars,
-        text={
-            "max_terms": text.max_terms,
-            "min_clients": text.min_clients,
-            "ngram_max": text.ngram_max,
-            "components": text.components,
-        }
-        if text.enabled
-        else None,
-        seed=settings.seed,
-    )
+    arguments: dict[str, Any] = {
+        "windows_days": settings.windows_days,
+        "year_ago_days": max(target.horizon_days for target in settings.targets.values()),
+        "minor_units": settings.data.minor_units,
+        "support": settings.features.support,
+        "max_chars": text.max_chars,
+        "text": text.model_dump(exclude={"enabled", "max_chars"}) if text.enabled else None,
+        "seed": settings.seed,
+    }
+    fitted_on = settings.full_retrain.as_of
+    made_from = arguments | {
+        "fitted_on": str(fitted_on),
+        "raw": cache.raw_known_by(fitted_on),
+        "snapshots": snapshots.to_csv(index=False),
+    }
+
+    def fit(folder: Path) -> None:
+        fitted = fit_extractor(con, snapshots, fitted_on=fitted_on, **arguments)
+        extractors.save_extractor(fitted, folder)
+
+    shutil.rmtree(paths.EXTRACTOR, ignore_errors=True)
+    shutil.copytree(cache.folder("extractor", made_from, fit), paths.EXTRACTOR)
+    return extractors.load_extractor(paths.EXTRACTOR)
 
 
 def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model]) -> pd.DataFrame:
@@ -150,7 +166,7 @@ def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
 
 def _write(
     folder: Path,
-    con: duckdb.DuckDBPyConnection,
+    made: DailyFeatures,
     in_play: InPlay,
     snapshots: pd.DataFrame,
     labels: pd.DataFrame | None = None,
@@ -161,8 +177,7 @@ def _write(
     if labels is not None:
         tables.write_frame(labels, folder / matrices.LABELS)
     for digest, (extractor, forms) in in_play.items():
-        columns = extractor.transform(con, snapshots, text=forms)
-        matrices.write_features(folder, digest, snapshots, columns)
+        matrices.write_features(folder, digest, made.of(extractor, digest, forms, snapshots))
     return f"{folder.name}: {len(snapshots):,} snapshots"
 
 

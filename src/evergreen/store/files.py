@@ -49,9 +49,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digests(folder: Path, *, apart_from: str | None = None) -> dict[str, str]:
+def digests(folder: Path, *, pattern: str = "*", apart_from: str | None = None) -> dict[str, str]:
     """SHA-256 of every file below a folder, by its path relative to it, in order."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = sorted(path for path in folder.rglob(pattern) if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in found}
     return {name: sha256(path) for name, path in named.items() if name != apart_from}
 

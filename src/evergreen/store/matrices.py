@@ -23,12 +23,9 @@ def features_path(folder: Path, extractor: str) -> Path:
     return folder / f"{extractor[:16]}.parquet"
 
 
-def write_features(folder: Path, extractor: str, rows: pd.DataFrame, columns: pd.DataFrame) -> None:
-    """Write the features of some snapshots, next to the snapshots' keys."""
-    frame = columns.copy(deep=False)
-    for position, key in enumerate(KEYS):
-        frame.insert(position, key, rows[key].to_numpy())
-    tables.write_frame(frame, features_path(folder, extractor))
+def write_features(folder: Path, extractor: str, features: pd.DataFrame) -> None:
+    """Write client_id, observed_on and the columns that an extractor made."""
+    tables.write_frame(features, features_path(folder, extractor))
 
 
 def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFrame:

@@ -1,0 +1,80 @@
+"""What one run has computed and a later one needs again, by the digest of all it was made from.
+
+DVC deletes what a stage has written before the stage runs again, so this lies beside the pipeline.
+It changes no byte of what a stage writes: an entry is found only where code, libraries, machine,
+settings and data are those that it was made with, and a folder that is lost is made again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from bisect import bisect_right
+from datetime import date
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.store import files, models, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CODE = Path(__file__).parents[1]
+
+
+class Cache:
+    """Files and folders under ``.cache``, each made whole or not at all."""
+
+    def __init__(self) -> None:
+        self._made_with = {
+            "code": files.digests(CODE, pattern="*.py"),
+            "libraries": models.library_versions(),
+            "platform": models.platform_class(),
+        }
+        self._used: set[str] = set()
+
+    def entry(self, kind: str, made_from: dict[str, object]) -> Path:
+        """Where the result stands, or is to stand, that was made from these values."""
+        name = f"{kind}-{files.digest_of(self._made_with | made_from)}"
+        self._used.add(name)
+        return paths.CACHE / name
+
+    def folder(
+        self, kind: str, made_from: dict[str, object], make: Callable[[Path], object]
+    ) -> Path:
+        """The folder that was made from these values; made now where it is not there yet."""
+        entry = self.entry(kind, made_from)
+        if not entry.is_dir():
+            unfinished = entry.with_name(f".{entry.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            make(unfinished)
+            unfinished.replace(entry)
+        return entry
+
+    def raw_known_by(self, day: date) -> str:
+        """The digest of all rows that were known by a date, in all raw tables."""
+        days, digests = self._raw
+        return digests[bisect_right(days, day) - 1]
+
+    @cached_property
+    def _raw(self) -> tuple[list[date], list[str]]:
+        found = sorted(
+            (day, path)
+            for folder in paths.RAW.glob("*/")
+            for day, path in tables.partitions(folder).items()
+        )
+        so_far = accumulate(
+            found,
+            lambda digest, file: files.digest_of([digest, str(file[1]), files.sha256(file[1])]),
+            initial="",
+        )
+        return [date.min, *(day for day, _ in found)], list(so_far)
+
+    def forget_unused(self) -> None:
+        """Remove every entry that this run had no use for."""
+        for path in paths.CACHE.glob("*"):
+            if path.name not in self._used:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,60 @@
+"""What the cache of features by day may and may not do."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from evergreen import paths
+from evergreen.core import features
+
+from .conftest import AS_OF
+
+OUTS = (Path("data/features"), paths.EXTRACTOR)
+
+
+@pytest.fixture
+def next_day(finished):
+    """The repository on the day after its first run, labels collected."""
+    finished.crown()
+    finished.set("as_of", (AS_OF + timedelta(days=1)).isoformat())
+    finished.run("collect_labels")
+    return finished
+
+
+def test_the_cache_changes_no_byte(next_day):
+    next_day.run("featurize")
+    with_cache = next_day.bytes_of(*OUTS)
+    assert any(paths.CACHE.iterdir())
+    shutil.rmtree(paths.CACHE)
+    next_day.run("featurize")
+    assert next_day.bytes_of(*OUTS) == with_cache
+
+
+def test_a_day_later_only_what_is_new_is_computed(next_day, monkeypatch):
+    computed = []
+    whole = features.numeric_features
+
+    def counted(con, rows, **options):
+        computed.extend(rows["observed_on"].dt.date)
+        return whole(con, rows, **options)
+
+    monkeypatch.setattr(features, "numeric_features", counted)
+    next_day.run("featurize")
+    observed_today, known_since_today = AS_OF + timedelta(days=1), AS_OF - timedelta(days=6)
+    assert set(computed) == {observed_today, known_since_today}
+
+
+def test_a_past_that_was_changed_is_computed_again(next_day, retailer):
+    next_day.run("featurize")
+    before = next_day.bytes_of(*OUTS)
+    doubled = pc.multiply(retailer["amount_minor"], pa.scalar(2, pa.int64()))
+    next_day.write_raw(retailer.set_column(2, retailer.schema.field(2), doubled))
+    next_day.run("featurize")
+    changed = next_day.bytes_of(*OUTS)
+    shutil.rmtree(paths.CACHE)
+    next_day.run("featurize")
+    assert next_day.bytes_of(*OUTS) == changed != before

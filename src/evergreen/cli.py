@@ -183,7 +183,8 @@ def history(
     """Show every run: what was judged, by how much it was better, what was done."""
     from evergreen.loop import history as records  # noqa: PLC0415
     from evergreen.loop import rollback as rollbacks  # noqa: PLC0415
-    from evergreen.loop.history_tables import as_json, history_table  # noqa: PLC0415
+    from evergreen.loop.history_tables import as_json, history_table, live_table  # noqa: PLC0415
+    from evergreen.loop.track_record import live  # noqa: PLC0415
 
     found = records.read_all()
     records.check_target(found, target)
@@ -191,6 +192,8 @@ def history(
         console.print_json(data=as_json(found, target))
     else:
         console.print(history_table(found, rollbacks.read_all(), target))
+        if known := live(found[-1], found) if found else []:
+            console.print(live_table(known, target))
 
 
 @app.command()
@@ -199,25 +202,27 @@ def plot_history(
 ) -> None:
     """Draw the losses of all runs, promotions marked."""
     from evergreen.loop import history as records  # noqa: PLC0415
+    from evergreen.loop.track_record import loss_rows  # noqa: PLC0415
     from evergreen.store.history_figure import draw_history  # noqa: PLC0415
 
     found = records.read_all()
     losses = {name: target.loss for record in found for name, target in record.targets.items()}
-    draw_history(out, records.loss_rows(found), loss_names=losses)
+    draw_history(out, loss_rows(found), loss_names=losses)
     console.print(f"{len(found)} runs: {out}")
 
 
-@app.command()
-def versions(
+@app.command("versions")
+def list_versions(
     target: Annotated[str | None, typer.Argument(help="One target; all by default.")] = None,
 ) -> None:
     """List every model that was ever judged; each can be had again with `evergreen get`."""
     from evergreen.loop import history as records  # noqa: PLC0415
     from evergreen.loop.history_tables import versions_table  # noqa: PLC0415
+    from evergreen.loop.track_record import versions  # noqa: PLC0415
 
     found = records.read_all()
     records.check_target(found, target)
-    console.print(versions_table(records.versions(found), target))
+    console.print(versions_table(versions(found), target))
 
 
 @app.command()

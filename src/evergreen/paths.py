@@ -40,5 +40,6 @@ RELEASES = Path("releases")
 CURRENT = RELEASES / "current"
 HISTORY = Path("history")
 LOCK = Path(".dvc/tmp/evergreen.lock")
-CACHE = Path(".cache")
+CACHE = Path(".cache/made")
+SECONDS = Path(".cache/seconds")
 QUARANTINE = Path("data/quarantine")

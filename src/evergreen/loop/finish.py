@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
-from evergreen.loop import history
+from evergreen.loop import history, track_record
 from evergreen.loop.commands import dvc, git
 from evergreen.loop.publish import publish
 from evergreen.params import load_settings
@@ -62,7 +63,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
         f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
     )
     record = _record(settings)
-    history.write(record)
+    _write_history(record)
     git("add", "--", *RECORDED)
     if git("status", "--porcelain", "--", *RECORDED):
         git("commit", "--quiet", "--message", _message(record), "--", *RECORDED)
@@ -73,6 +74,22 @@ def finish(*, push: bool = False) -> Iterator[str]:
         dvc("push", "--quiet")
         git("push", "--quiet")
         yield f"{settings.as_of}: pushed"
+
+
+def _write_history(record: RunRecord) -> None:
+    """Write the record, the rows for plots, and apart from both how long the stages took.
+
+    A run that was recorded already and is made again keeps its times, which always differ.
+    """
+    known = history.path_of(record.as_of).is_file() and history.read(record.as_of) == record
+    history.write(record)
+    records = [found for found in history.read_all() if found.as_of <= record.as_of]
+    files.write_csv(track_record.loss_rows(records), paths.HISTORY / "losses.csv")
+    files.write_csv(track_record.live_rows(records), paths.HISTORY / "live.csv")
+    taken = {path.name: float(path.read_text("utf-8")) for path in paths.SECONDS.glob("*")}
+    if taken and not known:
+        files.write_json(taken, paths.HISTORY / "seconds" / f"{record.as_of}.json")
+    shutil.rmtree(paths.SECONDS, ignore_errors=True)
 
 
 def _check_complete() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evergreen import paths
@@ -91,7 +89,8 @@ def is_recorded(as_of: date) -> bool:
 
 def write(record: RunRecord) -> None:
     """Write a record; writing it again for the same date replaces it."""
-    files.write_json(record.model_dump(mode="json"), path_of(record.as_of))
+    content = record.model_dump(mode="json")
+    files.write_json(content, path_of(record.as_of), sort_keys=False)
 
 
 def read(as_of: date) -> RunRecord:
@@ -159,72 +158,3 @@ def commit_of(as_of: date) -> str:
     if not found:
         raise DataError(f"{path_of(as_of)} was never committed", "evergreen finish")
     return found
-
-
-def loss_rows(records: list[RunRecord]) -> pd.DataFrame:
-    """The losses of every run as rows for plots.
-
-    Returns
-    -------
-    pandas.DataFrame
-        as_of (ISO date), target, model (champion, incremental, full, or the baseline that stood in
-        for a champion), loss (float64, of the rows judged in that run) and promoted (bool).
-    """
-    rows = []
-    for record in records:
-        for name, target in record.targets.items():
-            key = {"as_of": record.as_of.isoformat(), "target": name}
-            if target.opponent is not None and target.champion_loss is not None:
-                old = {"model": target.opponent, "loss": target.champion_loss, "promoted": False}
-                rows.append(key | old)
-            for kind, candidate in target.candidates.items():
-                won = target.action == "promoted" and candidate.version == target.version
-                rows.append(key | {"model": kind, "loss": candidate.loss, "promoted": won})
-    return pd.DataFrame(rows, columns=["as_of", "target", "model", "loss", "promoted"])
-
-
-class Version(NamedTuple):
-    """A model that was ever judged."""
-
-    target: str
-    version: str
-    kind: str
-    parent: str | None
-    as_of: date
-    loss: float | None
-    promoted: bool
-
-
-def versions(records: list[RunRecord]) -> list[Version]:
-    """Every model that was ever judged, in the order of the runs."""
-    return [
-        Version(
-            name,
-            candidate.version,
-            kind,
-            candidate.parent,
-            record.as_of,
-            candidate.loss,
-            target.action == "promoted" and candidate.version == target.version,
-        )
-        for record in records
-        for name, target in record.targets.items()
-        for kind, candidate in target.candidates.items()
-    ]
-
-
-def find_version(target: str, version: str) -> Version:
-    """The model of that name.
-
-    Raises
-    ------
-    DataError
-        If there is none, with the nearest that there are.
-    """
-    known = [found for found in versions(read_all()) if found.target == target]
-    for found in known:
-        if found.version == version:
-            return found
-    near = difflib.get_close_matches(version, [found.version for found in known], n=3)
-    names = ", ".join(near or [found.version for found in known[-3:]]) or "none"
-    raise DataError(f"{target} has no version {version!r}; there are {names}", "evergreen versions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -10,8 +10,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evergreen.loop.history import RunRecord, TargetRecord, Version
+    from evergreen.loop.history import RunRecord, TargetRecord
     from evergreen.loop.rollback import RollbackRecord
+    from evergreen.loop.track_record import Live, Version
 
 PROMOTED = Text("promoted", style="green")
 
@@ -50,6 +51,22 @@ def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
         yield kind, gain, interval, PROMOTED if won else reason
     if not found.candidates:
         yield "-", "", "", found.verdict
+
+
+def live_table(found: list[Live], target: str | None) -> Table:
+    """A line for each release and target of which past predictions have met their outcome."""
+    table = Table(title="Live: what releases said of all clients, against what happened")
+    for column in ("release", "target", "predictions", "loss", "promised", "predicted", "happened"):
+        side: Literal["left", "right"] = "left" if column in ("release", "target") else "right"
+        table.add_column(column, justify=side, no_wrap=True)
+    for one in sorted(found, key=lambda one: one.release):
+        if target in (None, one.target):
+            promised = "" if one.promised is None else f"{one.promised:.4f}"
+            means = f"{one.mean_prediction:.4g}", f"{one.mean_label:.4g}"
+            table.add_row(
+                one.release, one.target, f"{one.rows:,}", f"{one.loss:.4f}", promised, *means
+            )
+    return table
 
 
 def versions_table(versions: list[Version], target: str | None) -> Table:

@@ -16,6 +16,7 @@ from evergreen.errors import DataError, EvergreenError
 from evergreen.loop import history, params_file
 from evergreen.loop.commands import dvc, git
 from evergreen.loop.publish import publish
+from evergreen.loop.track_record import find_version
 from evergreen.params import load_settings
 from evergreen.store import files, models, releases
 
@@ -174,7 +175,7 @@ def _version_of(target: str | None, version: str, into: Path) -> dict[str, Relea
             f"{version!r} is no date, and a version belongs to a target",
             f"evergreen rollback TARGET --to {version}",
         )
-    found = history.find_version(target, version)
+    found = find_version(history.read_all(), target, version)
     fetch_version(target, version, into)
     measured = {"loss": found.loss}
     return {target: releases.Released(models.load_model(into), found.as_of.isoformat(), measured)}
@@ -188,7 +189,7 @@ def fetch_version(target: str, version: str, into: Path) -> None:
     DataError
         If there is no such version.
     """
-    found = history.find_version(target, version)
+    found = find_version(history.read_all(), target, version)
     source = paths.CANDIDATES[found.kind] / target
     commit = history.commit_of(found.as_of)
     DVCFileSystem(rev=commit).get(str(source), str(into), recursive=True)

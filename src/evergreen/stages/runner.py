@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.params import load_settings
 
@@ -19,8 +22,16 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
 
     Exits with 1 and the reason in words when an `EvergreenError` is raised.
     """
+    started = time.perf_counter()
     try:
         for line in run(load_settings()):
             print(f"  {line}", flush=True)  # noqa: T201 - a stage speaks to the terminal
+        _note_seconds(time.perf_counter() - started)
     except EvergreenError as error:
         sys.exit(f"error: {error}")
+
+
+def _note_seconds(seconds: float) -> None:
+    """Leave how long the stage took for `evergreen finish`; no output of a stage tells."""
+    paths.SECONDS.mkdir(parents=True, exist_ok=True)
+    (paths.SECONDS / Path(sys.argv[0]).stem).write_text(f"{seconds:.2f}", encoding="utf-8")

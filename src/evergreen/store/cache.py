@@ -25,7 +25,7 @@ CODE = Path(__file__).parents[1]
 
 
 class Cache:
-    """Files and folders under ``.cache``, each made whole or not at all."""
+    """Files and folders under ``.cache/made``, each made whole or not at all."""
 
     def __init__(self) -> None:
         self._made_with = {

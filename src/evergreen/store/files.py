@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def write_json(content: object, path: Path) -> None:
+def write_json(content: object, path: Path, *, sort_keys: bool = True) -> None:
     """Write JSON that reads well in a diff: sorted keys, a line an item, no NaN.
 
     Raises
@@ -23,7 +23,7 @@ def write_json(content: object, path: Path) -> None:
         If there is a NaN or an infinity: it would show as a change for ever.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 

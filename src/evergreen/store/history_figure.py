@@ -27,7 +27,7 @@ def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) 
     path : Path
         The PNG to write, 1500 pixels wide; its folder is made if need be.
     rows : DataFrame
-        As `evergreen.loop.history.loss_rows` gives them.
+        As `evergreen.loop.track_record.loss_rows` gives them.
     loss_names : dict
         For each target, in the order of the panels, the name of its loss.
     """

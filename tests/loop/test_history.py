@@ -2,9 +2,10 @@ from datetime import date
 
 from rich.console import Console
 
-from evergreen.loop.history import CandidateRecord, RunRecord, TargetRecord, loss_rows, versions
-from evergreen.loop.history_tables import as_json, history_table, versions_table
+from evergreen.loop.history import CandidateRecord, RunRecord, TargetRecord
+from evergreen.loop.history_tables import as_json, history_table, live_table, versions_table
 from evergreen.loop.rollback import RollbackRecord
+from evergreen.loop.track_record import live, live_rows, loss_rows, versions
 
 WON = CandidateRecord(
     version="2024-04-01-full-aa",
@@ -97,3 +98,29 @@ def test_losses_are_rows_with_the_opponent_first():
     purchase = rows[rows["target"] == "purchase"]
     assert purchase["model"].tolist() == ["last_period", "full", "incremental"]
     assert purchase["promoted"].tolist() == [False, True, False]
+
+
+def a_week_later(**metrics):
+    judged = target("kept", WON.version, incremental=LOST).model_copy(
+        update={"live": {"r": {"rows": 90, "clients": 80, "mean_label": 0.3} | metrics}}
+    )
+    day = date(2024, 4, 8)
+    return RUN.model_copy(update={"as_of": day, "targets": {"purchase": judged}})
+
+
+def test_live_metrics_stand_next_to_what_was_promised():
+    later = a_week_later(log_loss=0.52, mean_prediction=0.31)
+    [found] = live(later, [RUN, later])
+    assert (found.version, found.promised, found.loss) == (WON.version, 0.5, 0.52)
+    text = shown(live_table([found], None))
+    assert "0.5200" in text
+    assert "0.5000" in text
+    assert shown(live_table([found], "clv")).count("│") == 0
+
+
+def test_live_metrics_are_rows_run_by_run():
+    later = a_week_later(log_loss=0.52, mean_prediction=0.31)
+    rows = live_rows([RUN, later])
+    assert rows[["as_of", "target", "release", "loss"]].to_numpy().tolist() == [
+        ["2024-04-08", "purchase", "r", 0.52]
+    ]

@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from evergreen import paths
 from evergreen.errors import EvergreenError, SettingsError
@@ -157,11 +164,30 @@ def cycle(
 
     last = through.date() if through else None
     if dry_run:
-        lines = loop.dry_run(as_of.date(), last, every=every, mode=mode)
-    else:
-        lines = loop.cycle(as_of.date(), last, every=every, mode=mode, push=push)
-    for line in lines:
-        console.print(line)
+        for line in loop.dry_run(as_of.date(), last, every=every, mode=mode):
+            console.print(line)
+        return
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=None)
+        for line in loop.cycle(
+            as_of.date(),
+            last,
+            every=every,
+            mode=mode,
+            push=push,
+            doing=lambda done, total, what: progress.update(
+                task, completed=done, total=total, description=what
+            ),
+        ):
+            console.print(line)
 
 
 @app.command()

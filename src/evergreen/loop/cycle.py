@@ -31,11 +31,22 @@ def cycle(
     every: int = 1,
     mode: str = "auto",
     push: bool = False,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    doing: Callable[[int, int, str], None] = lambda _done, _total, _what: None,
 ) -> Iterator[str]:
     """Run every cycle from a date through another; a date that is recorded is passed over.
 
     A run that was pinned or begun before and never finished is finished first.
+
+    Parameters
+    ----------
+    first, through, every
+        The first and the last date, and the days from one to the next.
+    mode
+        What to do; ``auto`` for whatever is due.
+    push
+        Push data and commits after each run.
+    doing
+        Called with the number of runs done, of all runs, and what is being worked at.
 
     Yields
     ------
@@ -49,13 +60,21 @@ def cycle(
     """
     with exclusive():
         yield from _finish_what_was_begun(push=push)
-        for day in _days(first, through, every):
+        days = list(_days(first, through, every))
+        for number, day in enumerate(days):
             if history.is_recorded(day):
                 yield f"{day}: recorded already, nothing to do"
                 continue
-            yield from pin_run(day, mode, progress)
-            yield from _reproduce(day)
+
+            def tell(what: str, number: int = number, day: date = day) -> None:
+                doing(number, len(days), f"{day}: {what}")
+
+            tell("pin")
+            yield from pin_run(day, mode, lambda n, total: tell(f"ingest day {n} of {total}"))
+            yield from _reproduce(day, tell)
+            tell("finish")
             yield from finish(push=push)
+        doing(len(days), len(days), "")
 
 
 def dry_run(
@@ -97,8 +116,8 @@ def _finish_what_was_begun(*, push: bool) -> Iterator[str]:
         yield from finish(push=push)
 
 
-def _reproduce(day: date) -> Iterator[str]:
-    """Run `dvc repro`, and pass on what the stages say."""
+def _reproduce(day: date, tell: Callable[[str], None] = lambda _what: None) -> Iterator[str]:
+    """Run `dvc repro`, pass on what the stages say, and tell which one is at work."""
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(
         command,
@@ -112,6 +131,8 @@ def _reproduce(day: date) -> Iterator[str]:
             said.append(line.rstrip())
             if line.startswith("  "):
                 yield f"{day}: {line.strip()}"
+            elif line.startswith("Running stage"):
+                tell(line.split("'")[1])
     if process.returncode:
         raise EvergreenError(
             f"the run of {day} failed; the last lines were:\n  " + "\n  ".join(said[-8:]),

@@ -7,12 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from dvc.api import DVCFileSystem
 
 from evergreen import paths
 from evergreen.core.rows import as_known
 from evergreen.errors import DataError, EvergreenError
-from evergreen.loop import history, params_file, rollback
+from evergreen.loop import history, params_file, recorded, rollback
 from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import Due, Waiting, what_is_due
 from evergreen.params import load_settings
@@ -178,18 +177,16 @@ def _take_in(
 
 def _inherit(last: date) -> None:
     """What the last run wrote, as it was recorded: the working folder may hold experiments."""
-    recorded = DVCFileSystem(rev=history.commit_of(last))
     scored = tables.partition_path(paths.SCORED, last)
-    _fetch(recorded, scored, tables.partition_path(paths.PREDICTIONS, last))
-    commit, release = rollback.reigning(last)
-    _fetch(DVCFileSystem(rev=commit), release, paths.CHAMPION)
+    _fetch(history.commit_of(last), scored, tables.partition_path(paths.PREDICTIONS, last))
+    _fetch(*rollback.reigning(last), paths.CHAMPION)
 
 
-def _fetch(source: DVCFileSystem, path: Path, target: Path) -> None:
+def _fetch(commit: str, path: Path, target: Path) -> None:
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.unlink(missing_ok=True)
-    source.get(str(path), str(unfinished), recursive=True)
+    recorded.fetch(commit, path, unfinished)
     if target.is_dir():
         shutil.rmtree(target)
     unfinished.replace(target)

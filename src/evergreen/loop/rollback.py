@@ -8,12 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dvc.api import DVCFileSystem
 from pydantic import BaseModel, ConfigDict
 
 from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
-from evergreen.loop import history, params_file
+from evergreen.loop import history, params_file, recorded
 from evergreen.loop.commands import dvc, git
 from evergreen.loop.publish import publish
 from evergreen.loop.track_record import find_version
@@ -148,7 +147,7 @@ def set_hold(target: str, reason: str | None) -> str:
 
 
 def _fetch_release(commit: str, folder: Path, into: Path) -> Release:
-    DVCFileSystem(rev=commit).get(str(folder), str(into), recursive=True)
+    recorded.fetch(commit, folder, into)
     return releases.load_release(into)
 
 
@@ -187,12 +186,12 @@ def fetch_version(target: str, version: str, into: Path) -> None:
     Raises
     ------
     DataError
-        If there is no such version.
+        If there is no such version, or it is not to be had, or damaged.
     """
     found = find_version(history.read_all(), target, version)
     source = paths.CANDIDATES[found.kind] / target
     commit = history.commit_of(found.as_of)
-    DVCFileSystem(rev=commit).get(str(source), str(into), recursive=True)
+    recorded.fetch(commit, source, into)
 
 
 def _version(one: Released | None) -> str | None:

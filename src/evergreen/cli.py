@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 from evergreen import paths
-from evergreen.errors import EvergreenError, SettingsError
+from evergreen.errors import EvergreenError, SettingsError, in_words
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -323,8 +323,9 @@ def main() -> None:
     """Run a command; an error is told in words, with what to do next, and exits with 1."""
     try:
         app()
-    except EvergreenError as error:
+    except (EvergreenError, OSError) as error:
+        told = in_words(error) if isinstance(error, OSError) else error
         Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"[red]error:[/red] {escape(str(error))}"
+            f"[red]error:[/red] {escape(str(told))}"
         )
         sys.exit(1)

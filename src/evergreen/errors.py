@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL_WORDS = ("no space left on device", "disk quota exceeded", "file too large")
+ROOM = "free some space, then call the same command again: it goes on where this one stopped"
+
 
 class EvergreenError(Exception):
     """Base of every error that Evergreen raises on purpose.
@@ -30,3 +36,11 @@ class DataError(EvergreenError):
 
 class ModelError(EvergreenError):
     """A model, extractor or release is incomplete, altered, or not what its manifest says."""
+
+
+def in_words(error: OSError) -> EvergreenError:
+    """Tell an error of the operating system, and what to do about a full disk."""
+    text = str(error)
+    if error.errno in FULL or any(words in text.lower() for words in FULL_WORDS):
+        return EvergreenError(f"the disk is full: {text}", ROOM)
+    return EvergreenError(f"the operating system refused: {text}")

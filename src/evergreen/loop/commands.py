@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from evergreen.errors import EvergreenError
+from evergreen.errors import FULL_WORDS, ROOM, EvergreenError
 
 
 class CommandError(EvergreenError):
@@ -50,5 +50,13 @@ def _run(command: list[str], next_step: str) -> str:
     if done.returncode:
         said = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
         words = " ".join(command).replace(f"{sys.executable} -m ", "")
-        raise CommandError(f"`{words}` ended with {done.returncode}: {said}", next_step)
+        raise CommandError(
+            f"`{words}` ended with {done.returncode}: {said}", next_step_after(said, next_step)
+        )
     return done.stdout
+
+
+def next_step_after(said: str, otherwise: str) -> str:
+    """What to do about a command that has failed with these words."""
+    full = any(words in said.lower() for words in FULL_WORDS)
+    return ROOM if full else otherwise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history
-from evergreen.loop.commands import environment
+from evergreen.loop.commands import environment, next_step_after
 from evergreen.loop.finish import finish
 from evergreen.loop.lock import exclusive
 from evergreen.loop.pin import foresee, pin_run
@@ -136,5 +136,7 @@ def _reproduce(day: date, tell: Callable[[str], None] = lambda _what: None) -> I
     if process.returncode:
         raise EvergreenError(
             f"the run of {day} failed; the last lines were:\n  " + "\n  ".join(said[-8:]),
-            "mend what they say, then call the same command again",
+            next_step_after(
+                "\n".join(said), "mend what they say, then call the same command again"
+            ),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen import paths
-from evergreen.errors import EvergreenError
+from evergreen.errors import EvergreenError, in_words
 from evergreen.params import load_settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def main(run: Callable[[Settings], Iterable[str]]) -> None:
     """Run a stage and print each line that it yields as soon as it comes.
 
-    Exits with 1 and the reason in words when an `EvergreenError` is raised.
+    Exits with 1 and the reason in words when an `EvergreenError` is raised, or the operating
+    system refuses something.
     """
     started = time.perf_counter()
     try:
@@ -29,6 +30,8 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
         _note_seconds(time.perf_counter() - started)
     except EvergreenError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {in_words(error)}")
 
 
 def _note_seconds(seconds: float) -> None:

@@ -15,6 +15,8 @@ from evergreen.loop.finish import finish
 from evergreen.loop.lock import exclusive
 from evergreen.loop.pin import foresee, pin_run
 from evergreen.loop.publish import published
+from evergreen.loop.push import push as push_recorded
+from evergreen.loop.republish import republish
 from evergreen.params import load_settings
 from evergreen.store import tables
 from evergreen.store.releases import load_release
@@ -35,7 +37,9 @@ def cycle(
 ) -> Iterator[str]:
     """Run every cycle from a date through another; a date that is recorded is passed over.
 
-    A run that was pinned or begun before and never finished is finished first.
+    A run that was pinned or begun before and never finished is finished first; and what is served
+    is what is recorded, also in a fresh clone. With `push` the runs are pushed, and those that an
+    earlier push did not get through with.
 
     Parameters
     ----------
@@ -60,6 +64,8 @@ def cycle(
     """
     with exclusive():
         yield from _finish_what_was_begun(push=push)
+        yield from republish()
+        to_push = push
         days = list(_days(first, through, every))
         for number, day in enumerate(days):
             if history.is_recorded(day):
@@ -74,6 +80,9 @@ def cycle(
             yield from _reproduce(day, tell)
             tell("finish")
             yield from finish(push=push)
+            to_push = False
+        if to_push:
+            yield from push_recorded()
         doing(len(days), len(days), "")
 
 

@@ -10,9 +10,10 @@ import yaml
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
-from evergreen.loop import history, track_record
+from evergreen.loop import history, rollback, track_record
 from evergreen.loop.commands import dvc, git
 from evergreen.loop.publish import publish
+from evergreen.loop.push import push as push_recorded
 from evergreen.params import load_settings
 from evergreen.store import files, models
 from evergreen.store.releases import load_release
@@ -58,7 +59,8 @@ def finish(*, push: bool = False) -> Iterator[str]:
     """
     settings = load_settings()
     _check_complete()
-    version = publish(paths.PRODUCTION)
+    # A rollback after this very run stands until the next one.
+    version = publish(paths.ROLLBACK if rollback.since(settings.as_of) else paths.PRODUCTION)
     yield f"{settings.as_of}: release {version or 'none'}" + (
         f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
     )
@@ -71,9 +73,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
     else:
         yield f"{settings.as_of}: recorded already"
     if push:
-        dvc("push", "--quiet")
-        git("push", "--quiet")
-        yield f"{settings.as_of}: pushed"
+        yield from push_recorded()
 
 
 def _write_history(record: RunRecord) -> None:

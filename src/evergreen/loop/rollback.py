@@ -50,15 +50,20 @@ def read_all() -> list[RollbackRecord]:
     return sorted(records, key=lambda record: (record.after, record.number))
 
 
+def since(last: date) -> list[RollbackRecord]:
+    """The rollbacks after the run of a date, in order."""
+    return [record for record in read_all() if record.after == last]
+
+
 def reigning(last: date) -> tuple[str, Path]:
     """Where the release is that the next run has to beat: a commit, and the folder in it.
 
     What the run of `last` released, or what was rolled back to since.
     """
-    since = [record for record in read_all() if record.after == last]
-    if not since:
+    found = since(last)
+    if not found:
         return history.commit_of(last), paths.PRODUCTION
-    commit = git("log", "-1", "--format=%H", "--", str(since[-1].path)).strip()
+    commit = git("log", "-1", "--format=%H", "--", str(found[-1].path)).strip()
     return commit, paths.ROLLBACK
 
 
@@ -111,7 +116,7 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
     dvc("add", "--quiet", str(paths.ROLLBACK))
     record = RollbackRecord(
         after=last.as_of,
-        number=1 + sum(found.after == last.as_of for found in read_all()),
+        number=1 + len(since(last.as_of)),
         release=str(version),
         previous_release=before.version,
         targets=changed,

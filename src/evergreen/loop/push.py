@@ -1,0 +1,87 @@
+"""Push what is recorded: the data to the DVC remote first, then the commits with git."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.errors import EvergreenError
+from evergreen.loop import history, remote
+from evergreen.loop.commands import CommandError, git
+from evergreen.loop.remote import AGAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def push() -> Iterator[str]:
+    """Push every run that is recorded here and was not pushed yet.
+
+    A commit that others see never names data that they can't pull: the data goes first.
+
+    Yields
+    ------
+    str
+        What was pushed, a line each.
+
+    Raises
+    ------
+    EvergreenError
+        If a remote is not configured or refuses, or has gone on without this clone. What is
+        recorded and served here stays as it is, and a later push takes it along.
+    """
+    yield remote.push_data()
+    upstream = _upstream()
+    try:
+        git("push", "--quiet")
+    except CommandError as error:
+        git("fetch", "--quiet")
+        if git("rev-list", f"HEAD..{upstream}"):
+            raise _gone_on(upstream) from None
+        raise EvergreenError(
+            f"the runs are recorded here and their data is pushed, the commits are not: {error}",
+            AGAIN,
+        ) from None
+    yield f"commits pushed to {upstream}"
+
+
+def _upstream() -> str:
+    try:
+        return git("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}").strip()
+    except CommandError:
+        known = git("remote").split()
+        name = known[0] if known else "origin"
+        add = "" if known else f"git remote add {name} URL && "
+        raise EvergreenError(
+            "the runs are recorded here and their data is pushed; the commits are not, for this "
+            "branch has no upstream",
+            f"{add}git push --set-upstream {name} HEAD; from then on {AGAIN}",
+        ) from None
+
+
+def _gone_on(upstream: str) -> EvergreenError:
+    """Others have pushed: what to do about it.
+
+    Two runs can't be merged, since each was made from what was recorded before it. So what was
+    made here is set aside in a branch, and made again after what the others have recorded.
+    """
+    names = git("ls-tree", "-r", "--name-only", upstream, "--", str(paths.HISTORY)).split()
+    ours = [day for day in history.dates() if str(history.path_of(day)) not in names]
+    last = max((name for name in names if name.count("/") == 1), default="")
+    again = [day for day in ours if str(history.path_of(day)) > last]
+    aside = f"unpushed-{git('rev-parse', '--short', 'HEAD').strip()}"
+    runs = [f"evergreen cycle --as-of {day} --push" for day in again] or ["evergreen finish"]
+    return EvergreenError(
+        f"git push was rejected: {upstream} has commits that this clone lacks. Nothing is lost: "
+        f"what was recorded here stays, and its data is pushed; but runs can't be merged, "
+        f"dvc.lock least of all. Set this clone's runs aside, take over the others', and run again "
+        f"what is later than those",
+        " && ".join(
+            [
+                f"git branch {aside}",
+                f"git reset --keep {upstream}",
+                "dvc pull",
+                *runs,
+            ]
+        ),
+    )

@@ -1,0 +1,134 @@
+"""The DVC remote: it gets the data of every run that was committed here, each object once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from dvc.repo import Repo
+
+from evergreen import paths
+from evergreen.errors import DataError, EvergreenError
+from evergreen.loop.commands import git
+from evergreen.loop.recorded import md5, object_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RECORDED = "the runs are recorded and served here, but not pushed"
+AGAIN = "evergreen finish --push"
+PINNED = ("dvc.lock", "models/rollback.dvc")
+
+
+def push_data() -> str:
+    """Bring the data of all commits since the last push from here to the default remote.
+
+    `dvc push` knows the working folder only, and `dvc push --all-commits` reads every commit of
+    the history each time. So a git ref of this clone keeps how far its data has been pushed.
+
+    Returns
+    -------
+    str
+        How much was pushed, in words.
+
+    Raises
+    ------
+    EvergreenError
+        If no remote is configured, or it refuses; in the remote's own words.
+    DataError
+        If an object is damaged, or neither here nor there.
+    """
+    with Repo() as repo:
+        name, mark = _default_remote(repo)
+        head, before = git("rev-parse", "HEAD").strip(), _commit_at(mark)
+        commits = _unpushed(repo, before)
+        objects = _used(repo, commits) - _used(repo, [before] if before and commits else [])
+        try:
+            _check_sound(repo, objects)
+            with repo.lock:
+                done = repo.cloud.push(objects)
+        except EvergreenError:
+            raise
+        except Exception as error:
+            # every kind of remote has errors of its own
+            raise _refused(name, str(error)) from error
+    if done.failed:
+        raise _refused(name, f"{len(done.failed)} of {len(objects)} objects could not be written")
+    git("update-ref", mark, head)
+    return f"{len(done.transferred)} objects of {len(commits)} commits pushed to DVC remote {name}"
+
+
+def _default_remote(repo: Any) -> tuple[str, str]:  # noqa: ANN401 - dvc has no types
+    """The name of the remote, and the git ref that says how far it has the data of this clone."""
+    name = repo.config["core"].get("remote")
+    if name not in repo.config["remote"]:
+        raise EvergreenError(
+            f"{RECORDED}: no default DVC remote is configured",
+            "dvc remote add --default storage FOLDER (or s3://BUCKET/PATH) && git commit "
+            f'--message "Name the DVC remote" .dvc/config && {AGAIN}',
+        )
+    place = hashlib.sha256(repo.config["remote"][name]["url"].encode()).hexdigest()[:8]
+    return name, f"refs/evergreen/pushed/{name}-{place}"
+
+
+def _commit_at(ref: str) -> str | None:
+    return git("for-each-ref", "--format=%(objectname)", ref).strip() or None
+
+
+def _unpushed(repo: Any, before: str | None) -> list[str]:  # noqa: ANN401
+    """Commits with data that no push from here has covered: of a fresh clone only its own."""
+    since = [f"^{before}"] if before else []
+    found = git("log", "--diff-filter=d", "--format=%H", "HEAD", *since, "--", *PINNED).split()
+    return [commit for commit in found if _is_here(repo, commit)]
+
+
+def _is_here(repo: Any, commit: str) -> bool:  # noqa: ANN401
+    """Whether the scores of a run are in the cache: it was made here, or pulled."""
+    # The C loader of YAML: a history of years is read in seconds.
+    stages = yaml.load(git("show", f"{commit}:dvc.lock"), Loader=yaml.CSafeLoader)["stages"]
+    outs = stages.get("promote", {}).get("outs", [])
+    return any(
+        out["path"] == str(paths.SCORED) and repo.cache.local.exists(out["md5"]) for out in outs
+    )
+
+
+def _used(repo: Any, commits: list[str]) -> set[Any]:  # noqa: ANN401
+    """The hashes of all objects that some commits name; of none where there are none."""
+    found: set[Any] = set()
+    for _ in repo.brancher(revs=commits, workspace=False) if commits else ():
+        for objects in repo.index.used_objs(push=True).values():
+            found |= objects
+    return found
+
+
+def _check_sound(repo: Any, objects: Iterable[Any]) -> None:  # noqa: ANN401
+    """DVC would push a damaged object as it stands, and others would pull it unawares."""
+    missing = []
+    for found in sorted(objects, key=lambda one: str(one.value)):
+        path = Path(repo.cache.local.oid_to_path(found.value))
+        if not path.is_file():
+            missing.append(found.value)
+        elif md5(path) != found.value.removesuffix(".dir"):
+            raise DataError(
+                f"{RECORDED}: {object_path(found.value)} ({found.obj_name or 'a folder'}) does "
+                "not hold what its name says",
+                f"rm -f {object_path(found.value)} && dvc commit --force, which takes it from the "
+                f"working folder; then {AGAIN}",
+            )
+    there = repo.cloud.get_remote_odb(None, "push", hash_name="md5")
+    lost = sorted(set(missing) - set(there.oids_exist(missing))) if missing else []
+    if lost:
+        raise DataError(
+            f"{RECORDED}: {len(lost)} objects are neither in DVC's cache nor on the remote, such "
+            f"as {object_path(lost[0])}",
+            f"dvc repro && dvc commit --force && {AGAIN}",
+        )
+
+
+def _refused(name: str, why: str) -> EvergreenError:
+    return EvergreenError(
+        f"{RECORDED}: the DVC remote {name!r} refused: {why}",
+        f"mend that (dvc remote list; dvc remote modify {name} ...), then {AGAIN}",
+    )

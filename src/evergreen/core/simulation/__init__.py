@@ -1,0 +1,1 @@
+"""A simulated retailer whose true probabilities are known; see ``docs/simulation.md``."""

@@ -34,6 +34,12 @@ def test_every_setting_is_written_out_so_that_dvc_can_compare_it(values):
     assert parse_settings(values).model_dump(mode="json") == values
 
 
+def test_without_settings_of_its_own_the_committed_retailer_is_simulated(values):
+    committed = parse_settings(values).source
+    del values["source"]["simulation"]
+    assert parse_settings(values).source == committed
+
+
 def test_horizons_are_windows_too(values):
     settings = parse_settings(changed(values, "targets.purchase.horizon_days", 10))
     assert settings.windows_days == (7, 10, 14, 28, 56, 91, 182, 364)

@@ -46,9 +46,10 @@ def at_the_root() -> None:
 
 
 class Demo(StrEnum):
-    """Data sets that come with an installed package."""
+    """Data sets that need no download."""
 
     COMPLETE_JOURNEY = "complete-journey"
+    SIMULATED = "simulated"
 
 
 @app.command()
@@ -65,17 +66,16 @@ def ingest(
 ) -> None:
     """Append new rows of a source to data/raw, checked and partitioned by day."""
     from evergreen.loop.lock import exclusive  # noqa: PLC0415 - each command loads its own
-    from evergreen.sources import complete_journey  # noqa: PLC0415
-    from evergreen.sources.ingest import ingest_transactions  # noqa: PLC0415
+    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.sources.demos import take_in  # noqa: PLC0415
     from evergreen.store import tables  # noqa: PLC0415
 
-    con = tables.connect(threads=2)
-    sources = {Demo.COMPLETE_JOURNEY: complete_journey.rows}
+    source = load_settings().source.model_copy(update={"demo": demo.value})
     with exclusive(), Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"ingest {demo}", total=None)
-        done = ingest_transactions(
-            con,
-            sources[demo](con),
+        done = take_in(
+            tables.connect(threads=2),
+            source,
             through=through.date() if through else None,
             progress=lambda days, total: progress.update(task, completed=days, total=total),
         )

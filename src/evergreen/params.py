@@ -20,6 +20,7 @@ from pydantic import (
 
 from evergreen import paths
 from evergreen.core.estimators.settings import EstimatorName, EstimatorSettings, Kind
+from evergreen.core.simulation.settings import Simulation
 from evergreen.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ class Schedule(Section):
 class Source(Section):
     """Where new rows come from."""
 
-    demo: Literal["complete-journey"]
+    demo: Literal["complete-journey", "simulated"]
+    simulation: Simulation = Simulation()
 
 
 class Gate(Section):

@@ -15,8 +15,7 @@ from evergreen.loop import history, params_file, recorded, rollback
 from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import Due, Waiting, what_is_due
 from evergreen.params import load_settings
-from evergreen.sources import complete_journey
-from evergreen.sources.ingest import ingest_transactions
+from evergreen.sources.demos import take_in
 from evergreen.stages.collect_labels import open_labels
 from evergreen.store import predictions, tables
 from evergreen.store.releases import load_release, write_empty_release
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from evergreen.params import Settings
     from evergreen.store.models import Model
 
-SOURCES = {"complete-journey": complete_journey.rows}
 INPUTS = (paths.RAW, paths.PREDICTIONS, paths.CHAMPION)
 
 
@@ -52,7 +50,7 @@ def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str
     if not tables.partitions(paths.TRANSACTIONS):
         raise DataError(
             f"{paths.TRANSACTIONS} holds no transactions to pin",
-            "evergreen ingest --demo complete-journey, or `dvc pull` where a remote has them",
+            f"evergreen ingest --demo {settings.source.demo} (or dvc pull, from a remote)",
         )
     for folder in (paths.PREDICTIONS, paths.CHAMPION):
         if not folder.exists():
@@ -164,10 +162,9 @@ def _take_in(
     settings: Settings, as_of: date, progress: Callable[[int, int], None]
 ) -> Iterator[str]:
     con = tables.connect(settings.compute.threads)
-    rows = SOURCES[settings.source.demo](con)
-    done = ingest_transactions(
+    done = take_in(
         con,
-        rows,
+        settings.source,
         through=as_of,
         reach=as_of - timedelta(days=1 + settings.data.max_lag_days),
         progress=progress,

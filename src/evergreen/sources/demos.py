@@ -1,0 +1,34 @@
+"""The data sets that come with Evergreen, by the name that ``source.demo`` gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evergreen.sources import complete_journey, simulated
+from evergreen.sources.ingest import ingest_transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    import duckdb
+
+    from evergreen.params import Source
+    from evergreen.sources.ingest import Ingested
+
+
+def take_in(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    *,
+    through: date | None = None,
+    reach: date | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Ingested:
+    """Append what a demo has and ``data/raw`` has not; see `ingest_transactions`."""
+    if source.demo == "simulated":
+        return simulated.take_in(
+            con, source.simulation, through=through, reach=reach, progress=progress
+        )
+    rows = complete_journey.rows(con)
+    return ingest_transactions(con, rows, through=through, reach=reach, progress=progress)

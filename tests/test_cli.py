@@ -10,6 +10,7 @@ from evergreen.params import load_settings
 
 COMMANDS = (
     "ingest",
+    "simulate",
     "pin",
     "finish",
     "cycle",
@@ -51,6 +52,21 @@ def test_a_date_that_is_none_is_refused():
     done = invoke("ingest", "--demo", "complete-journey", "--through", "someday")
     assert done.exit_code == 2
     assert "%Y-%m-%d" in done.output
+
+
+def test_a_drift_that_is_none_is_refused(tmp_path):
+    done = invoke("simulate", "--out", str(tmp_path / "shop"), "--drift", "2017:1")
+    assert done.exit_code == 2
+    assert "is not DATE:SIZE" in done.output
+
+
+def test_a_retailer_that_can_not_be_simulated_is_refused(tmp_path):
+    with pytest.raises(errors.SettingsError, match=r"source\.simulation\.clients: found 0; input"):
+        CliRunner().invoke(
+            cli.app,
+            ["simulate", "--out", str(tmp_path / "shop"), "--clients", "0"],
+            catch_exceptions=False,
+        )
 
 
 def run(folder, *arguments):

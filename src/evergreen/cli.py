@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +82,71 @@ def ingest(
         )
     for line in done.lines():
         console.print(f"{demo}: {line}")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """From which day on, and by how much, simulated segments behave otherwise."""
+
+    on: date
+    size: float
+
+    @classmethod
+    def parse(cls, value: str) -> Drift:
+        """Read DATE:SIZE."""
+        day, _, size = value.partition(":")
+        try:
+            return cls(datetime.strptime(day, "%Y-%m-%d").date(), float(size))
+        except ValueError:
+            raise typer.BadParameter(
+                f"{value!r} is not DATE:SIZE, such as 2017-07-01:0.5"
+            ) from None
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option(help="The folder to write; must not exist.")],
+    *,
+    clients: Annotated[int | None, typer.Option(help="How many there are in all.")] = None,
+    days: Annotated[int | None, typer.Option(help="How many to simulate.")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The only source of randomness.")] = None,
+    drift: Annotated[
+        Drift | None,
+        typer.Option(
+            parser=Drift.parse,
+            metavar="DATE:SIZE",
+            help="From which day on, and by how much, segments behave otherwise.",
+        ),
+    ] = None,
+    strategy_change: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="From which day on prices, assortment and clientele are others.",
+        ),
+    ] = None,
+) -> None:
+    """Simulate a retailer whose true probabilities are known; params.yaml says what else."""
+    from evergreen.params import load_settings, with_simulation  # noqa: PLC0415
+    from evergreen.sources.simulation_files import write_simulation  # noqa: PLC0415
+
+    chosen = {
+        "clients": clients,
+        "days": days,
+        "start": start.date() if start else None,
+        "seed": seed,
+        "drift_on": drift.on if drift else None,
+        "drift_size": drift.size if drift else None,
+        "strategy_change_on": strategy_change.date() if strategy_change else None,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    for line in write_simulation(with_simulation(load_settings(), given), out):
+        console.print(line)
 
 
 AsOf = Annotated[

@@ -24,6 +24,7 @@ from evergreen.core.simulation.settings import Simulation
 from evergreen.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Label = Literal["purchase", "no_purchase", "net_spend"]
@@ -270,6 +271,25 @@ def parse_settings(values: object, *, source: str = "params.yaml") -> Settings:
         raise SettingsError(
             f"{source} is not valid:\n  " + "\n  ".join(lines),
             f"edit {source}; `git diff {source}` shows what has changed",
+        ) from None
+
+
+def with_simulation(settings: Settings, chosen: Mapping[str, object]) -> Settings:
+    """The settings with some of ``source.simulation`` chosen otherwise.
+
+    Raises
+    ------
+    SettingsError
+        With each value that is not allowed.
+    """
+    values = settings.model_dump()
+    values["source"]["simulation"] |= chosen
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors(include_url=False)]
+        raise SettingsError(
+            "this can't be simulated:\n  " + "\n  ".join(lines), "evergreen simulate --help"
         ) from None
 
 

@@ -4,6 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evergreen.core.labels import create_labels
+from evergreen.core.ledger import create_ledger
+from evergreen.core.snapshots import create_snapshots
+from evergreen.store import tables
+
 DRIFT_DAY = 120
 DRIFT_ON = date(2017, 1, 1) + timedelta(days=DRIFT_DAY)
 TARGETS = [("purchase", 7), ("no_purchase", 28), ("net_spend", 28)]
@@ -105,3 +110,25 @@ def test_a_snapshot_of_which_nothing_can_be_known_is_refused(retailer, client_id
     snapshots = pd.DataFrame({"client_id": [client_id], "observed_on": [observed_on]})
     with pytest.raises(ValueError, match=f"client {client_id} on {observed_on}: expected"):
         retailer().best_possible(snapshots, "purchase", 7)
+
+
+def test_the_loop_labels_what_is_to_be_expected(drifting):
+    con = tables.connect(threads=1)
+    con.register("transactions", drifting.transactions)
+    create_ledger(con)
+    last = date(2017, 7, 19)
+    create_snapshots(
+        con, as_of=last, every_days=7, burn_in_days=7, holdout_share=0.25, holdout_salt="s"
+    )
+    create_labels(
+        con,
+        targets={label: (label, days) for label, days in TARGETS},
+        complete_until=last,
+        minor_units=100,
+    )
+    labels = con.sql("select * from labels where superseded_on is null order by all").df()
+    for label, horizon_days in TARGETS:
+        rows = labels[labels["target"] == label].reset_index(drop=True)
+        error = rows["label"] - drifting.best_possible(rows, label, horizon_days)
+        by_client = error.groupby(rows["client_id"]).sum()
+        assert abs(by_client.sum()) < 4 * np.sqrt((by_client**2).sum())

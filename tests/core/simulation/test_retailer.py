@@ -6,6 +6,7 @@ import pytest
 
 from evergreen.core.labels import create_labels
 from evergreen.core.ledger import create_ledger
+from evergreen.core.simulation.retailer import SimulatedRetailer
 from evergreen.core.snapshots import create_snapshots
 from evergreen.store import tables
 
@@ -132,3 +133,16 @@ def test_the_loop_labels_what_is_to_be_expected(drifting):
         error = rows["label"] - drifting.best_possible(rows, label, horizon_days)
         by_client = error.groupby(rows["client_id"]).sum()
         assert abs(by_client.sum()) < 4 * np.sqrt((by_client**2).sum())
+
+
+def test_who_does_not_know_of_a_drift_loses_after_it_and_not_before(retailer):
+    drifted = retailer(clients=4000, drift_on=DRIFT_ON, drift_size=1.0)
+    outdated = SimulatedRetailer(retailer(clients=4000).settings, drifted.course)
+    regret = {}
+    for day in (DRIFT_DAY - 7, DRIFT_DAY + 30):
+        snapshots = observed(drifted, day)
+        came = outcome(drifted, snapshots, "purchase", 7)
+        known, unknown = (r.best_possible(snapshots, "purchase", 7) for r in (drifted, outdated))
+        regret[day] = log_loss(unknown, came) / log_loss(known, came) - 1
+    assert regret[DRIFT_DAY - 7] == 0
+    assert regret[DRIFT_DAY + 30] > 0.01

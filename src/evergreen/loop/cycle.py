@@ -11,9 +11,10 @@ from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history
 from evergreen.loop.commands import environment, next_step_after
+from evergreen.loop.due import foresee
 from evergreen.loop.finish import finish
 from evergreen.loop.lock import exclusive
-from evergreen.loop.pin import foresee, pin_run
+from evergreen.loop.pin import pin_run, training_labels
 from evergreen.loop.publish import published
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.republish import republish
@@ -103,7 +104,8 @@ def dry_run(
         if history.is_recorded(day):
             yield f"{day}: recorded already, nothing would be done"
             continue
-        due, _ = foresee(settings, min(day, known), mode, champions)
+        seen = min(day, known)
+        due, _ = foresee(settings, seen, mode, champions, training_labels(settings, seen))
         yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
         yield f"{day}: incremental update {due.why_incremental}"
         if day > known:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from evergreen.core.rows import as_known
+
 if TYPE_CHECKING:
     from datetime import date
 
-    from evergreen.params import Incremental, Schedule
+    from evergreen.params import Incremental, Schedule, Settings
+    from evergreen.store.models import Model
 
 
 @dataclass(frozen=True)
@@ -91,3 +96,42 @@ def _full(
             return True, f"{name} has {found.since_full:,} labels more than at the last"
     most = max((found.since_full for found in waiting.values()), default=0)
     return False, f"the last was {age} days ago, and at most {most:,} labels have come since"
+
+
+def foresee(
+    settings: Settings, as_of: date, mode: str, champions: dict[str, Model], labels: pd.DataFrame
+) -> tuple[Due, date]:
+    """What is due on a date, and the date of the last full retrain of a run for it.
+
+    Parameters
+    ----------
+    champions
+        The models that the run would start from.
+    labels
+        All versions of the labels of training clients that are known by then.
+    """
+    waiting = {
+        name: _waiting(settings, as_known(labels[labels["target"] == name], by=as_of), model)
+        for name in settings.targets
+        for model in [champions.get(name)]
+    }
+    due = what_is_due(
+        as_of,
+        settings.full_retrain.as_of,
+        waiting,
+        mode=mode,
+        schedule=settings.schedule,
+        incremental=settings.incremental,
+    )
+    return due, as_of if due.full else settings.full_retrain.as_of
+
+
+def _waiting(settings: Settings, known: pd.DataFrame, champion: Model | None) -> Waiting:
+    since_full = int((known["known_on"] > pd.Timestamp(settings.full_retrain.as_of)).sum())
+    through = champion.manifest.trained_through if champion else "1970-01-01"
+    return Waiting(
+        for_update=int((known["known_on"] > pd.Timestamp(through)).sum()),
+        since_full=since_full,
+        at_full=len(known) - since_full,
+        updates=champion.manifest.updates if champion else None,
+    )

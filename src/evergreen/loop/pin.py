@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen import paths
-from evergreen.core.rows import as_known
 from evergreen.errors import DataError, EvergreenError
 from evergreen.loop import history, params_file, recorded, rollback
 from evergreen.loop.commands import CommandError, dvc, git
-from evergreen.loop.due import Due, Waiting, what_is_due
+from evergreen.loop.due import foresee
 from evergreen.params import load_settings
 from evergreen.sources.demos import take_in
 from evergreen.stages.collect_labels import open_labels
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    import pandas as pd
+
     from evergreen.params import Settings
-    from evergreen.store.models import Model
 
 INPUTS = (paths.RAW, paths.PREDICTIONS, paths.CHAMPION)
 
@@ -141,7 +141,9 @@ def pin_run(
         _inherit(last.as_of)
     if new_line:
         yield _begin_anew()
-    due, full_as_of = foresee(settings, as_of, mode, load_release(paths.CHAMPION).models)
+    champions = load_release(paths.CHAMPION).models
+    labels = training_labels(settings, as_of)
+    due, full_as_of = foresee(settings, as_of, mode, champions, labels)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
     yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
@@ -189,41 +191,8 @@ def _fetch(commit: str, path: Path, target: Path) -> None:
     unfinished.replace(target)
 
 
-def foresee(
-    settings: Settings, as_of: date, mode: str, champions: dict[str, Model]
-) -> tuple[Due, date]:
-    """What is due on a date, and the date of the last full retrain of a run for it.
-
-    Parameters
-    ----------
-    champions
-        The models that the run would start from.
-    """
-    later = settings.model_copy(update={"as_of": as_of})
-    con, _ = open_labels(later)
-    labels = con.sql("select * from labels where not holdout").df()
-    waiting = {
-        name: _waiting(later, as_known(labels[labels["target"] == name], by=as_of), model)
-        for name in settings.targets
-        for model in [champions.get(name)]
-    }
-    due = what_is_due(
-        as_of,
-        settings.full_retrain.as_of,
-        waiting,
-        mode=mode,
-        schedule=settings.schedule,
-        incremental=settings.incremental,
-    )
-    return due, as_of if due.full else settings.full_retrain.as_of
-
-
-def _waiting(settings: Settings, known: pd.DataFrame, champion: Model | None) -> Waiting:
-    since_full = int((known["known_on"] > pd.Timestamp(settings.full_retrain.as_of)).sum())
-    through = champion.manifest.trained_through if champion else "1970-01-01"
-    return Waiting(
-        for_update=int((known["known_on"] > pd.Timestamp(through)).sum()),
-        since_full=since_full,
-        at_full=len(known) - since_full,
-        updates=champion.manifest.updates if champion else None,
-    )
+def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:
+    """Every version of the labels of training clients that is known by a date."""
+    con, _ = open_labels(settings.model_copy(update={"as_of": as_of}))
+    labels: pd.DataFrame = con.sql("select * from labels where not holdout").df()
+    return labels

@@ -41,22 +41,36 @@ class Contest(NamedTuple):
         return self.full.manifest.baselines if self.full else {}
 
 
+class Judged(NamedTuple):
+    """What was found for each target: the report, the metrics of every model, what they said."""
+
+    report: dict[str, Any]
+    metrics: dict[str, Any]
+    scored: dict[str, tuple[gate.Kind, np.ndarray, dict[str, np.ndarray]]]
+
+
 def run(settings: Settings) -> Iterator[str]:
     """Write ``reports/metrics.json``, ``reports/comparison.json``, plot rows and pictures."""
+    judged = judge(settings)
+    yield from (f"{name}: {found['verdict']}" for name, found in judged.report.items())
+    _draw(judged)
+    yield f"pictures: {paths.FIGURES}"
+
+
+def judge(settings: Settings) -> Judged:
+    """Decide on the candidates of each target; write ``metrics.json`` and ``comparison.json``."""
     champions = load_release(paths.CHAMPION).models
-    metrics, report, scored = {}, {}, {}
+    judged = Judged({}, {}, {})
     for name, target in settings.targets.items():
         contest = _contest(settings, name, champions.get(name))
         predictions = _predictions(contest)
         outcome = _compare(settings, name, contest, predictions)
-        metrics[name] = rounded(outcome.metrics)
-        report[name] = {"loss": LOSS_NAME[target.kind]} | _report(contest, outcome)
-        scored[name] = (target.kind, contest.labels["label"].to_numpy(), predictions)
-        yield f"{name}: {report[name]['verdict']}"
-    files.write_json(metrics, paths.METRICS_REPORT)
-    files.write_json(report, paths.COMPARISON_REPORT)
-    _draw(report, metrics, scored)
-    yield f"pictures: {paths.FIGURES}"
+        judged.metrics[name] = rounded(outcome.metrics)
+        judged.report[name] = {"loss": LOSS_NAME[target.kind]} | _report(contest, outcome)
+        judged.scored[name] = (target.kind, contest.labels["label"].to_numpy(), predictions)
+    files.write_json(judged.metrics, paths.METRICS_REPORT)
+    files.write_json(judged.report, paths.COMPARISON_REPORT)
+    return judged
 
 
 def _contest(settings: Settings, name: str, champion: Model | None) -> Contest:
@@ -166,17 +180,13 @@ def _verdict(outcome: Comparison, verdicts: dict[str, str], absent: dict[str, st
     return "; ".join(f"{name} not promoted: {why}" for name, why in kept.items())
 
 
-def _draw(
-    report: dict[str, Any],
-    metrics: dict[str, Any],
-    scored: dict[str, tuple[gate.Kind, np.ndarray, dict[str, np.ndarray]]],
-) -> None:
-    roc, calibration, gains = curves.plot_rows(scored)
+def _draw(judged: Judged) -> None:
+    roc, calibration, gains = curves.plot_rows(judged.scored)
     shutil.rmtree(paths.PLOT_ROWS, ignore_errors=True)
     shutil.rmtree(paths.FIGURES, ignore_errors=True)
     for name, table in (("roc", roc), ("calibration", calibration), ("gains", gains)):
         files.write_csv(table, paths.PLOT_ROWS / f"{name}.csv")
-    for name, (kind, _, _) in scored.items():
+    for name, (kind, _, _) in judged.scored.items():
         figures.draw_target(
             paths.FIGURES / f"{name}.png",
             target=name,
@@ -184,8 +194,8 @@ def _draw(
             roc=roc,
             calibration=calibration,
             gains=gains,
-            subtitle=report[name]["verdict"],
-            auc={model: values.get("roc_auc") for model, values in metrics[name].items()},
+            subtitle=judged.report[name]["verdict"],
+            auc={model: values.get("roc_auc") for model, values in judged.metrics[name].items()},
         )
 
 

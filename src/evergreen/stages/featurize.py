@@ -72,7 +72,7 @@ def run(settings: Settings) -> Iterator[str]:
         "max_chars": settings.features.text.max_chars,
     }
     made = DailyFeatures(cache, con, snapshots, made_from)
-    yield _write(paths.FEATURES_FULL, made, own, rows.snapshots_of(full), full)
+    yield _take_over_full(settings, cache, made, own=own, full=full, made_from=made_from)
     yield _write(paths.FEATURES_UPDATE, made, inherited, rows.snapshots_of(update), update)
     yield _write(paths.FEATURES_HOLDOUT, made, both, rows.snapshots_of(holdout), holdout)
     yield _write(paths.FEATURES_TODAY, made, both, today)
@@ -120,7 +120,7 @@ def _extractor(
     made_from = arguments | {
         "fitted_on": str(fitted_on),
         "raw": cache.raw_known_by(fitted_on),
-        "snapshots": snapshots.to_csv(index=False),
+        "snapshots": tables.digest(snapshots),
     }
 
     def fit(folder: Path) -> None:
@@ -162,6 +162,28 @@ def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
         for name in settings.targets
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _take_over_full(
+    settings: Settings,
+    cache: Cache,
+    made: DailyFeatures,
+    *,
+    own: InPlay,
+    full: pd.DataFrame,
+    made_from: dict[str, object],
+) -> str:
+    """Write ``data/features/full``, which stays what it is between full retrains."""
+    snapshots = rows.snapshots_of(full)
+    made_from = made_from | {
+        "labels": tables.digest(full),
+        "raw": cache.raw_known_by(settings.full_retrain.as_of),
+        "extractors": {digest: sorted(forms) for digest, (_, forms) in own.items()},
+    }
+    kept = cache.folder("full", made_from, lambda to: _write(to, made, own, snapshots, full))
+    shutil.rmtree(paths.FEATURES_FULL, ignore_errors=True)
+    shutil.copytree(kept, paths.FEATURES_FULL)
+    return f"{paths.FEATURES_FULL.name}: {len(snapshots):,} snapshots"
 
 
 def _write(

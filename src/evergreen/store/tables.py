@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -17,8 +19,6 @@ from evergreen.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pandas as pd
 
 TRANSACTIONS = pa.schema(
     [
@@ -67,6 +67,12 @@ def write(table: pa.Table, path: Path) -> None:
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write a DataFrame, without its index, as `write` does."""
     write(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+def digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of a DataFrame's rows in their order, its index apart, in hexadecimal."""
+    rows: pd.Series = pd.util.hash_pandas_object(frame, index=False)
+    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
 
 
 def read_frame(path: Path, *, made_by: str, columns: list[str] | None = None) -> pd.DataFrame:

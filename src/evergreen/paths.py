@@ -41,5 +41,6 @@ CURRENT = RELEASES / "current"
 HISTORY = Path("history")
 LOCK = Path(".dvc/tmp/evergreen.lock")
 CACHE = Path(".cache/made")
+REPLAYS = Path(".cache/replay")
 SECONDS = Path(".cache/seconds")
 QUARANTINE = Path("data/quarantine")

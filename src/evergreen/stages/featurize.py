@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 
 def run(settings: Settings) -> Iterator[str]:
     """Write ``models/extractor`` and ``data/features/{full,update,holdout,today}``."""
+    cache = Cache()
+    yield from make(settings, cache)
+    cache.forget_unused()
+
+
+def make(settings: Settings, cache: Cache) -> Iterator[str]:
+    """Do the same with a cache that others may use as well, and leave its other entries alone."""
     con, _ = open_history(
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,
@@ -52,7 +59,6 @@ def run(settings: Settings) -> Iterator[str]:
             "is nothing to train on",
             f"a later as_of in {paths.PARAMS}, or data that reaches further back",
         )
-    cache = Cache()
     extractor = _extractor(cache, con, settings, full)
     digest = extractors.digest(paths.EXTRACTOR)
     yield from _about(extractor)
@@ -67,16 +73,11 @@ def run(settings: Settings) -> Iterator[str]:
     holdout = _holdout(settings, labels)
     snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
     today = snapshots[snapshots["observed_on"] == pd.Timestamp(settings.as_of)][rows.KEYS]
-    made_from: dict[str, object] = {
-        "snapshots": settings.snapshots.model_dump(),
-        "max_chars": settings.features.text.max_chars,
-    }
-    made = DailyFeatures(cache, con, snapshots, made_from)
-    yield _take_over_full(settings, cache, made, own=own, full=full, made_from=made_from)
+    made = daily_features(settings, cache, con, snapshots)
+    yield _take_over_full(settings, cache, made, own, full)
     yield _write(paths.FEATURES_UPDATE, made, inherited, rows.snapshots_of(update), update)
     yield _write(paths.FEATURES_HOLDOUT, made, both, rows.snapshots_of(holdout), holdout)
     yield _write(paths.FEATURES_TODAY, made, both, today)
-    cache.forget_unused()
     if extractor.text is not None:
         unknown = extractor.text.unknown_share(read_documents(con, today))
         files.write_json(
@@ -164,18 +165,26 @@ def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def daily_features(
+    settings: Settings, cache: Cache, con: duckdb.DuckDBPyConnection, snapshots: pd.DataFrame
+) -> DailyFeatures:
+    """The features of some snapshots, by an extractor; see `DailyFeatures`."""
+    return DailyFeatures(cache, con, snapshots, _observed_and_read(settings))
+
+
+def _observed_and_read(settings: Settings) -> dict[str, object]:
+    return {
+        "snapshots": settings.snapshots.model_dump(),
+        "max_chars": settings.features.text.max_chars,
+    }
+
+
 def _take_over_full(
-    settings: Settings,
-    cache: Cache,
-    made: DailyFeatures,
-    *,
-    own: InPlay,
-    full: pd.DataFrame,
-    made_from: dict[str, object],
+    settings: Settings, cache: Cache, made: DailyFeatures, own: InPlay, full: pd.DataFrame
 ) -> str:
     """Write ``data/features/full``, which stays what it is between full retrains."""
     snapshots = rows.snapshots_of(full)
-    made_from = made_from | {
+    made_from = _observed_and_read(settings) | {
         "labels": tables.digest(full),
         "raw": cache.raw_known_by(settings.full_retrain.as_of),
         "extractors": {digest: sorted(forms) for digest, (_, forms) in own.items()},

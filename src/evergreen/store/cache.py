@@ -7,6 +7,7 @@ settings and data are those that it was made with, and a folder that is lost is 
 
 from __future__ import annotations
 
+import os
 import shutil
 from bisect import bisect_right
 from datetime import date
@@ -47,12 +48,20 @@ class Cache:
         """The folder that was made from these values; made now where it is not there yet."""
         entry = self.entry(kind, made_from)
         if not entry.is_dir():
-            unfinished = entry.with_name(f".{entry.name}.unfinished")
+            unfinished = self.unfinished(entry)
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
             make(unfinished)
-            unfinished.replace(entry)
+            try:
+                unfinished.replace(entry)
+            except OSError:  # another process has been faster, with the same bytes
+                shutil.rmtree(unfinished)
         return entry
+
+    @staticmethod
+    def unfinished(entry: Path) -> Path:
+        """Where this process makes an entry, to be renamed when it is whole."""
+        return entry.with_name(f".{entry.name}.{os.getpid()}.unfinished")
 
     def raw_known_by(self, day: date) -> str:
         """The digest of all rows that were known by a date, in all raw tables."""

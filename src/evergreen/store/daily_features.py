@@ -42,6 +42,7 @@ class DailyFeatures:
         made_from: dict[str, object],
     ) -> None:
         self._cache, self._con, self._made_from = cache, con, made_from
+        self._in_memory: dict[Path, pd.DataFrame] = {}
         self._days = {
             pd.Timestamp(str(day)): rows.reset_index(drop=True)
             for day, rows in snapshots.groupby("observed_on")
@@ -69,8 +70,13 @@ class DailyFeatures:
             self._make(extractor, forms, {day: days[day] for day in missing})
         if not days:
             return extractor.transform(self._con, snapshots, text=forms)
-        made = pq.ParquetDataset([str(path) for path in days.values()]).read().to_pandas()
+        made = pd.concat([self._read(path) for path in days.values()], ignore_index=True)
         return snapshots[KEYS].merge(made, on=KEYS, how="left", validate="one_to_one")
+
+    def _read(self, path: Path) -> pd.DataFrame:
+        if path not in self._in_memory:
+            self._in_memory[path] = pq.read_table(path).to_pandas()
+        return self._in_memory[path]
 
     def _entry(self, day: pd.Timestamp, digest: str, forms: Collection[TextForm]) -> Path:
         return self._cache.entry(
@@ -91,4 +97,6 @@ class DailyFeatures:
         columns = extractor.transform(self._con, rows, text=forms)
         made = pd.concat([rows[KEYS], columns], axis=1)
         for day, path in days.items():
-            tables.write_frame(made[made["observed_on"] == day], path)
+            unfinished = self._cache.unfinished(path)
+            tables.write_frame(made[made["observed_on"] == day], unfinished)
+            unfinished.replace(path)

@@ -1,0 +1,1 @@
+"""What a retraining policy would have brought on one's own history."""

@@ -1,0 +1,170 @@
+"""Where a replay works: its raw data, a folder for each policy, processes that share the work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen import paths
+from evergreen.core.rows import as_known
+from evergreen.errors import DataError
+from evergreen.replay.results import Replayed
+from evergreen.replay.run import AFTER, RUNS, Scenario, records, replay_policy
+from evergreen.sources import demos
+from evergreen.stages.collect_labels import open_labels
+from evergreen.store import tables
+from evergreen.store.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from evergreen.replay.policies import Policy
+
+PAUSE_SECONDS = 0.5
+
+
+def replay(
+    scenario: Scenario,
+    policies: Sequence[Policy],
+    *,
+    jobs: int,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> tuple[dict[str, Replayed], pd.DataFrame]:
+    """Replay some policies side by side, each in a process of its own.
+
+    Runs that an interrupted call has finished are not made again.
+
+    Parameters
+    ----------
+    jobs
+        So many processes at a time.
+    progress
+        Called with the number of runs finished, and of all runs.
+
+    Returns
+    -------
+    (dict of Replayed, DataFrame)
+        By the name of the policy; and the labels known at the end: target, client_id,
+        observed_on, label.
+
+    Raises
+    ------
+    DataError
+        If the history does not reach through the last date.
+    """
+    folder = _prepare(scenario)
+    total = len(policies) * len(scenario.dates)
+    started = get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=started) as pool:
+        works = [
+            pool.submit(replay_policy, scenario, policy, _own(folder, policy))
+            for policy in policies
+        ]
+        while not all(work.done() for work in works):
+            progress(_finished(folder), total)
+            time.sleep(PAUSE_SECONDS)
+        for work in works:
+            work.result()
+    progress(total, total)
+    return {policy.name: _read(folder / policy.name) for policy in policies}, _labels(
+        scenario, folder
+    )
+
+
+def _prepare(scenario: Scenario) -> Path:
+    """The working folder of this replay, with all that is known by its end; others are removed."""
+    settings = scenario.settings
+    made_from: dict[str, object] = {
+        "settings": settings.model_dump(mode="json", exclude={"as_of", "mode", "hold"}),
+        "dates": [str(day) for day in scenario.dates],
+        "through": str(scenario.through),
+        "raw": Cache().raw_known_by(scenario.through),
+    }
+    folder = paths.REPLAYS / Cache().entry("replay", made_from).name
+    for other in paths.REPLAYS.glob("*"):
+        if other != folder:
+            shutil.rmtree(other)
+    raw = folder / paths.RAW
+    if not raw.exists():
+        raw.parent.mkdir(parents=True, exist_ok=True)
+        _lay_raw(scenario, raw)
+    return folder
+
+
+def _lay_raw(scenario: Scenario, raw: Path) -> None:
+    """Link to the raw data that there is; where it ends too early, take in the rest beside it."""
+    last_needed = scenario.through - timedelta(days=1 + scenario.settings.data.max_lag_days)
+    known = tables.partitions(paths.TRANSACTIONS)
+    if known and max(known) >= last_needed:
+        raw.symlink_to(paths.RAW.absolute())
+        return
+    unfinished = raw.with_name(".raw.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    work = unfinished / paths.RAW
+    if known:
+        shutil.copytree(paths.RAW, work, copy_function=os.link)
+    before = Path.cwd()
+    unfinished.mkdir(parents=True, exist_ok=True)
+    os.chdir(unfinished)
+    try:
+        con = tables.connect(scenario.settings.compute.threads)
+        source = scenario.settings.source
+        demos.take_in(con, source, through=scenario.through, reach=last_needed)
+    finally:
+        os.chdir(before)
+    work.replace(raw)
+    shutil.rmtree(unfinished)
+
+
+def _own(folder: Path, policy: Policy) -> Path:
+    """The folder of a policy, which shares raw data and cache with the others."""
+    own = folder / policy.name
+    (own / "data").mkdir(parents=True, exist_ok=True)
+    (folder / "made").mkdir(exist_ok=True)
+    (own / paths.CACHE.parent).mkdir(exist_ok=True)
+    for link, shared in (
+        (own / paths.RAW, folder / paths.RAW),
+        (own / paths.CACHE, folder / "made"),
+    ):
+        if not link.is_symlink():
+            link.symlink_to(shared.absolute())
+    return own.absolute()
+
+
+def _finished(folder: Path) -> int:
+    return sum(1 for _ in folder.glob(f"*/{RUNS}/[!.]*"))
+
+
+def _read(folder: Path) -> Replayed:
+    made = records(folder)
+    said = [
+        tables.read_frame(folder / RUNS / record["as_of"] / AFTER, made_by="evergreen replay")
+        for record in made
+    ]
+    return Replayed(made, pd.concat(said, ignore_index=True))
+
+
+def _labels(scenario: Scenario, folder: Path) -> pd.DataFrame:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        con, _ = open_labels(scenario.settings.model_copy(update={"as_of": scenario.through}))
+        labels = con.sql("select * from labels order by target, observed_on, client_id").df()
+    finally:
+        os.chdir(before)
+    if labels.empty:
+        raise DataError(
+            f"no label is known by {scenario.through}, so there is nothing to judge by",
+            "a later --to, or shorter horizons",
+        )
+    known = as_known(labels, by=scenario.through)[["target", "client_id", "observed_on", "label"]]
+    known["observed_on"] = pd.to_datetime(known["observed_on"])
+    return known

@@ -1,0 +1,148 @@
+"""Retraining policies: when to train what, and what decides on a promotion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from evergreen.core.comparison import FULL, INCREMENTAL
+from evergreen.errors import SettingsError
+from evergreen.loop.due import foresee
+from evergreen.params import parse_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    import pandas as pd
+
+    from evergreen.params import Mode, Settings
+    from evergreen.stages.compare import Judged
+    from evergreen.store.models import Model
+
+Trains = Literal["nothing", "incremental", "full", "both"]
+Decides = Literal["gate", "higher", "newest"]
+
+RECOMMENDED: dict[str, dict[str, Any]] = {
+    "incremental": {
+        "min_new_labels": 50,
+        "replay_share": 1.0,
+        "replay_days": 90,
+        "max_updates": 30,
+    },
+    "gate": {
+        "alpha_incremental": 0.01,
+        "alpha_full": 0.05,
+        "window_days": 14,
+        "target_rows": 5000,
+        "max_window_days": 56,
+        "min_rows": 500,
+        "min_clients": 200,
+        "min_minority": 50,
+    },
+    "schedule": {
+        "full_after_days": 7,
+        "full_after_labels": 1000,
+        "full_after_growth": 0.1,
+    },
+}
+"""What Evergreen ships in ``params.yaml``, whatever that file says by now."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When to train what, and what decides.
+
+    Attributes
+    ----------
+    trains
+        ``nothing`` after a first model; ``incremental`` updates, ``full`` retrains, or ``both``.
+    decides
+        ``gate``: what is proven better; ``higher``: whatever has the higher accuracy (R2 for
+        amounts) on the held-out rows; ``newest``: whatever was trained last.
+    recommended
+        Take the settings that Evergreen ships instead of those in ``params.yaml``.
+    """
+
+    name: str
+    words: str
+    trains: Trains
+    decides: Decides = "gate"
+    recommended: bool = True
+
+    def settings(self, settings: Settings) -> Settings:
+        """The settings of this policy: with what Evergreen ships, or as they are."""
+        if not self.recommended:
+            return settings
+        return parse_settings(settings.model_dump() | RECOMMENDED, source=f"policy {self.name}")
+
+    def plan(
+        self, settings: Settings, as_of: date, champions: dict[str, Model], labels: pd.DataFrame
+    ) -> tuple[Mode, date]:
+        """What a run on a date is asked for, and the date of its last full retrain.
+
+        Parameters
+        ----------
+        settings
+            Those of the last run: `full_retrain.as_of` is the last full retrain.
+        champions, labels
+            As for `evergreen.loop.due.foresee`.
+        """
+        _, full_as_of = foresee(settings, as_of, "auto", champions, labels)
+        if len(champions) < len(settings.targets):  # a first model is owed to every policy
+            return ("auto" if self.trains in ("both", "incremental") else "compare"), full_as_of
+        if self.trains in ("nothing", "incremental"):
+            full_as_of = settings.full_retrain.as_of
+        return ("compare" if self.trains in ("nothing", "full") else "auto"), full_as_of
+
+    def choose(self, target: str, judged: Judged) -> str | None:
+        """The candidate of a target that this policy promotes; None to leave things as they are."""
+        report, metrics = judged.report[target], judged.metrics[target]
+        candidates = [kind for kind in (FULL, INCREMENTAL) if kind in report["candidates"]]
+        if self.trains == "nothing" and report["champion"] is not None:
+            return None
+        if self.decides == "gate" or not candidates:
+            winner: str | None = report["winner"]
+            return winner
+        if self.decides == "newest":
+            return candidates[0]
+        score = "accuracy" if "accuracy" in metrics[candidates[0]] else "r2"
+
+        def measured(model: str) -> float:
+            value = metrics[model][score] if model in metrics else None
+            return float("-inf") if value is None else value
+
+        best = max(candidates, key=measured)
+        return best if measured(best) > measured(report["opponent"] or "") else None
+
+
+POLICIES = {
+    policy.name: policy
+    for policy in (
+        Policy("never", "a first model, and never another", "nothing"),
+        Policy("incremental", "incremental updates alone, by the gate", "incremental"),
+        Policy("weekly", "weekly full retrains alone, by the gate", "full"),
+        Policy("default", "incremental updates and weekly full retrains, by the gate", "both"),
+        Policy("higher", "the same, but whatever has the higher accuracy", "both", "higher"),
+        Policy("always", "the same, but whatever was trained last", "both", "newest"),
+        Policy("yours", "what params.yaml says", "both", recommended=False),
+    )
+}
+
+
+def named(names: Iterable[str]) -> list[Policy]:
+    """The policies of these names, ``never`` first: the others are measured against it.
+
+    Raises
+    ------
+    SettingsError
+        If there is no policy of a name.
+    """
+    wanted = set(names) | {"never"}
+    unknown = sorted(wanted - POLICIES.keys())
+    if unknown:
+        raise SettingsError(
+            f"there is no policy {unknown[0]!r}, there are {', '.join(POLICIES)}",
+            "evergreen replay --help",
+        )
+    return [policy for name, policy in POLICIES.items() if name in wanted]

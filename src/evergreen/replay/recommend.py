@@ -1,0 +1,91 @@
+"""What a replay recommends, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evergreen.replay.policies import POLICIES
+from evergreen.replay.results import BASIS, LEVEL, gain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from evergreen.params import Settings
+
+
+def recommend(
+    settings: Settings, summary: pd.DataFrame, found: Mapping[str, pd.DataFrame]
+) -> list[str]:
+    """Say whether continuous training pays on this history, and which policy to take.
+
+    Of the policies that are proven better than never retraining in some target and proven worse in
+    none, the one with the highest mean gain leads. The cheapest (in rows trained on) that is not
+    proven worse than the leader, and is itself proven better than never, is recommended. Every
+    proof allows for the number of comparisons made.
+
+    Parameters
+    ----------
+    summary, found
+        As `evergreen.replay.results.summarise` and `outcomes` make them.
+    """
+    others = summary[summary["policy"] != BASIS]
+    if others.empty or not len(next(iter(found.values()))):
+        return ["There is nothing to compare: no prediction has met its outcome yet."]
+    by_policy = {str(name): lines for name, lines in others.groupby("policy", sort=False)}
+    worse = [name for name, lines in by_policy.items() if lines["sure_high"].min() < 0]
+    better = [name for name, lines in by_policy.items() if lines["sure_low"].max() > 0]
+    lines = [_harmful(name, by_policy[name]) for name in worse]
+    paying = [name for name in better if name not in worse]
+    if not paying:
+        no_gain = (
+            "On this history no policy is proven better than keeping the first model: a gain of at "
+            f"most {others['sure_high'].max():.1%} can have been missed. Continuous training does "
+            "not pay here so far; measure again when there is more history."
+        )
+        return [no_gain, *lines]
+    mean = {name: float(by_policy[name]["gain"].mean()) for name in paying}
+    leader = max(paying, key=lambda policy: mean[policy])
+    rows = {name: int(by_policy[name]["rows_trained"].iloc[0]) for name in paying}
+    equal = [
+        policy
+        for policy in paying
+        if policy == leader or not _proven_worse(settings, found, policy, leader)
+    ]
+    chosen = min(equal, key=lambda policy: rows[policy])
+    advice = [
+        f"Continuous training pays here: {_gains(by_policy[chosen])}.",
+        f"Recommended: {chosen} ({POLICIES[chosen].words}).",
+    ]
+    if chosen != leader:
+        fewer = 1 - rows[chosen] / rows[leader]
+        advice.append(
+            f"{leader} has the highest mean gain, {mean[leader]:+.2%} against {mean[chosen]:+.2%}, "
+            f"but is not proven better than {chosen}, which trains on {fewer:.0%} fewer rows."
+        )
+    return advice + lines
+
+
+def _harmful(policy: str, summary: pd.DataFrame) -> str:
+    targets = ", ".join(summary[summary["sure_high"] < 0]["target"])
+    return f"{policy} is proven worse than never retraining in {targets}."
+
+
+def _gains(summary: pd.DataFrame) -> str:
+    proven = summary[summary["sure_low"] > 0]
+    return ", ".join(
+        f"{line.target} {line.gain:+.1%} in loss ({line.low:+.1%} to {line.high:+.1%})"
+        for line in proven.itertuples()
+    )
+
+
+def _proven_worse(
+    settings: Settings, found: Mapping[str, pd.DataFrame], policy: str, leader: str
+) -> bool:
+    for target, rows in found.items():
+        kind = settings.targets[target].kind
+        _, interval = gain(kind, rows, policy, leader, alpha=LEVEL / len(found))
+        if interval is not None and interval[1] < 0:
+            return True
+    return False

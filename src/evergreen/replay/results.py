@@ -1,0 +1,254 @@
+"""What the policies of a replay come to: losses by week, gains, promotions, money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from evergreen.core import gate, metrics
+from evergreen.core.losses import LOSS_NAME
+from evergreen.core.rows import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from evergreen.core.losses import Kind
+    from evergreen.params import Settings
+
+    Floats = NDArray[np.float64]
+
+BASIS = "never"
+"""The policy that the others are measured against."""
+ANY = gate.Minimum(rows=2, minority=1, clients=2)
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a policy left.
+
+    Attributes
+    ----------
+    records
+        One for each run; see `evergreen.replay.run.replay_policy`.
+    predictions
+        client_id, observed_on, target, prediction: made before the outcome existed.
+    """
+
+    records: list[dict[str, Any]]
+    predictions: pd.DataFrame
+
+
+def outcomes(
+    settings: Settings, replayed: Mapping[str, Replayed], labels: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """The predictions of all policies next to what happened, for each target.
+
+    Parameters
+    ----------
+    labels
+        target, client_id, observed_on and label, as known at the end of the history.
+
+    Returns
+    -------
+    dict of DataFrame
+        client_id, observed_on, label, and a column for each policy; only rows whose outcome is
+        known and of which every policy has said something.
+    """
+    found = {}
+    for target in settings.targets:
+        rows = labels[labels["target"] == target][[*KEYS, "label"]]
+        for policy, one in replayed.items():
+            said = one.predictions[one.predictions["target"] == target]
+            said = said[[*KEYS, "prediction"]].rename(columns={"prediction": policy})
+            rows = rows.merge(said, on=KEYS, validate="one_to_one")
+        rows = rows.dropna(subset=list(replayed))
+        found[target] = rows.sort_values(KEYS[::-1]).reset_index(drop=True)
+    return found
+
+
+def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The figures of each policy by the week in which it predicted.
+
+    Returns
+    -------
+    DataFrame
+        week (ISO date of its Monday), target, policy, rows, loss, and gain: the relative gain in
+        loss over `BASIS` on all rows so far; then roc_auc, mae, mean_prediction and mean_label
+        (NaN where not defined).
+    """
+    lines = []
+    for target, rows in found.items():
+        kind = settings.targets[target].kind
+        monday = rows["observed_on"] - pd.to_timedelta(rows["observed_on"].dt.weekday, unit="D")
+        policies = [c for c in rows.columns if c not in (*KEYS, "label")]
+        mean, cap = float(rows["label"].mean()), float(rows["label"].quantile(0.999))
+        losses = rows[policies].apply(
+            lambda said, kind=kind, rows=rows, cap=cap, mean=mean: gate.row_losses(
+                kind, rows["label"], said, label_cap=cap, label_mean=mean
+            )
+        )
+        sums = losses.groupby(monday).sum().cumsum()
+        for week, part in rows.groupby(monday):
+            for policy in policies:
+                measured = metrics.evaluate(
+                    kind, part["label"], part[policy], label_cap=cap, label_mean=mean
+                )
+                lines.append(
+                    {
+                        "week": str(week)[:10],
+                        "target": target,
+                        "policy": policy,
+                        "rows": len(part),
+                        "loss": measured[LOSS_NAME[kind]],
+                        "gain": 1 - sums.loc[week, policy] / sums.loc[week, BASIS],
+                        "roc_auc": measured.get("roc_auc"),
+                        "mae": measured.get("mae"),
+                        "mean_prediction": float(part[policy].mean()),
+                        "mean_label": float(part["label"].mean()),
+                    }
+                )
+    return pd.DataFrame(lines)
+
+
+def gain(
+    kind: Kind, rows: pd.DataFrame, policy: str, basis: str, *, alpha: float
+) -> tuple[float | None, tuple[float, float] | None]:
+    """The relative gain in loss of one policy over another, and its interval.
+
+    Two-sided at level `alpha`, clustered by client; see `evergreen.core.gate.decide`. None where
+    the two have said the same throughout.
+    """
+    if not len(rows) or rows[policy].equals(rows[basis]):
+        return None, None
+    found = gate.decide(
+        kind,
+        rows["label"],
+        rows[basis],
+        rows[policy],
+        clients=rows["client_id"],
+        alpha=alpha / 2,
+        label_cap=float(rows["label"].quantile(0.999)),
+        label_mean=float(rows["label"].mean()),
+        minimum=ANY,
+    )
+    return found.gain, found.interval
+
+
+def captured(
+    rows: pd.DataFrame, policy: str, *, budget: float
+) -> tuple[float, float, tuple[float, float] | None]:
+    """What is reached by contacting those of whom a policy expects most.
+
+    Each day, the share `budget` of the clients observed is contacted, highest prediction first.
+
+    Returns
+    -------
+    (captured, difference, interval)
+        The sum of the labels of those contacted, how much more that is than with `BASIS`, and the
+        95 % interval of the difference, clustered by client; the choice of clients is taken as
+        given.
+    """
+    chosen, otherwise = (_contacted(rows, name, budget) for name in (policy, BASIS))
+    label = rows["label"].to_numpy()
+    by_client = pd.Series(label * (chosen - otherwise)).groupby(rows["client_id"].to_numpy()).sum()
+    total, clients = float(by_client.sum()), len(by_client)
+    if clients < 2 or not by_client.any():  # noqa: PLR2004 - no spread to speak of
+        return float(label @ chosen), total, None
+    spread = float(np.sqrt(clients * by_client.var(ddof=1)))
+    reach = float(stdtrit(clients - 1, 1 - LEVEL / 2)) * spread
+    return float(label @ chosen), total, (total - reach, total + reach)
+
+
+def _contacted(rows: pd.DataFrame, policy: str, budget: float) -> Floats:
+    days = rows.groupby("observed_on")[policy]
+    rank = days.rank(method="first", ascending=False)
+    chosen: Floats = (rank <= np.ceil(budget * days.transform("size"))).to_numpy(np.float64)
+    return chosen
+
+
+def promotions(records: list[dict[str, Any]], target: str) -> dict[str, int]:
+    """How the decisions on a target look with hindsight.
+
+    A promotion was right, or wrong, if the weeks after it prove a gain, or a loss, of the candidate
+    over the champion (95 %, clustered by client), and unclear otherwise; a candidate was missed if
+    it was not promoted and they prove its gain.
+    """
+    counts = dict.fromkeys(("promoted", "right", "wrong", "missed"), 0)
+    for record in records:
+        decided = record["targets"][target]
+        for kind, candidate in decided["candidates"].items():
+            low, high = (candidate["hindsight"] or {}).get("interval") or (0, 0)
+            won = decided["promoted"] == kind
+            counts["promoted"] += won
+            counts["right"] += won and low > 0
+            counts["wrong"] += won and high < 0
+            counts["missed"] += not won and low > 0
+    return counts
+
+
+def summarise(
+    settings: Settings,
+    replayed: Mapping[str, Replayed],
+    found: Mapping[str, pd.DataFrame],
+    *,
+    budget: float,
+) -> pd.DataFrame:
+    """One line for each target and policy, with everything that the report says of it.
+
+    Returns
+    -------
+    DataFrame
+        target, policy, rows, loss, roc_auc, r2, mae, mean_prediction, mean_label; gain, low and
+        high: the relative gain over `BASIS` and its 95 % interval; sure_low and sure_high: the
+        interval that holds for all policies and targets at once (Bonferroni); captured, extra,
+        extra_low, extra_high: see `captured`; promoted, right, wrong, missed: see `promotions`;
+        seconds and rows_trained of the whole policy.
+    """
+    comparisons = max(1, len(found) * (len(replayed) - 1))
+    lines = []
+    for target, rows in found.items():
+        kind = settings.targets[target].kind
+        mean, cap = float(rows["label"].mean()), float(rows["label"].quantile(0.999))
+        for policy, one in replayed.items():
+            measured = metrics.evaluate(
+                kind, rows["label"], rows[policy], label_cap=cap, label_mean=mean
+            )
+            better, interval = gain(kind, rows, policy, BASIS, alpha=LEVEL)
+            _, sure = gain(kind, rows, policy, BASIS, alpha=LEVEL / comparisons)
+            total, extra, reach = captured(rows, policy, budget=budget)
+            low, high = interval or (0.0, 0.0)
+            sure_low, sure_high = sure or (0.0, 0.0)
+            extra_low, extra_high = reach or (0.0, 0.0)
+            lines.append(
+                {
+                    "target": target,
+                    "policy": policy,
+                    "rows": len(rows),
+                    "loss": measured[LOSS_NAME[kind]],
+                    "roc_auc": measured.get("roc_auc"),
+                    "r2": measured.get("r2"),
+                    "mae": measured.get("mae"),
+                    "mean_prediction": float(rows[policy].mean()),
+                    "mean_label": mean,
+                    "gain": better or 0.0,
+                    "low": low,
+                    "high": high,
+                    "sure_low": sure_low,
+                    "sure_high": sure_high,
+                    "captured": total,
+                    "extra": extra,
+                    "extra_low": extra_low,
+                    "extra_high": extra_high,
+                    **promotions(one.records, target),
+                    "seconds": sum(record["seconds"] for record in one.records),
+                    "rows_trained": sum(record["rows_trained"] for record in one.records),
+                }
+            )
+    return pd.DataFrame(lines)

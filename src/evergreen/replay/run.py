@@ -1,0 +1,195 @@
+"""One policy on one's own history: day by day, through the very functions of the stages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evergreen import paths
+from evergreen.replay.afterwards import Afterwards
+from evergreen.stages import (
+    collect_labels,
+    compare,
+    featurize,
+    promote,
+    train_full,
+    train_incremental,
+)
+from evergreen.store import files, models, predictions, tables
+from evergreen.store.cache import Cache
+from evergreen.store.releases import load_release, write_empty_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from evergreen.params import Settings
+    from evergreen.replay.policies import Policy
+
+RECORD, SCORED, AFTER = "record.json", "scored.parquet", "after.parquet"
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is replayed: the settings, the dates of the runs, and when the history ends."""
+
+    settings: Settings
+    dates: Sequence[date]
+    through: date
+
+    def following(self, as_of: date) -> date:
+        """The date of the run after this one, or the day after the history."""
+        later = [day for day in self.dates if day > as_of]
+        return later[0] if later else self.through
+
+
+def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
+    """Run a policy over all dates in a folder of its own; go on where an earlier call stopped.
+
+    Parameters
+    ----------
+    folder
+        Holds ``data/raw`` through the end of the history. Each finished run leaves there
+        ``runs/<as_of>`` with its record, what it scored, and what its models said of the clients
+        observed until the next run.
+    """
+    with _working_in(folder):
+        if not paths.PREDICTIONS.exists():
+            predictions.write_none(paths.PREDICTIONS, scenario.settings.targets)
+        settings, afterwards = policy.settings(scenario.settings), None
+        for as_of in scenario.dates:
+            if not (RUNS / str(as_of)).is_dir():
+                afterwards = afterwards or Afterwards(settings, scenario.through)
+                _run(scenario, policy, settings, as_of, afterwards)
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """The records of the runs that a policy has finished, in order."""
+    found = sorted((folder / RUNS).glob(f"[!.]*/{RECORD}"))
+    return [json.loads(path.read_text("utf-8")) for path in found]
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _run(
+    scenario: Scenario, policy: Policy, settings: Settings, as_of: date, afterwards: Afterwards
+) -> None:
+    """Run one date; what it leaves gets its name at the end, when it is whole."""
+    started = time.perf_counter()
+    last_full = _inherit(as_of)
+    settings = _as_of(settings, as_of, last_full)
+    list(collect_labels.run(settings))
+    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
+    champions = load_release(paths.CHAMPION).models
+    mode, last_full = policy.plan(settings, as_of, champions, labels[~labels["holdout"]])
+    settings = _as_of(settings, as_of, last_full).model_copy(update={"mode": mode})
+    list(featurize.make(settings, Cache()))
+    list(train_incremental.run(settings))
+    trained = last_full == as_of
+    if trained or not paths.FULL.exists():
+        list(train_full.run(settings))
+    judged = compare.judge(settings)
+    promoted = {name: policy.choose(name, judged) for name in settings.targets}
+    report = {name: found | {"winner": promoted[name]} for name, found in judged.report.items()}
+    files.write_json(report, paths.COMPARISON_REPORT)
+    list(promote.run(settings))
+    seconds = time.perf_counter() - started
+    unfinished = RUNS / f".{as_of}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    shutil.copy(tables.partition_path(paths.SCORED, as_of), unfinished / SCORED)
+    said = afterwards.predictions(as_of, scenario.following(as_of))
+    tables.write_frame(said, unfinished / AFTER)
+    record = {
+        "as_of": str(as_of),
+        "full_retrain_as_of": str(last_full),
+        "release": _keep_release(),
+        "seconds": seconds,
+        "rows_trained": _rows_trained(settings, full=trained),
+        "targets": {
+            name: {
+                "promoted": promoted[name],
+                "candidates": _judged(afterwards, as_of, name, found),
+            }
+            for name, found in report.items()
+        },
+    }
+    files.write_json(record, unfinished / RECORD)
+    unfinished.replace(RUNS / str(as_of))
+
+
+def _as_of(settings: Settings, as_of: date, last_full: date) -> Settings:
+    full = settings.full_retrain.model_copy(update={"as_of": last_full})
+    return settings.model_copy(update={"as_of": as_of, "full_retrain": full, "hold": {}})
+
+
+def _inherit(as_of: date) -> date:
+    """Lay what the run before left, as pin does; return the date of the last full retrain."""
+    before = records(Path())
+    if not before:
+        write_empty_release(paths.CHAMPION)
+        return as_of
+    last = before[-1]
+    shutil.rmtree(paths.CHAMPION, ignore_errors=True)
+    if last["release"] is None:
+        write_empty_release(paths.CHAMPION)
+    else:
+        shutil.copytree(paths.RELEASES / last["release"], paths.CHAMPION)
+    partition = paths.PREDICTIONS / f"{last['as_of']}.parquet"
+    shutil.copy(RUNS / last["as_of"] / SCORED, partition)
+    return type(as_of).fromisoformat(last["full_retrain_as_of"])
+
+
+def _keep_release() -> str | None:
+    version = load_release(paths.PRODUCTION).version
+    if version is not None and not (paths.RELEASES / version).exists():
+        unfinished = paths.RELEASES / f".{version}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(paths.PRODUCTION, unfinished)
+        unfinished.replace(paths.RELEASES / version)
+    return version
+
+
+def _rows_trained(settings: Settings, *, full: bool) -> int:
+    """Labels that this run learned from, of all targets."""
+    rows = 0
+    for name in settings.targets:
+        if (paths.INCREMENTAL / name).is_dir():
+            updates = tables.read_frame(
+                paths.FEATURES_UPDATE / "labels.parquet", made_by="featurize"
+            )
+            rows += int((updates["target"] == name).sum())
+        if full and (paths.FULL / name).is_dir():
+            rows += models.read_manifest(paths.FULL / name).rows
+    return rows
+
+
+def _judged(
+    afterwards: Afterwards, as_of: date, name: str, report: dict[str, Any]
+) -> dict[str, Any]:
+    """What was thought of each candidate then, and how it did in the weeks after."""
+    return {
+        kind: {
+            "version": found["version"],
+            "gain": found["gain"],
+            "interval": found["interval"],
+            "reason": found["reason"],
+            "hindsight": afterwards.hindsight(as_of, name, kind),
+        }
+        for kind, found in report["candidates"].items()
+    }

@@ -149,6 +149,19 @@ def simulate(
         console.print(line)
 
 
+def _progress() -> Progress:
+    """A bar at a terminal; nothing in a file or a pipe."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
 AsOf = Annotated[
     datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The date to look from.")
 ]
@@ -233,15 +246,7 @@ def cycle(
         for line in loop.dry_run(as_of.date(), last, every=every, mode=mode):
             console.print(line)
         return
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as progress:
+    with _progress() as progress:
         task = progress.add_task("", total=None)
         for line in loop.cycle(
             as_of.date(),
@@ -254,6 +259,54 @@ def cycle(
             ),
         ):
             console.print(line)
+
+
+@app.command()
+def replay(
+    first: Annotated[
+        datetime,
+        typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="The first run."),
+    ],
+    to: Annotated[
+        datetime,
+        typer.Option(
+            "--to", formats=["%Y-%m-%d"], metavar="DATE", help="The end of the history to judge by."
+        ),
+    ],
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A policy to replay, as often as needed; all by default.", metavar="NAME"
+        ),
+    ] = None,
+    *,
+    every: Annotated[int, typer.Option(min=1, help="Days from one run to the next.")] = 1,
+    target: Annotated[
+        list[str] | None, typer.Option(help="A target, as often as needed; all by default.")
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Share of clients that can be contacted.")
+    ] = 0.1,
+    jobs: Annotated[int, typer.Option(min=1, help="Policies replayed at a time.")] = 2,
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("reports/replay"),
+) -> None:
+    """Show what retraining policies would have brought on one's own history."""
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.replay import folder, policies, report, run  # noqa: PLC0415
+
+    wanted = policies.named(policy or policies.POLICIES)
+    scenario = run.scenario(load_settings(), first.date(), to.date(), every, target)
+    with exclusive(), _progress() as progress:
+        task = progress.add_task(f"replay {len(wanted)} policies", total=None)
+        replayed, labels = folder.replay(
+            scenario,
+            wanted,
+            jobs=jobs,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for part in report.write_report(out, scenario, replayed, labels, budget=budget):
+        console.print(part)
 
 
 @app.command()

@@ -8,10 +8,12 @@ import shutil
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen import paths
+from evergreen.errors import SettingsError
 from evergreen.replay.afterwards import Afterwards
 from evergreen.stages import (
     collect_labels,
@@ -48,6 +50,38 @@ class Scenario:
         """The date of the run after this one, or the day after the history."""
         later = [day for day in self.dates if day > as_of]
         return later[0] if later else self.through
+
+
+def scenario(
+    settings: Settings,
+    first: date,
+    through: date,
+    every: int,
+    targets: Sequence[str] | None = None,
+) -> Scenario:
+    """A run every so many days, from the first date until before the history ends.
+
+    Raises
+    ------
+    SettingsError
+        If the dates leave no room for an outcome, or there is no target of a name.
+    """
+    unknown = [name for name in targets or () if name not in settings.targets]
+    if unknown:
+        raise SettingsError(
+            f"there is no target {unknown[0]!r}, there are {', '.join(settings.targets)}",
+            "evergreen replay --target ...",
+        )
+    chosen = {n: t for n, t in settings.targets.items() if n in (targets or settings.targets)}
+    horizon = min(target.horizon_days for target in chosen.values())
+    if (through - first).days <= horizon:
+        raise SettingsError(
+            f"--to {through} is {(through - first).days} days after --from {first}: no prediction "
+            f"would have met its outcome, which takes {horizon} days",
+            "a later --to, or an earlier --from",
+        )
+    dates = [first + timedelta(days=n) for n in range(0, (through - first).days, every)]
+    return Scenario(settings.model_copy(update={"targets": chosen}), dates, through)
 
 
 def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:

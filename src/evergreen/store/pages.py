@@ -1,0 +1,30 @@
+"""Pages for people: HTML that needs no network, and the same in Markdown."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_page(path: Path, template: str, **content: Any) -> None:  # noqa: ANN401 - as templates
+    """Write a page from one of the templates of the package; values are escaped in HTML."""
+    templates = Environment(
+        loader=PackageLoader("evergreen", "templates"),
+        autoescape=select_autoescape(["html.jinja"], default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = templates.get_template(template).render(**content)
+    path.write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def embedded(picture: Path) -> str:
+    """A PNG as a data URL, for a page in one file."""
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")

@@ -32,20 +32,6 @@ def served(project):
     return str((project.folder / "releases" / "current").readlink())
 
 
-@pytest.fixture(scope="session")
-def two_runs(demo, tmp_path_factory):
-    """The demo, and the day after it: an incremental update."""
-    made = demo.copy_to(tmp_path_factory.mktemp("loop") / "repository")
-    made.said = made.run("evergreen", "cycle", "--as-of", DAY)
-    return made
-
-
-@pytest.fixture
-def copy(two_runs, tmp_path):
-    """The repository after two runs, for a test to do with as it likes."""
-    return two_runs.copy_to(tmp_path / "copy")
-
-
 def test_a_cycle_leaves_everything_recorded_and_clean(two_runs):
     assert two_runs.run("git", "status", "--short") == ""
     assert two_runs.run("dvc", "status") == "Data and pipelines are up to date.\n"
@@ -184,23 +170,3 @@ def test_a_past_model_can_be_had_again(two_runs, tmp_path):
     two_runs.run("evergreen", "get", f"clv@{version}", "--out", str(tmp_path / "model"))
     manifest = json.loads((tmp_path / "model" / "manifest.json").read_text())
     assert manifest["version"] == version
-
-
-def test_a_fresh_clone_goes_on_where_the_other_stopped(copy, tmp_path):
-    remote, origin = tmp_path / "remote", tmp_path / "origin.git"
-    copy.run("git", "init", "--quiet", "--bare", str(origin))
-    copy.run("git", "remote", "add", "origin", str(origin))
-    copy.run("dvc", "remote", "add", "--default", "store", str(remote))
-    copy.run("git", "commit", "--quiet", "--all", "--message", "Name the remote")
-    copy.run("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
-    copy.run("evergreen", "finish", "--push")
-    copy.run("git", "clone", "--quiet", str(origin), str(tmp_path / "clone"))
-    other = type(copy)(tmp_path / "clone")
-    other.run("git", "config", "user.name", "other")
-    other.run("git", "config", "user.email", "other@localhost")
-    other.run("dvc", "pull", "--quiet")
-    for project in (copy, other):
-        project.run("evergreen", "cycle", "--as-of", "2017-04-03")
-    assert lock(other) == lock(copy)
-    assert record(other, "2017-04-03") == record(copy, "2017-04-03")
-    assert other.run("git", "status", "--short") == ""

@@ -13,8 +13,9 @@ from evergreen.loop import history
 from evergreen.loop.commands import environment, next_step_after
 from evergreen.loop.due import foresee
 from evergreen.loop.finish import finish
+from evergreen.loop.inputs import check_unaltered
 from evergreen.loop.lock import exclusive
-from evergreen.loop.pin import pin_run, training_labels
+from evergreen.loop.pin import INPUTS, pin_run, training_labels
 from evergreen.loop.publish import published
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.republish import republish
@@ -123,6 +124,7 @@ def _finish_what_was_begun(*, push: bool) -> Iterator[str]:
     begun = load_settings().as_of
     if not history.is_recorded(begun):
         yield f"{begun}: not finished yet, going on with it"
+        check_unaltered(*INPUTS)
         yield from _reproduce(begun)
         yield from finish(push=push)
 

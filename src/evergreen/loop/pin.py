@@ -13,6 +13,7 @@ from evergreen.errors import DataError, EvergreenError
 from evergreen.loop import history, params_file, recorded, rollback
 from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import foresee
+from evergreen.loop.inputs import check_unaltered
 from evergreen.params import load_settings
 from evergreen.sources.demos import take_in
 from evergreen.stages.collect_labels import open_labels
@@ -113,7 +114,8 @@ def pin_run(
     Raises
     ------
     EvergreenError
-        If the date lies before the last run, or an earlier run was pinned and not finished.
+        If the date lies before the last run, an earlier run was pinned and not finished, or an
+        input that is pinned was altered.
     """
     if history.is_recorded(as_of):
         yield f"{as_of}: recorded already, nothing to do"
@@ -136,6 +138,7 @@ def pin_run(
         )
     if settings.as_of != as_of:
         _check_recorded_as_it_stands(last.as_of)
+    check_unaltered(paths.RAW, paths.PREDICTIONS)
     yield from _take_in(settings, as_of, progress)
     if settings.as_of != as_of:
         _inherit(last.as_of)

@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dvc.api import DVCFileSystem
+from dvc.config import Config
 from dvc.exceptions import DvcException
+from dvc_data.index import DataIndexDirError
 
 from evergreen.errors import DataError
 
@@ -29,16 +31,19 @@ def fetch(commit: str, path: Path, into: Path) -> None:
         If neither the cache nor the remote has it, or what they have is damaged; then nothing is
         left at `into`.
     """
-    recorded = DVCFileSystem(rev=commit)
+    # The remote of today: that of the commit may have moved since, or not have been named yet.
+    today = Config.from_cwd()
+    recorded = DVCFileSystem(rev=commit, config={name: today[name] for name in ("core", "remote")})
     try:
         recorded.get(str(path), str(into), recursive=True)
         found = recorded.find(str(path), detail=True)
-    except (FileNotFoundError, DvcException) as error:
+    except (FileNotFoundError, DvcException, DataIndexDirError) as error:
         _remove(into)
         raise DataError(
-            f"{path} of commit {commit[:7]} is neither in DVC's cache nor on a remote: {error}",
-            "dvc fetch --all-commits where a remote has it; the machine that made it can "
-            "`evergreen finish --push`",
+            f"{path} of commit {commit[:7]} is neither in DVC's cache nor to be had from the DVC "
+            f"remote: {error}",
+            "check with `dvc remote list` that the remote is named and reached, and call "
+            "`evergreen finish --push` where the run was made",
         ) from error
     for name, info in found.items():
         copied = into if name == str(path) else into / name.removeprefix(f"{path}/")

@@ -80,7 +80,7 @@ def _commit_at(ref: str) -> str | None:
 def _unpushed(repo: Any, before: str | None) -> list[str]:  # noqa: ANN401
     """Commits with data that no push from here has covered: of a fresh clone only its own."""
     since = [f"^{before}"] if before else []
-    found = git("log", "--diff-filter=d", "--format=%H", "HEAD", *since, "--", *PINNED).split()
+    found = git("log", "--diff-filter=AM", "--format=%H", "HEAD", *since, "--", *PINNED).split()
     return [commit for commit in found if _is_here(repo, commit)]
 
 

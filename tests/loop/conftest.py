@@ -20,15 +20,26 @@ def copy(two_runs, tmp_path):
 
 
 @pytest.fixture
-def with_remotes(copy, tmp_path):
-    """The same with a bare git repository upstream and a folder as DVC remote, not pushed yet."""
-    origin = tmp_path / "origin.git"
-    copy.run("git", "init", "--quiet", "--bare", str(origin))
-    copy.run("git", "remote", "add", "origin", str(origin))
-    copy.run("dvc", "remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
-    copy.run("git", "commit", "--quiet", "--all", "--message", "Name the remote")
-    copy.run("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
-    return copy
+def add_remotes(tmp_path):
+    """Give a project a bare git repository upstream and a folder as DVC remote; push no data."""
+
+    def added(project):
+        origin = tmp_path / "origin.git"
+        project.run("git", "init", "--quiet", "--bare", str(origin))
+        project.run("git", "remote", "add", "origin", str(origin))
+        store = ("store", str(tmp_path / "store"))
+        project.run("dvc", "remote", "add", "--quiet", "--default", *store)
+        project.run("git", "commit", "--quiet", "--all", "--message", "Name the remote")
+        project.run("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
+        return project
+
+    return added
+
+
+@pytest.fixture
+def with_remotes(copy, add_remotes):
+    """The repository after two runs, with remotes, neither run pushed yet."""
+    return add_remotes(copy)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Run after run, with real `git` and `dvc`."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -131,29 +130,6 @@ def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, dem
     following = record(copy, "2017-04-10")["targets"][name]
     assert following["champion"] == following["version"] == old
     assert following["verdict"].startswith("held (odd); ")
-
-
-def test_a_cycle_killed_again_and_again_ends_as_an_undisturbed_one(demo, two_runs, tmp_path):
-    copy = demo.copy_to(tmp_path / "copy")
-    for seconds in (1.0, 2.5, 4.0, 6.0, 9.0):
-        release = served(copy)
-        process = subprocess.Popen(
-            [shutil.which("evergreen", path=copy.variables["PATH"]), "cycle", "--as-of", DAY],
-            cwd=copy.folder,
-            env=copy.variables,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert (copy.folder / "releases" / release / "manifest.json").is_file()
-        copy.run("evergreen", "best", "purchase")
-    copy.run("evergreen", "cycle", "--as-of", DAY)
-    assert lock(copy) == lock(two_runs)
-    assert record(copy, DAY) == record(two_runs, DAY)
-    assert copy.run("git", "status", "--short") == ""
 
 
 def test_git_revert_and_checkout_bring_the_run_before_back(copy, demo):

@@ -103,7 +103,7 @@ def _check_complete() -> None:
     if status:
         raise EvergreenError(
             f"the run is not complete, or its inputs have changed: {', '.join(status)}",
-            "dvc repro",
+            "see that the disk is not full, then dvc repro and the same command again",
         )
 
 

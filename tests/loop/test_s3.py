@@ -1,0 +1,39 @@
+"""An S3 remote: moto's server, on loopback, takes the part of the store."""
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+NEXT = "2017-04-03"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture
+def endpoint():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def test_a_clone_goes_on_from_what_was_pushed_to_s3(with_remotes, clone, endpoint):
+    keys = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}
+    store = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
+    with_remotes.run("dvc", "remote", "modify", "store", "url", "s3://evergreen/data")
+    with_remotes.run("dvc", "remote", "modify", "store", "endpointurl", endpoint)
+    with_remotes.run("git", "commit", "--quiet", "--all", "--message", "Store data in S3")
+    done = with_remotes.call("evergreen", "finish", "--push", **CREDENTIALS)
+    assert "Traceback" not in done.stderr
+    assert "the DVC remote 'store' refused: " in done.stderr, "there is no such bucket yet"
+
+    store.create_bucket(Bucket="evergreen")
+    with_remotes.run("evergreen", "finish", "--push", **CREDENTIALS)
+    other = clone(with_remotes)
+    other.run("dvc", "pull", "--quiet", **CREDENTIALS)
+    said = other.run("evergreen", "cycle", "--as-of", NEXT, "--push", **CREDENTIALS)
+    assert "of 2 commits pushed to DVC remote store" in said
+    with_remotes.run("git", "pull", "--quiet")
+    with_remotes.run("dvc", "pull", "--quiet", **CREDENTIALS)
+    assert with_remotes.run("dvc", "status") == "Data and pipelines are up to date.\n"

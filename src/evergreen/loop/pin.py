@@ -185,13 +185,14 @@ def _inherit(last: date) -> None:
 
 
 def _fetch(commit: str, path: Path, target: Path) -> None:
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.unlink(missing_ok=True)
-    recorded.fetch(commit, path, unfinished)
+    """Fetch aside first: what a kill leaves there would be pinned with the rest of the folder."""
+    shutil.rmtree(paths.FETCHED, ignore_errors=True)
+    paths.FETCHED.mkdir(parents=True)
+    fetched = paths.FETCHED / target.name
+    recorded.fetch(commit, path, fetched)
     if target.is_dir():
         shutil.rmtree(target)
-    unfinished.replace(target)
+    fetched.replace(target)
 
 
 def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:

@@ -1,0 +1,130 @@
+"""Whatever stops a cycle, the same command ends it in the same bytes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# One worker runs them all, so that the first runs are made once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+DAY = "2017-04-02"
+CYCLE = ("evergreen", "cycle", "--as-of", DAY, "--push")
+POINTS = (
+    "replace data/raw/transactions",  # while rows are taken in
+    "evergreen-fetched/2017-04-01.parquet",  # while what was scored is fetched
+    ".parquet data/predictions/",  # before it is put in place
+    "champion models/champion",  # the old champion gone, the new one not there yet
+    "-m dvc add",
+    "replace .params.yaml",  # all pinned, the date not written yet
+    "snapshots of",  # collect_labels is done
+    "updated with",  # within train_incremental
+    "incremental not promoted",  # within compare
+    "clients scored",  # within promote
+    "replace releases/.current",
+    "write_text history/",
+    "run git add",
+    "run git commit",
+    "push <dvc.data_cloud",  # the data
+    "run git push",
+)
+
+
+def content(project):
+    """Every byte that a run leaves: what git and DVC keep, and what is served."""
+    current = (project.folder / "releases" / "current").resolve()
+    named = (
+        *("params.yaml", "dvc.lock", "data/raw.dvc", "data/predictions.dvc"),
+        *("models/champion.dvc", "history", "reports", "models/production", "data/scored"),
+    )
+    places = [current, *(project.folder / name for name in named)]
+    files = [path for place in places for path in (place, *sorted(place.rglob("*")))]
+    return {
+        str(path.relative_to(project.folder)): path.read_bytes() for path in files if path.is_file()
+    }
+
+
+def killed(project, point, *command):
+    """Run a command up to a point; it is killed there, and what is served stays complete."""
+    launcher = Path(__file__).with_name("killed_at.py")
+    done = subprocess.run(
+        [sys.executable, str(launcher), point, *command],
+        cwd=project.folder,
+        env=project.variables,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, f"{point}: {done.stdout} {done.stderr}"
+
+
+def test_a_cycle_killed_at_every_step_ends_as_an_undisturbed_one(
+    demo, two_runs, add_remotes, tmp_path
+):
+    copy = add_remotes(demo.copy_to(tmp_path / "copy"))
+    before = content(copy)
+    for point in POINTS:
+        killed(copy, point, *CYCLE[1:])
+        assert (copy.folder / "releases" / "current" / "manifest.json").is_file()
+    assert content(copy) != before
+    copy.run(*CYCLE)
+    assert content(copy) == content(two_runs)
+    assert copy.run("git", "status", "--short", "--branch").count("\n") == 1
+    assert "ahead" not in copy.run("git", "status", "--short", "--branch")
+    assert "0 objects of 0 commits" in copy.run(*CYCLE)
+
+
+def test_a_publication_that_is_killed_is_made_good_by_the_next(copy, two_runs):
+    shutil.rmtree(copy.folder / "releases")
+    for point in ("copytree models/production", "replace releases/.2", "replace releases/.current"):
+        killed(copy, point, "finish")
+        assert not (copy.folder / "releases" / "current").exists()
+    copy.run("evergreen", "finish")
+    assert content(copy) == content(two_runs)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of its own in memory, which a test can fill."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a file system is not permitted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_cycle_on_a_full_disk_goes_on_when_there_is_room(demo, two_runs, disk):
+    copy = demo.copy_to(disk / "copy")
+    for free in (20_000, 2_000_000, 4_000_000):
+        ballast = disk / "ballast"
+        room = os.statvfs(disk)
+        ballast.write_bytes(bytes(room.f_bavail * room.f_frsize - free))
+        done = copy.call(*CYCLE[:-1])
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "disk is full" in done.stderr or "see that the disk is not full" in done.stderr
+        ballast.unlink()
+        assert (copy.folder / "releases" / "current" / "manifest.json").is_file()
+    copy.run(*CYCLE[:-1])
+    assert content(copy) == content(two_runs)
+    assert copy.run("git", "status", "--short") == ""
+
+
+@pytest.mark.parametrize("left", ["cut off", "of a process number in use again"])
+def test_a_lock_that_a_killed_dvc_has_left_behind_stops_nothing(copy, left):
+    user = {"pid": os.getpid(), "cmd": "dvc repro"}
+    users = json.dumps({"write": {str(copy.folder / "data" / "raw"): user}})
+    path = copy.folder / ".dvc" / "tmp" / "rwlock"
+    path.write_text("" if left == "cut off" else users)
+    assert copy.call("dvc", "add", "data/raw").returncode == 1
+    copy.run("evergreen", "finish")
+    copy.run("dvc", "add", "data/raw")

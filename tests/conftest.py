@@ -170,3 +170,11 @@ def demo(tmp_path_factory):
     made.run("dvc", "repro")
     made.run("evergreen", "finish")
     return made
+
+
+@pytest.fixture(scope="session")
+def two_runs(demo, tmp_path_factory):
+    """The demo, and the day after it: an incremental update."""
+    made = demo.copy_to(tmp_path_factory.mktemp("loop") / "repository")
+    made.said = made.run("evergreen", "cycle", "--as-of", "2017-04-02")
+    return made

@@ -1,16 +1,6 @@
-"""Two recorded runs that the tests of this folder copy and go on from."""
+"""Remotes and clones for the repository after two runs."""
 
 import pytest
-
-DAY = "2017-04-02"
-
-
-@pytest.fixture(scope="session")
-def two_runs(demo, tmp_path_factory):
-    """The demo, and the day after it: an incremental update."""
-    made = demo.copy_to(tmp_path_factory.mktemp("loop") / "repository")
-    made.said = made.run("evergreen", "cycle", "--as-of", DAY)
-    return made
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ POINTS = (
 
 
 def content(project):
-    """Every byte that a run leaves: what git and DVC keep, and what is served."""
+    """Every byte that a run leaves, durations apart: what git and DVC keep, and what is served."""
     current = (project.folder / "releases" / "current").resolve()
     named = (
         *("params.yaml", "dvc.lock", "data/raw.dvc", "data/predictions.dvc"),
@@ -44,7 +44,9 @@ def content(project):
     places = [current, *(project.folder / name for name in named)]
     files = [path for place in places for path in (place, *sorted(place.rglob("*")))]
     return {
-        str(path.relative_to(project.folder)): path.read_bytes() for path in files if path.is_file()
+        str(path.relative_to(project.folder)): path.read_bytes()
+        for path in files
+        if path.is_file() and path.parent.name != "seconds"
     }
 
 

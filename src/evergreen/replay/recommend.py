@@ -20,10 +20,12 @@ def recommend(
 ) -> list[str]:
     """Say whether continuous training pays on this history, and which policy to take.
 
-    Of the policies that are proven better than never retraining in some target and proven worse in
-    none, the one with the highest mean gain leads. The cheapest (in rows trained on) that is not
-    proven worse than the leader, and is itself proven better than never, is recommended. Every
-    proof allows for the number of comparisons made.
+    Of the policies with the gate that are proven better than never retraining in some target and
+    proven worse in none, the one with the highest mean gain leads. The cheapest (in rows trained
+    on) that is not proven worse than the leader, and is itself proven better than never, is
+    recommended. Every proof allows for the number of comparisons made. A policy without the gate
+    is not recommended, for nothing protects it from a bad day's data; where it is proven better,
+    that is said.
 
     Parameters
     ----------
@@ -38,6 +40,7 @@ def recommend(
     better = [name for name, lines in by_policy.items() if lines["sure_low"].max() > 0]
     lines = [_harmful(name, by_policy[name]) for name in worse]
     paying = [name for name in better if name not in worse]
+    gated = [name for name in paying if POLICIES[name].decides == "gate"]
     if not paying:
         no_gain = (
             "On this history no policy is proven better than keeping the first model: a gain of at "
@@ -46,13 +49,12 @@ def recommend(
         )
         return [no_gain, *lines]
     mean = {name: float(by_policy[name]["gain"].mean()) for name in paying}
-    leader = max(paying, key=lambda policy: mean[policy])
-    rows = {name: int(by_policy[name]["rows_trained"].iloc[0]) for name in paying}
-    equal = [
-        policy
-        for policy in paying
-        if policy == leader or not _proven_worse(settings, found, policy, leader)
-    ]
+    bold = max(paying, key=lambda policy: mean[policy])
+    if not gated:
+        return [_only_without_gate(bold, by_policy[bold]), *lines]
+    leader = max(gated, key=lambda policy: mean[policy])
+    rows = {name: int(by_policy[name]["rows_trained"].iloc[0]) for name in gated}
+    equal = [p for p in gated if p == leader or not _proven_worse(settings, found, p, leader)]
     chosen = min(equal, key=lambda policy: rows[policy])
     advice = [
         f"Continuous training pays here: {_gains(by_policy[chosen])}.",
@@ -64,7 +66,22 @@ def recommend(
             f"{leader} has the highest mean gain, {mean[leader]:+.2%} against {mean[chosen]:+.2%}, "
             f"but is not proven better than {chosen}, which trains on {fewer:.0%} fewer rows."
         )
+    if bold not in gated and _proven_worse(settings, found, chosen, bold):
+        advice.append(
+            f"{bold} ({POLICIES[bold].words}) is proven better still, {mean[bold]:+.2%} against "
+            f"{mean[chosen]:+.2%}: here newer was better. It has no protection from a bad day's "
+            "data; a larger gate.alpha_full gets part of that gain with it."
+        )
     return advice + lines
+
+
+def _only_without_gate(policy: str, summary: pd.DataFrame) -> str:
+    return (
+        f"Continuous training pays here, but only without the gate: {policy} "
+        f"({POLICIES[policy].words}) brings {_gains(summary)}. The gate asks for more proof than "
+        "these held-out clients give: more of them, a longer gate.window_days or a larger "
+        "gate.alpha_full help."
+    )
 
 
 def _harmful(policy: str, summary: pd.DataFrame) -> str:

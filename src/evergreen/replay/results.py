@@ -86,7 +86,7 @@ def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFram
     lines = []
     for target, rows in found.items():
         kind = settings.targets[target].kind
-        monday = rows["observed_on"] - pd.to_timedelta(rows["observed_on"].dt.weekday, unit="D")
+        monday = rows["observed_on"] - pd.to_timedelta(rows["observed_on"].dt.day_of_week, unit="D")
         policies = [c for c in rows.columns if c not in (*KEYS, "label")]
         mean, cap = float(rows["label"].mean()), float(rows["label"].quantile(0.999))
         losses = rows[policies].apply(

@@ -50,6 +50,7 @@ class Demo(StrEnum):
     """Data sets that need no download."""
 
     COMPLETE_JOURNEY = "complete-journey"
+    CDNOW = "cdnow"
     SIMULATED = "simulated"
 
 
@@ -82,6 +83,9 @@ def ingest(
         )
     for line in done.lines():
         console.print(f"{demo}: {line}")
+    made_for_it = paths.CONFIGS / f"{demo}.yaml"
+    if made_for_it.is_file() and load_settings().source.demo != demo:
+        console.print(f"{demo}: settings made for it: cp {made_for_it} {paths.PARAMS}")
 
 
 @dataclass(frozen=True)

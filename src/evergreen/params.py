@@ -141,7 +141,7 @@ class Schedule(Section):
 class Source(Section):
     """Where new rows come from."""
 
-    demo: Literal["complete-journey", "simulated"]
+    demo: Literal["complete-journey", "cdnow", "simulated"]
     simulation: Simulation = Simulation()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 PARAMS = Path("params.yaml")
 DVC_LOCK = Path("dvc.lock")
+CONFIGS = Path("configs")
 
 # Pinned inputs of a run.
 RAW = Path("data/raw")

@@ -6,8 +6,6 @@ import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
 from evergreen.loop import history, params_file, recorded, rollback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evergreen.sources import complete_journey, simulated
+from evergreen.sources import cdnow, complete_journey, simulated
 from evergreen.sources.ingest import ingest_transactions
 
 if TYPE_CHECKING:
@@ -30,5 +30,5 @@ def take_in(
         return simulated.take_in(
             con, source.simulation, through=through, reach=reach, progress=progress
         )
-    rows = complete_journey.rows(con)
-    return ingest_transactions(con, rows, through=through, reach=reach, progress=progress)
+    rows = cdnow.rows if source.demo == "cdnow" else complete_journey.rows
+    return ingest_transactions(con, rows(con), through=through, reach=reach, progress=progress)

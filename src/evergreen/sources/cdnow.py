@@ -1,0 +1,62 @@
+"""CDNOW: the cohort that first bought at a music retailer in the first quarter of 1997.
+
+23,570 clients who shop seldom, until June 1998, without any text; published by Fader and Hardie and
+the touchstone of the literature on buying till you die. The file comes with the Python package
+``lifetimes`` (MIT licence), which is no longer kept up: it is read, and never imported.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import distribution
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.errors import DataError
+
+if TYPE_CHECKING:
+    import duckdb
+
+PUBLISHED = {"transactions": 69_659, "clients": 23_570}
+"""Counts as published, so that a damaged or changed package is noticed."""
+
+FILE = "lifetimes/datasets/CDNOW_master.txt"
+
+
+def rows(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    """All transactions in the canonical columns.
+
+    Amounts are in cents; 80 of them are 0: CDs that cost nothing are no purchase, but the client is
+    known from then on. Invoices have no number: all of a client's rows of one day are one. A row
+    became known on its own date.
+
+    Raises
+    ------
+    DataError
+        If the file's counts are not the published ones.
+    """
+    path = str(distribution("lifetimes").locate_file(FILE))
+    con.register("cdnow_lines", pd.read_csv(path, sep=r"\s+", dtype=str))
+    _check_counts(con)
+    return con.sql(
+        """
+        select customer_id as client_id,
+               strptime(date, '%Y%m%d')::timestamp as timestamp,
+               round(dollar_value::decimal(12, 2) * 100)::bigint as amount_minor,
+               number_of_cds::double as quantity,
+               null::varchar as text,
+               null::varchar as invoice_id,
+               strptime(date, '%Y%m%d')::date as ingested_on
+        from cdnow_lines
+        """
+    )
+
+
+def _check_counts(con: duckdb.DuckDBPyConnection) -> None:
+    counted = con.sql("select count(*), count(distinct customer_id) from cdnow_lines").fetchall()
+    found = dict(zip(PUBLISHED, counted[0], strict=True))
+    if found != PUBLISHED:
+        raise DataError(
+            f"{FILE} holds {found}, published are {PUBLISHED}",
+            "pip install --force-reinstall --no-deps lifetimes==0.11.3",
+        )

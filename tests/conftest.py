@@ -17,6 +17,7 @@ from evergreen.core.ledger import create_ledger
 from evergreen.core.text import create_texts
 from evergreen.store import tables
 
+EVENNESS = 6.0
 WORDS = {True: ("silk scarf", "leather bag", "gift wrap"), False: ("belt", "key ring")}
 
 
@@ -54,15 +55,20 @@ def database():
 
 
 def simulate(*, clients, first, days, seed):
-    """Clients with gamma-distributed purchase rates; some leave; the frequent use other words."""
+    """Clients of gamma-distributed rates who buy at even intervals; the frequent use other words.
+
+    The even intervals are what a model can learn and buy-till-you-die can't. Some clients leave.
+    """
     random = np.random.default_rng(seed)
     rate = random.gamma(1.0, 0.12, clients)
     life = random.exponential(days * 1.5, clients)
     rows = []
     for client in range(clients):
         frequent = bool(rate[client] > 0.12)
-        for offset in np.flatnonzero(random.random(days) < rate[client]):
-            if offset > life[client]:
+        gaps = random.gamma(EVENNESS, 1 / (EVENNESS * max(rate[client], 1e-3)), 3 * days)
+        start = random.uniform(0, gaps[0])
+        for offset in np.unique(np.floor(start + np.cumsum(gaps) - gaps[0])):
+            if offset >= min(life[client], days):
                 break
             rows.append(
                 {

@@ -118,6 +118,7 @@ class Features(Section):
 
     windows_days: Annotated[list[Days], AfterValidator(_increasing)]
     support: Share
+    btyd: bool
     text: Text
 
 

@@ -189,10 +189,10 @@ def test_calibration_counts_every_row_once_and_brackets_what_was_observed(rows, 
 
 
 def test_models_come_in_one_order_whatever_the_input():
-    names = ["last_period", "zeta", "full", "base_rate", "champion", "alpha", "incremental"]
+    names = ["last_period", "zeta", "btyd", "full", "base_rate", "champion", "alpha", "incremental"]
 
     assert in_model_order(names) == [
-        *("champion", "incremental", "full", "base_rate", "last_period"),
+        *("champion", "incremental", "full", "base_rate", "last_period", "btyd"),
         *("alpha", "zeta"),
     ]
 

@@ -100,6 +100,14 @@ def test_amounts_of_zero_only(repository, retailer):
     assert read(paths.DECISION_REPORT)["release"] is None
 
 
+def test_too_few_repeat_buyers_leave_buy_till_you_die_out_and_say_why(repository, retailer):
+    few = pc.is_in(retailer["client_id"], pa.array([f"c{k:04d}" for k in range(60)]))
+    repository.write_raw(retailer.filter(few))
+    said = repository.run()["featurize"]
+    assert any("purchases not fitted: " in line and "at least 50 are" in line for line in said)
+    assert "btyd" not in read(paths.METRICS_REPORT)["purchase"]
+
+
 def test_a_history_too_short_for_a_horizon(repository):
     repository.set("as_of", "2024-01-22")
     repository.set("full_retrain.as_of", "2024-01-22")

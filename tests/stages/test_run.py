@@ -39,6 +39,25 @@ def test_a_first_run_promotes_models_that_beat_the_baselines(finished):
     assert load_release(paths.PRODUCTION).version == decision["release"]
 
 
+def test_buy_till_you_die_is_judged_beside_the_models(finished):
+    measured = read(paths.METRICS_REPORT)
+    for name, loss in (
+        ("purchase", "log_loss"),
+        ("churn", "log_loss"),
+        ("clv", "tweedie_deviance"),
+    ):
+        assert measured[name]["btyd"][loss] < measured[name]["base_rate"][loss]
+    assert "btyd" in set(pd.read_csv(paths.PLOT_ROWS / "gains.csv")["model"])
+
+
+def test_buy_till_you_die_is_judged_where_models_do_not_see_it(repository):
+    repository.set("features.btyd", value=False)
+    repository.run()
+    manifest = read(paths.FULL / "purchase" / "manifest.json")
+    assert not [name for name in manifest["features"] if name.startswith("btyd")]
+    assert "btyd" in read(paths.METRICS_REPORT)["purchase"]
+
+
 def test_a_run_again_is_the_same_bytes(finished):
     before = finished.bytes_of(*OUTS)
     finished.run()

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from evergreen.core import estimators
+from evergreen.core.btyd import BgNbd
+from evergreen.core.btyd_columns import Btyd
 from evergreen.core.extractor import Extractor
+from evergreen.core.likelihood import Unfitted
 from evergreen.core.text import TextModel
 from evergreen.errors import ModelError
 from evergreen.store import extractors, models, tables
@@ -20,6 +23,8 @@ EXTRACTOR = Extractor(
     minor_units=100,
     numeric=("recency_days", "frequency"),
     left_out={"season_sin": "looks back 364 days"},
+    btyd=Btyd((7, 28), BgNbd(0.5, 9.0, 0.8, 2.5, -88.5, 99), Unfitted("too few clients")),
+    btyd_in_use=True,
     max_chars=100,
     text=TextModel(("bag", "silk"), np.array([1.5, 2.0]), np.eye(2), ngram_max=1, clients=9),
 )
@@ -77,6 +82,7 @@ def test_an_extractor_comes_back_equal(tmp_path):
     extractors.save_extractor(EXTRACTOR, tmp_path / "e")
     loaded = extractors.load_extractor(tmp_path / "e")
     np.testing.assert_array_equal(loaded.text.components, EXTRACTOR.text.components)
+    assert loaded.btyd == EXTRACTOR.btyd
     assert extractors.save_extractor(loaded, tmp_path / "f") == extractors.digest(tmp_path / "e")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Scored = tuple[Kind, ArrayLike, Mapping[str, ArrayLike]]
 
-MODEL_ORDER: Final = ("champion", "incremental", "full", "base_rate", "last_period")
+MODEL_ORDER: Final = ("champion", "incremental", "full", "base_rate", "last_period", "btyd")
 ROC_COLUMNS: Final = {"false_positive_rate": "float64", "true_positive_rate": "float64"}
 CALIBRATION_COLUMNS: Final = {
     "predicted": "float64",

@@ -15,6 +15,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from evergreen.core import features
+from evergreen.core.btyd_columns import Btyd, fit_btyd
 from evergreen.core.text import TextModel, fit_text, read_documents
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Extractor:
         The numeric features in use.
     left_out
         The numeric features that the history can't support yet, each with the reason.
+    btyd
+        What buy-till-you-die expects; its columns are made in any case, for a baseline.
+    btyd_in_use
+        Whether models see these columns.
     max_chars
         How much of one text is read.
     text
@@ -52,12 +57,15 @@ class Extractor:
     minor_units: int
     numeric: tuple[str, ...]
     left_out: dict[str, str]
+    btyd: Btyd
+    btyd_in_use: bool
     max_chars: int
     text: TextModel | None
 
     def columns(self, form: TextForm) -> list[str]:
         """The names of a model's columns, in order, where it takes the text in this form."""
-        return [*self.numeric, *self._text_names(form)]
+        expected = self.btyd.names if self.btyd_in_use else []
+        return [*self.numeric, *expected, *self._text_names(form)]
 
     def _text_names(self, form: TextForm) -> list[str]:
         if self.text is None:
@@ -87,7 +95,8 @@ class Extractor:
         Returns
         -------
         pandas.DataFrame
-            float64, one row for each of `rows` in the same order. Numeric features may be NaN.
+            float64, one row for each of `rows` in the same order. Numeric features may be NaN. The
+            columns of `btyd` are there whether or not models see them.
         """
         numeric = features.numeric_features(
             con,
@@ -95,11 +104,11 @@ class Extractor:
             windows_days=self.windows_days,
             year_ago_days=self.year_ago_days,
             minor_units=self.minor_units,
-        )[list(self.numeric)]
+        )
+        parts = [numeric[list(self.numeric)], self.btyd.transform(numeric)]
         if self.text is None or not text:
-            return numeric
+            return pd.concat(parts, axis=1)
         weights = self.text.weights(read_documents(con, rows))
-        parts = [numeric]
         if "components" in text:
             reduced = self.text.reduce(weights)
             parts.append(pd.DataFrame(reduced, columns=self._text_names("components")))
@@ -114,14 +123,15 @@ def fit_extractor(
     *,
     fitted_on: date,
     windows_days: Sequence[int],
-    year_ago_days: int,
+    horizons_days: Sequence[int],
     minor_units: int,
     support: float,
+    btyd_in_use: bool,
     max_chars: int,
     text: dict[str, int] | None,
     seed: int,
 ) -> Extractor:
-    """Decide which numeric features the history supports, and fit the text model.
+    """Decide which numeric features the history supports; fit buy-till-you-die and the text model.
 
     Parameters
     ----------
@@ -130,7 +140,10 @@ def fit_extractor(
     rows
         client_id and observed_on of the training snapshots: no held-out client among them.
     fitted_on
-        The texts of the training clients that were known by this date are read.
+        The purchases and texts of the training clients that were known by this date are read.
+    horizons_days
+        Of the targets: how far ahead buy-till-you-die looks; the longest is also how many days of
+        a year ago are looked at.
     support
         A feature that looks back L days is kept if at least this share of `rows` lies L days or
         more after the beginning of the history. One that is the same for all rows is left out.
@@ -139,29 +152,35 @@ def fit_extractor(
     """
     needs = features.lookbacks(windows_days)
     left_out = _unsupported(con, rows, needs, support)
-    numeric = features.numeric_features(
-        con,
-        rows,
-        windows_days=windows_days,
-        year_ago_days=year_ago_days,
-        minor_units=minor_units,
+    clients = pd.DataFrame({"client_id": sorted(set(rows["client_id"]))})
+    clients = clients.assign(observed_on=fitted_on)
+    numeric, at_last = (
+        features.numeric_features(
+            con,
+            snapshots,
+            windows_days=windows_days,
+            year_ago_days=max(horizons_days),
+            minor_units=minor_units,
+        )
+        for snapshots in (rows, clients)
     )
     first = numeric.iloc[0]
     for name in numeric.columns[(numeric.eq(first) | (numeric.isna() & first.isna())).all()]:
         left_out.setdefault(name, "is the same for all training snapshots")
     model = None
     if text is not None:
-        clients = pd.DataFrame({"client_id": sorted(set(rows["client_id"]))})
         with threadpool_limits(1):  # the same bytes, however many cores there are
-            documents = read_documents(con, clients.assign(observed_on=fitted_on))
+            documents = read_documents(con, clients)
             model = fit_text(documents, seed=seed, **text)
     return Extractor(
         fitted_on=fitted_on,
         windows_days=tuple(windows_days),
-        year_ago_days=year_ago_days,
+        year_ago_days=max(horizons_days),
         minor_units=minor_units,
         numeric=tuple(name for name in needs if name not in left_out),
         left_out=left_out,
+        btyd=fit_btyd(at_last, horizons_days=tuple(sorted(set(horizons_days)))),
+        btyd_in_use=btyd_in_use,
         max_chars=max_chars,
         text=model,
     )

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-FARTHEST = np.log(1e4)
+FARTHEST = np.log(1e3)
 STEPS = 500
+FLAT = 1e-5
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def maximise(
     """Find the positive parameters at which a log likelihood is largest.
 
     Its logarithms are looked for, so that no parameter can become negative, within a factor of
-    10,000 of the start: some likelihoods rise for ever, ever more slowly, towards a simpler model.
+    1,000 of the start: some likelihoods rise for ever, ever more slowly, towards a simpler model.
 
     Parameters
     ----------
@@ -75,9 +76,11 @@ def maximise(
             jac=True,
             method="L-BFGS-B",
             bounds=[(log - FARTHEST, log + FARTHEST) for log in origin],
-            options={"maxiter": STEPS, "ftol": 1e-13, "gtol": 1e-7},
+            options={"maxiter": STEPS, "ftol": 1e-11, "gtol": 1e-7},
         )
-    if not (found.success and np.isfinite(found.fun) and np.isfinite(found.x).all()):
+    # Where it is as good as flat, rounding can keep a search from noticing that it is at its end.
+    at_its_end = found.success or np.abs(found.jac).max() < FLAT
+    if not (at_its_end and np.isfinite(found.fun) and np.isfinite(found.x).all()):
         return Unfitted(f"the likelihood has no maximum that could be found ({found.message})")
     parameters = tuple(float(value) for value in np.exp(found.x))
     return parameters, float(-found.fun * observations)

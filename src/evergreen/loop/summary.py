@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evergreen.params import Settings
 
 NEXT = "dvc repro"
-MODELS = ("champion", "incremental", "full", "last_period", "base_rate")
+MODELS = ("champion", "incremental", "full", "btyd", "last_period", "base_rate")
 """The order in which models are shown."""
 
 

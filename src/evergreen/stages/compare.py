@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen import paths
 from evergreen.core import comparison, curves, gate
-from evergreen.core.baselines import Baseline, predict_baseline
+from evergreen.core.baselines import Baseline, columns_of, predict_baseline
 from evergreen.core.losses import LOSS_NAME
 from evergreen.core.rounding import rounded
 from evergreen.errors import ModelError
@@ -113,15 +113,17 @@ def _predictions(contest: Contest) -> dict[str, np.ndarray]:
     """Of every model and baseline, in the order in which they are shown."""
     reigning = {} if contest.champion is None else {comparison.CHAMPION: contest.champion}
     known = reigning | contest.challengers
-    made = {name: model.predict(_features(contest, model)) for name, model in known.items()}
+    made = {
+        name: model.predict(_features(contest, model, list(model.manifest.features)))
+        for name, model in known.items()
+    }
     if contest.full is not None:
-        features = _features(contest, contest.full)
+        features = _features(contest, contest.full, columns_of(contest.baselines))
         made |= {name: predict_baseline(b, features) for name, b in contest.baselines.items()}
     return made
 
 
-def _features(contest: Contest, model: Model) -> pd.DataFrame:
-    columns = list(model.manifest.features)
+def _features(contest: Contest, model: Model, columns: list[str]) -> pd.DataFrame:
     table = matrices.read_features(paths.FEATURES_HOLDOUT, model.manifest.extractor, columns)
     return matrices.with_features(contest.labels, table)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from evergreen import paths
 from evergreen.core import rows
 from evergreen.core.extractor import Extractor, fit_extractor
+from evergreen.core.likelihood import Unfitted
 from evergreen.core.rounding import rounded
 from evergreen.core.text import create_texts, read_documents
 from evergreen.errors import DataError
@@ -110,9 +111,10 @@ def _extractor(
     text = settings.features.text
     arguments: dict[str, Any] = {
         "windows_days": settings.windows_days,
-        "year_ago_days": max(target.horizon_days for target in settings.targets.values()),
+        "horizons_days": [target.horizon_days for target in settings.targets.values()],
         "minor_units": settings.data.minor_units,
         "support": settings.features.support,
+        "btyd_in_use": settings.features.btyd,
         "max_chars": text.max_chars,
         "text": text.model_dump(exclude={"enabled", "max_chars"}) if text.enabled else None,
         "seed": settings.seed,
@@ -218,6 +220,10 @@ def _about(extractor: Extractor) -> Iterator[str]:
     yield (
         f"extractor as of {extractor.fitted_on}: {len(extractor.numeric)} numeric features, {words}"
     )
+    for what in ("purchases", "spend"):
+        fitted = getattr(extractor.btyd, what)
+        if isinstance(fitted, Unfitted):
+            yield f"buy till you die: {what} not fitted: {fitted.reason}"
     if extractor.left_out:
         yield f"left out for want of history or variation: {', '.join(extractor.left_out)}"
 

@@ -51,8 +51,10 @@ def _train(
     options = settings.estimators.of(target.estimator)
     digest = extractors.digest(paths.EXTRACTOR)
     columns = extractor.columns(options.text)
-    features = matrices.read_features(paths.FEATURES_FULL, digest, columns)
-    X = matrices.with_features(labels, features)[columns]
+    known = list(dict.fromkeys([*columns, *extractor.btyd.names]))
+    features = matrices.read_features(paths.FEATURES_FULL, digest, known)
+    features = matrices.with_features(labels, features)[known]
+    X = features[columns]
     estimator = estimators.build(
         target.estimator,
         target.kind,
@@ -85,7 +87,7 @@ def _train(
             "labels": files.sha256(paths.FEATURES_FULL / matrices.LABELS),
         },
         "baselines": fit_baselines(
-            target.kind, X, labels["label"], horizon_days=target.horizon_days
+            target.label, features, labels["label"], horizon_days=target.horizon_days
         ),
     }
     return models.save_model(

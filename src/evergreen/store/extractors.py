@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evergreen.core.btyd import BgNbd
+from evergreen.core.btyd_columns import Btyd
 from evergreen.core.extractor import Extractor
+from evergreen.core.likelihood import Unfitted
+from evergreen.core.spend import GammaGamma
 from evergreen.core.text import TextModel
 from evergreen.store import files
 
@@ -26,6 +31,8 @@ def save_extractor(extractor: Extractor, folder: Path) -> str:
         "minor_units": extractor.minor_units,
         "numeric": list(extractor.numeric),
         "left_out": extractor.left_out,
+        "btyd": asdict(extractor.btyd),
+        "btyd_in_use": extractor.btyd_in_use,
         "max_chars": extractor.max_chars,
         "text": text
         and {"terms": list(text.terms), "ngram_max": text.ngram_max, "clients": text.clients},
@@ -58,8 +65,18 @@ def load_extractor(folder: Path) -> Extractor:
         fitted_on=date.fromisoformat(content.pop("fitted_on")),
         windows_days=tuple(content.pop("windows_days")),
         numeric=tuple(content.pop("numeric")),
+        btyd=_read_btyd(content.pop("btyd")),
         text=model,
         **content,
+    )
+
+
+def _read_btyd(content: dict[str, Any]) -> Btyd:
+    purchases, spend = content["purchases"], content["spend"]
+    return Btyd(
+        tuple(content["horizons_days"]),
+        Unfitted(**purchases) if "reason" in purchases else BgNbd(**purchases),
+        Unfitted(**spend) if "reason" in spend else GammaGamma(**spend),
     )
 
 

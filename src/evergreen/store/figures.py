@@ -41,8 +41,9 @@ STYLES: Final = {
     "full": Style("#D55E00", (6, 2, 1, 2), "^", 1.5),
     "base_rate": Style("#CC79A7", (1, 1.5), "D", 1.5),
     "last_period": Style("#009E73", (3, 1.5), "v", 1.5),
+    "btyd": Style("#E69F00", (8, 2), "P", 1.5),
 }
-OTHER_STYLE: Final = Style("#E69F00", (8, 2), "P", 1.5)
+OTHER_STYLE: Final = Style("#56B4E9", (8, 2, 1, 2, 1, 2), "X", 1.5)
 
 INK: Final = "0.15"
 PALE: Final = "0.45"

@@ -1,0 +1,244 @@
+"""How good the models are, out of time, beside what else could be used.
+
+At each of a few dates all models are fitted on the labels of training clients that were known then
+(so every window that was learned from has closed), with an extractor of that day, and predict each
+client's next snapshot, held out or not. Losses are means over the rows of all dates, those of
+amounts with the cap and mean of the training rows; AUC, R2 and MAE are means over the dates. The
+error is that of the difference from LightGBM, clustered by client; less loss is better.
+
+    python benchmarks/quality.py                       # The Complete Journey and CDNOW
+    python benchmarks/quality.py --online-retail FILE.parquet
+    python benchmarks/quality.py --only cdnow          # one data set
+
+Run it in the root of the repository, whose `params.yaml` holds the settings. For the file see
+`bench_updates.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from bench_updates import CHUNK, fitted_extractor, open_database, settings_for
+from bench_updates import online_retail as updated_online_retail
+from evergreen.core import estimators, metrics, rows
+from evergreen.core.baselines import fit_baselines, predict_baseline
+from evergreen.core.losses import row_losses
+from evergreen.params import load_settings
+from evergreen.sources import cdnow, complete_journey
+
+MODELS = ("lightgbm", "hist_gradient_boosting", "linear", "random_forest")
+SHOWN = {"binary": ("roc_auc",), "regression": ("r2", "mae", "predicted_actual_ratio")}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set, the dates of its tests, and what is asked of it."""
+
+    title: str
+    rows: object  # from a connection to a relation with the canonical columns
+    dates: tuple[date, ...]
+    every_days: int
+    horizons: tuple[int, int, int]
+
+
+JOURNEY = Case(
+    "The Complete Journey",
+    complete_journey.rows,
+    (date(2017, 6, 3), date(2017, 8, 26), date(2017, 11, 18)),
+    7,
+    (7, 28, 28),
+)
+CDNOW = Case(
+    "CDNOW",
+    cdnow.rows,
+    (date(1997, 10, 1), date(1997, 12, 17), date(1998, 3, 4)),
+    28,
+    (28, 84, 84),
+)
+
+
+def online_retail(path):
+    return Case(
+        "Online Retail II",
+        updated_online_retail(path).rows,
+        (date(2010, 11, 13), date(2011, 4, 2), date(2011, 8, 20)),
+        28,
+        (28, 84, 84),
+    )
+
+
+class History:
+    """A data set as a database, with every label in every version."""
+
+    def __init__(self, case, settings):
+        self.settings = settings_for(case, settings)
+        self.con = open_database(case, self.settings)
+        labels = self.con.sql(
+            "select * from labels order by target, observed_on, client_id, known_on"
+        ).df()
+        self.labels = dict(iter(labels.groupby("target")))
+
+    def to_train(self, name, day):
+        """What `featurize` would give a full retrain as of that day."""
+        max_age_days = self.settings.full_retrain.max_age_days
+        return rows.to_train(self.labels[name], by=day, max_age_days=max_age_days)
+
+    def to_test(self, name, day):
+        """The next snapshot of each client, as its label is known in the end."""
+        labels = self.labels[name]
+        end = pd.Timestamp(day + timedelta(self.settings.snapshots.every_days))
+        soon = (labels["observed_on"] >= pd.Timestamp(day)) & (labels["observed_on"] < end)
+        return labels[soon & labels["superseded_on"].isna()]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned and judged for one target at one date."""
+
+    name: str
+    kind: str
+    label: str
+    horizon_days: int
+    columns: dict  # by form of text
+    trained: pd.DataFrame  # labels
+    tested: pd.DataFrame
+    X: pd.DataFrame  # of trained
+    X_test: pd.DataFrame
+
+    @property
+    def scale(self):
+        """As in a manifest."""
+        y = self.trained["label"]
+        return {"label_cap": float(y.quantile(0.999)), "label_mean": float(y.mean())}
+
+    def losses(self, predicted):
+        """Of each tested row."""
+        return row_losses(self.kind, self.tested["label"], predicted, **self.scale)
+
+
+def tasks_at(history, day, forms=("components", "terms")):
+    """All targets at one date, with the features of an extractor of that day."""
+    extractor = fitted_extractor(history, day)
+    parts = {
+        name: (history.to_train(name, day), history.to_test(name, day))
+        for name in history.settings.targets
+    }
+    snapshots = rows.snapshots_of(pd.concat([labels for both in parts.values() for labels in both]))
+    made = [
+        extractor.transform(history.con, snapshots[k : k + CHUNK], text=forms)
+        for k in range(0, len(snapshots), CHUNK)
+    ]
+    features = pd.concat(made, ignore_index=True)
+    places = pd.Series(range(len(snapshots)), index=pd.MultiIndex.from_frame(snapshots))
+    for name, (trained, tested) in parts.items():
+        target = history.settings.targets[name]
+        X, X_test = (
+            features.iloc[places.loc[pd.MultiIndex.from_frame(labels[rows.KEYS])]]
+            for labels in (trained, tested)
+        )
+        columns = {form: extractor.columns(form) for form in forms}
+        yield Task(
+            name,
+            target.kind,
+            target.label,
+            target.horizon_days,
+            columns,
+            trained,
+            tested,
+            X,
+            X_test,
+        )
+
+
+def predictions(task, settings, threads):
+    """Of every baseline and every model, by name, each with the seconds of its fit."""
+    fitted = fit_baselines(
+        task.label, task.X, task.trained["label"], horizon_days=task.horizon_days
+    )
+    made = {name: (predict_baseline(b, task.X_test), 0.0) for name, b in fitted.items()}
+    for name in MODELS:
+        options = settings.estimators.of(name)
+        columns = task.columns[options.text]
+        model = estimators.build(name, task.kind, options, seed=settings.seed, threads=threads)
+        started = time.perf_counter()
+        model.fit(task.X[columns], task.trained["label"])
+        seconds = time.perf_counter() - started
+        made[name] = model.predict(task.X_test[columns]), seconds
+    return made
+
+
+def difference(losses, reference, clients):
+    """Mean difference of two models' losses, and its standard error clustered by client."""
+    gaps = losses - reference
+    by_client = pd.Series(gaps - gaps.mean()).groupby(clients).sum()
+    groups = len(by_client)
+    return gaps.mean(), np.sqrt(groups / (groups - 1) * (by_client**2).sum()) / len(gaps)
+
+
+def table(tasks, predicted):
+    """The lines of one target: models by loss."""
+    kind = tasks[0].kind
+    clients = np.concatenate([task.tested["client_id"] for task in tasks])
+    names = list(predicted[0])
+    losses = {
+        name: np.concatenate(
+            [task.losses(made[name][0]) for task, made in zip(tasks, predicted, strict=True)]
+        )
+        for name in names
+    }
+    for name in sorted(names, key=lambda name: losses[name].mean()):
+        gap, error = difference(losses[name], losses["lightgbm"], clients)
+        found = [
+            metrics.evaluate(kind, task.tested["label"], made[name][0], **task.scale)
+            for task, made in zip(tasks, predicted, strict=True)
+        ]
+        values = {m: [f[m] for f in found] for m in SHOWN[kind]}
+        means = [f"{np.mean(v):.3f}" if None not in v else "" for v in values.values()]
+        seconds = np.mean([made[name][1] for made in predicted])
+        own = "" if name == "lightgbm" else f"{gap:+.4f} ± {error:.4f}"
+        cells = [tasks[0].name, name, f"{losses[name].mean():.4f}", own, *means, f"{seconds:.1f}"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def run(case, settings, threads):
+    started = time.perf_counter()
+    history = History(case, settings)
+    found = {name: ([], []) for name in history.settings.targets}
+    for day in case.dates:
+        for task in tasks_at(history, day):
+            found[task.name][0].append(task)
+            found[task.name][1].append(predictions(task, history.settings, threads))
+    print(f"\n## {case.title}\n\nAs of {', '.join(map(str, case.dates))}.\n", flush=True)
+    for kind in ("binary", "regression"):
+        shown = ["target", "model", "loss", "less LightGBM's", *SHOWN[kind], "s per fit"]
+        print(f"| {' | '.join(shown)} |\n{'|---' * len(shown)}|")
+        for tasks, predicted in found.values():
+            if tasks[0].kind == kind:
+                print("\n".join(table(tasks, predicted)))
+        print(flush=True)
+    print(f"{time.perf_counter() - started:.0f} s in all.", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--online-retail", metavar="FILE", help="Parquet file of the data set")
+    parser.add_argument("--only", choices=["complete-journey", "cdnow", "online-retail"])
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    cases = {"complete-journey": JOURNEY, "cdnow": CDNOW}
+    if arguments.online_retail:
+        cases["online-retail"] = online_retail(arguments.online_retail)
+    settings = load_settings()
+    for name, case in cases.items():
+        if arguments.only in (None, name):
+            run(case, settings, arguments.threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -237,7 +237,9 @@ def test_a_further_target_is_a_further_entry(repository):
     assert "loyal" in read(paths.METRICS_REPORT)
 
 
-@pytest.mark.parametrize("estimator", ["hist_gradient_boosting", "random_forest", "linear"])
+@pytest.mark.parametrize(
+    "estimator", ["hist_gradient_boosting", "random_forest", "linear", "blend"]
+)
 def test_every_estimator_goes_the_whole_way(repository, estimator):
     for target in repository.values["targets"].values():  # noqa: PD011 - a dict
         target["estimator"] = estimator

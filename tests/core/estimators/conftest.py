@@ -15,6 +15,7 @@ SMALL = {
     "random_forest": {"trees": 30, "max_depth": 6, "update_trees": 5, "min_samples_leaf": 5},
     "linear": {"min_steps": 500, "learning_rate": 0.05},
 }
+SMALL["blend"] = {name: SMALL[name] for name in ("lightgbm", "linear")}
 
 
 @pytest.fixture(scope="session")

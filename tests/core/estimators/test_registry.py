@@ -22,7 +22,7 @@ def test_an_unknown_name_is_answered_with_those_available():
         estimators.build("xgboost", "binary")
     assert str(caught.value) == (
         "there is no estimator 'xgboost'; available: "
-        "lightgbm, hist_gradient_boosting, random_forest, linear"
+        "lightgbm, hist_gradient_boosting, random_forest, linear, blend"
     )
 
 
@@ -56,7 +56,7 @@ def test_every_estimator_has_settings_under_its_name(name):
 
 
 def test_names_are_the_same_everywhere():
-    assert estimators.NAMES == get_args(EstimatorName) == tuple(EstimatorSettings.model_fields)
+    assert estimators.NAMES == get_args(EstimatorName) == (*EstimatorSettings.model_fields, "blend")
 
 
 def test_settings_cannot_be_changed():

@@ -2,7 +2,7 @@
 
 >>> from evergreen.core import estimators
 >>> estimators.NAMES
-('lightgbm', 'hist_gradient_boosting', 'random_forest', 'linear')
+('lightgbm', 'hist_gradient_boosting', 'random_forest', 'linear', 'blend')
 """
 
 from evergreen.core.estimators.base import Estimator

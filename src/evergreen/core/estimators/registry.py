@@ -17,6 +17,7 @@ _CLASSES = {
     "hist_gradient_boosting": ("evergreen.core.estimators.histogram", "HistGradientBoosting"),
     "random_forest": ("evergreen.core.estimators.forest", "RandomForest"),
     "linear": ("evergreen.core.estimators.linear", "Linear"),
+    "blend": ("evergreen.core.estimators.blend", "Blend"),
 }
 NAMES = tuple(_CLASSES)
 

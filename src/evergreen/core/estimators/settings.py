@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["binary", "regression"]
-EstimatorName = Literal["lightgbm", "hist_gradient_boosting", "random_forest", "linear"]
+EstimatorName = Literal["lightgbm", "hist_gradient_boosting", "random_forest", "linear", "blend"]
 TextForm = Literal["components", "terms"]
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -134,8 +134,22 @@ class LinearSettings(OneEstimatorSettings):
     update_epochs: Annotated[int, Field(ge=1, le=1000)] = 5
 
 
+class BlendSettings(OneEstimatorSettings):
+    """The mean of LightGBM and the linear model, each with its own settings.
+
+    Attributes
+    ----------
+    text
+        For both of them.
+    """
+
+    text: TextForm = "components"
+    lightgbm: LightGBMSettings = LightGBMSettings()
+    linear: LinearSettings = LinearSettings()
+
+
 class EstimatorSettings(BaseModel):
-    """The settings of each estimator, under its name."""
+    """The settings of each estimator, under its name; a blend has those of its members."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -145,6 +159,10 @@ class EstimatorSettings(BaseModel):
     linear: LinearSettings = LinearSettings()
 
     def of(self, name: EstimatorName) -> OneEstimatorSettings:
-        """The settings of the estimator of that name."""
+        """The settings of the estimator of that name; a blend takes the text as LightGBM does."""
+        if name == "blend":
+            return BlendSettings(
+                text=self.lightgbm.text, lightgbm=self.lightgbm, linear=self.linear
+            )
         settings: OneEstimatorSettings = getattr(self, name)
         return settings

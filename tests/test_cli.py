@@ -14,6 +14,7 @@ COMMANDS = (
     "pin",
     "finish",
     "cycle",
+    "replay",
     "summary",
     "history",
     "plot-history",

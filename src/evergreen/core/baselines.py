@@ -1,4 +1,4 @@
-"""What anyone could predict without a model: a first release has to beat these."""
+"""What models are held against, apart from each other."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Baseline = dict[str, float | str | list[float]]
 
 BINS = 10
+WITHOUT_A_MODEL = ("last_period", "base_rate")
+"""What anyone can predict without a model: a first release has to beat these."""
 
 
 def fit_baselines(

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from evergreen.core import gate, metrics
+from evergreen.core.baselines import WITHOUT_A_MODEL
 from evergreen.core.losses import LOSS_NAME
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Comparison:
     Attributes
     ----------
     opponent
-        What the challengers had to beat: ``champion``, or the best baseline where there is none;
-        None where there is no baseline either.
+        What the challengers had to beat: ``champion``, or the better of the baselines that need
+        no model where there is none; None where there is no baseline either.
     decisions
         The gate's verdict on each challenger.
     winner
@@ -58,10 +59,10 @@ def compare(
 ) -> Comparison:
     """Score all on the same rows and let the gate decide on each challenger.
 
-    Without a champion the baseline with the smallest loss stands in for it: a first release has
-    to beat that one by the same rule. The challengers of one run share the chance of a false
-    promotion: each gets its alpha divided by their number. Of several that pass, the one with the
-    largest proven gain wins.
+    Without a champion the better of the baselines that need no model stands in for it: a first
+    release has to beat what anyone does without one, by the same rule. The challengers of one run
+    share the chance of a false promotion: each gets its alpha divided by their number. Of several
+    that pass, the one with the largest proven gain wins.
 
     Parameters
     ----------
@@ -79,7 +80,13 @@ def compare(
         name: metrics.evaluate(kind, y, values, label_cap=label_cap, label_mean=label_mean)
         for name, values in (predictions | challengers).items()
     }
-    opponent = CHAMPION if champion is not None else _best(measured, baselines, LOSS_NAME[kind])
+    opponent = (
+        CHAMPION
+        if champion is not None
+        else _best(
+            measured, [name for name in baselines if name in WITHOUT_A_MODEL], LOSS_NAME[kind]
+        )
+    )
     decisions = {
         name: gate.decide(
             kind,

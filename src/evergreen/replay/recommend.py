@@ -33,8 +33,8 @@ def recommend(
         As `evergreen.replay.results.summarise` and `outcomes` make them.
     """
     others = summary[summary["policy"] != BASIS]
-    if others.empty or not len(next(iter(found.values()))):
-        return ["There is nothing to compare: no prediction has met its outcome yet."]
+    if others.empty:
+        return ["There is nothing to compare: never was replayed alone."]
     by_policy = {str(name): lines for name, lines in others.groupby("policy", sort=False)}
     worse = [name for name, lines in by_policy.items() if lines["sure_high"].min() < 0]
     better = [name for name, lines in by_policy.items() if lines["sure_low"].max() > 0]

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from evergreen.core.losses import LOSS_NAME
 from evergreen.core.rounding import rounded
+from evergreen.errors import DataError
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.recommend import recommend
 from evergreen.replay.results import BASIS, outcomes, summarise, weekly
@@ -47,12 +48,22 @@ def write_report(
     ------
     str or Table
         What to show at a terminal.
+
+    Raises
+    ------
+    DataError
+        If no prediction has met its outcome.
     """
     settings = scenario.settings
     found = outcomes(settings, replayed, labels)
+    if not found:
+        raise DataError(
+            f"no prediction of any target has met its outcome by {scenario.through}",
+            "a later --to, or an earlier --from",
+        )
     summary = summarise(settings, replayed, found, budget=budget)
     weeks = weekly(settings, found)
-    losses = {name: LOSS_NAME[target.kind] for name, target in settings.targets.items()}
+    losses = {name: LOSS_NAME[settings.targets[name].kind] for name in found}
     advice = recommend(settings, summary, found)
     files.write_csv(weeks.round(6), folder / "weekly.csv")
     lines = rounded(_records(summary.drop(columns="seconds")))
@@ -64,8 +75,7 @@ def write_report(
         "subtitle": _subtitle(scenario, summary),
         "advice": advice,
         "tables": [
-            _table(name, losses[name], summary[summary["target"] == name], budget)
-            for name in settings.targets
+            _table(name, losses[name], summary[summary["target"] == name], budget) for name in found
         ],
         "terms": _terms(budget),
     }
@@ -92,9 +102,11 @@ def _subtitle(scenario: Scenario, summary: pd.DataFrame) -> str:
     rows = ", ".join(
         f"{line.target} {line.rows:,}" for line in summary.drop_duplicates("target").itertuples()
     )
+    early = [name for name in scenario.settings.targets if name not in set(summary["target"])]
+    unjudged = f" No outcome is known yet for {', '.join(early)}." if early else ""
     return (
         f"{len(scenario.dates)} runs of each policy. Judged on predictions made before their "
-        f"outcome existed ({rows}), by their release of that day, of all clients."
+        f"outcome existed ({rows}), by their release of that day, of all clients.{unjudged}"
     )
 
 

@@ -59,7 +59,7 @@ def outcomes(
     -------
     dict of DataFrame
         client_id, observed_on, label, and a column for each policy; only rows whose outcome is
-        known and of which every policy has said something.
+        known and of which every policy has said something. A target without any is left out.
     """
     found = {}
     for target in settings.targets:
@@ -69,7 +69,8 @@ def outcomes(
             said = said[[*KEYS, "prediction"]].rename(columns={"prediction": policy})
             rows = rows.merge(said, on=KEYS, validate="one_to_one")
         rows = rows.dropna(subset=list(replayed))
-        found[target] = rows.sort_values(KEYS[::-1]).reset_index(drop=True)
+        if len(rows):
+            found[target] = rows.sort_values(KEYS[::-1]).reset_index(drop=True)
     return found
 
 

@@ -1,0 +1,102 @@
+"""Policies on a retailer whose true probabilities are known: regret, recovery, false promotions."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+
+from evergreen.core.losses import row_losses
+from evergreen.core.rows import KEYS, as_known
+from evergreen.core.simulation.retailer import simulate
+from evergreen.core.simulation.settings import Simulation
+from evergreen.params import load_settings
+from evergreen.replay.policies import POLICIES
+from evergreen.replay.results import Replayed, gain, outcomes, promotions
+from evergreen.replay.run import AFTER, RUNS, records, replay_policy, scenario
+from evergreen.sources import simulated
+from evergreen.stages.collect_labels import open_labels
+from evergreen.store import tables
+
+pytestmark = pytest.mark.slow
+FIRST, DRIFT, END = date(2017, 3, 5), date(2017, 4, 2), date(2017, 6, 4)
+EVERY = 14
+
+
+class Shop:
+    """A simulated retailer, and what policies made of it; purchase is the only target."""
+
+    def __init__(self, folder, monkeypatch, **world):
+        monkeypatch.chdir(folder)
+        self.folder = folder
+        settings = Simulation(clients=2500, days=160, notes_per_year=0.0, **world)
+        self.retailer = simulate(settings)
+        con = tables.connect(threads=2)
+        simulated.take_in(con, settings, through=END, reach=None, progress=lambda *_: None)
+        self.policies = {}
+
+    def replay(self, committed, *names):
+        self.scenario = scenario(committed, FIRST, END, EVERY, ["purchase"])
+        for name in names:
+            own = self.folder / name
+            (own / "data").mkdir(parents=True)
+            (own / "data" / "raw").symlink_to(self.folder / "data" / "raw")
+            replay_policy(self.scenario, POLICIES[name], own)
+            said = [
+                tables.read_frame(own / RUNS / r["as_of"] / AFTER, made_by="replay")
+                for r in records(own)
+            ]
+            self.policies[name] = Replayed(records(own), pd.concat(said, ignore_index=True))
+        return self.outcomes()
+
+    def outcomes(self):
+        settings = self.scenario.settings
+        con, _ = open_labels(settings.model_copy(update={"as_of": END}))
+        labels = as_known(con.sql("select * from labels").df(), by=END)
+        rows = outcomes(settings, self.policies, labels)["purchase"]
+        best = self.retailer.best_possible(rows[KEYS], "purchase", 7)
+        return rows.assign(best=best)
+
+
+@pytest.fixture
+def committed():
+    return load_settings()
+
+
+def regret(rows, policy):
+    """Log loss above the best possible."""
+    loss = row_losses("binary", rows["label"], rows[policy]).mean()
+    return loss - row_losses("binary", rows["label"], rows["best"]).mean()
+
+
+def late(rows):
+    """The last month of the history."""
+    return rows[rows["observed_on"] >= pd.Timestamp(END - timedelta(days=35))]
+
+
+def test_after_a_drift_retraining_recovers_and_never_retraining_does_not(
+    committed, tmp_path, monkeypatch
+):
+    shop = Shop(tmp_path, monkeypatch, drift_on=DRIFT, drift_size=1.5)
+    rows = shop.replay(committed, "never", "weekly")
+    after = rows[rows["observed_on"] >= pd.Timestamp(DRIFT)]
+    _, interval = gain("binary", after, "weekly", "never", alpha=0.05)
+    assert interval[0] > 0
+    assert regret(late(rows), "weekly") < 0.5 * regret(late(rows), "never")
+    assert promotions(shop.policies["weekly"].records, "purchase")["wrong"] == 0
+
+
+def test_from_a_weak_start_the_loss_falls_to_near_the_best_possible(
+    committed, tmp_path, monkeypatch
+):
+    shop = Shop(tmp_path, monkeypatch)
+    rows = shop.replay(committed, "never", "weekly")
+    best = row_losses("binary", late(rows)["label"], late(rows)["best"]).mean()
+    assert 0 < regret(late(rows), "weekly") < 0.03 * best
+    assert regret(late(rows), "weekly") < regret(late(rows), "never")
+
+
+def test_the_same_policy_twice_is_the_same(committed, tmp_path, monkeypatch):
+    shop = Shop(tmp_path, monkeypatch)
+    monkeypatch.setitem(POLICIES, "again", POLICIES["weekly"])
+    rows = shop.replay(committed, "weekly", "again")
+    assert rows["weekly"].equals(rows["again"])

@@ -180,3 +180,42 @@ def test_a_file_that_is_not_yaml(tmp_path):
 def test_a_folder_without_settings(tmp_path):
     with pytest.raises(SettingsError, match="change to the root of the repository"):
         load_settings(tmp_path / "params.yaml")
+
+
+COLUMNS = {"client_id": "c", "timestamp": "t", "amount": "a"}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "either demo or transactions is to be given"),
+        ({"transactions": {"files": "*.csv"}}, "either columns or adapter says"),
+        ({"transactions": {"columns": COLUMNS}}, "either files or url_env says"),
+        (
+            {"transactions": {"url_env": "SHOP", "columns": COLUMNS}},
+            "url_env needs either table or query",
+        ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS | {"price": "p"}}},
+            "either amount or price is to be mapped",
+        ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS | {"invoice": "i"}}},
+            "source.transactions.columns.invoice: unknown key, did you mean 'invoice_id'?",
+        ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "klingon"}},
+            "source.transactions.encoding: found 'klingon'; must be auto or an encoding",
+        ),
+    ],
+)
+def test_a_source_that_says_too_little_or_too_much_is_refused(values, source, message):
+    with pytest.raises(SettingsError) as error:
+        parse_settings(values | {"source": source})
+    assert message in str(error.value)
+
+
+def test_a_source_of_ones_own_is_written_out_as_it_was_given(values):
+    source = {"transactions": {"files": "*.csv", "columns": COLUMNS, "decimal": ","}}
+    dumped = parse_settings(values | {"source": source}).model_dump(mode="json")["source"]
+    assert dumped == {"transactions": source["transactions"] | {"date_format": "auto"}}

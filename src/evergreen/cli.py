@@ -56,12 +56,15 @@ class Demo(StrEnum):
 
 @app.command()
 def ingest(
-    demo: Annotated[Demo, typer.Option(help="The demo data set to take in.")],
+    demo: Annotated[
+        Demo | None,
+        typer.Option(help="A demo data set to take in; by default what params.yaml names."),
+    ] = None,
     through: Annotated[
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="The last day to take in; all there is by default.",
+            help="The last day to take in; all of a demo by default, else the day before as_of.",
             metavar="DATE",
         ),
     ] = None,
@@ -69,22 +72,20 @@ def ingest(
     """Append new rows of a source to data/raw, checked and partitioned by day."""
     from evergreen.loop.lock import exclusive  # noqa: PLC0415 - each command loads its own
     from evergreen.params import load_settings  # noqa: PLC0415
-    from evergreen.sources.demos import take_in  # noqa: PLC0415
-    from evergreen.store import tables  # noqa: PLC0415
+    from evergreen.sources.take_in import take_in  # noqa: PLC0415
 
-    source = load_settings().source.model_copy(update={"demo": demo.value})
+    settings = load_settings()
     with exclusive(), Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"ingest {demo}", total=None)
-        done = take_in(
-            tables.connect(threads=2),
-            source,
+        task = progress.add_task("ingest", total=None)
+        for line in take_in(
+            settings,
+            demo=demo.value if demo else None,
             through=through.date() if through else None,
             progress=lambda days, total: progress.update(task, completed=days, total=total),
-        )
-    for line in done.lines():
-        console.print(f"{demo}: {line}")
+        ):
+            console.print(line)
     made_for_it = paths.CONFIGS / f"{demo}.yaml"
-    if made_for_it.is_file() and load_settings().source.demo != demo:
+    if demo and made_for_it.is_file() and settings.source.demo != demo:
         console.print(f"{demo}: settings made for it: cp {made_for_it} {paths.PARAMS}")
 
 

@@ -14,7 +14,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -22,6 +24,7 @@ from evergreen import paths
 from evergreen.core.estimators.settings import EstimatorName, EstimatorSettings, Kind
 from evergreen.core.simulation.settings import Simulation
 from evergreen.errors import SettingsError
+from evergreen.source_settings import NotesSource, TransactionsSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +70,7 @@ class Data(Section):
 
     max_lag_days: Annotated[int, Field(ge=0, le=366)]
     minor_units: Annotated[int, Field(ge=1, le=10_000)]
+    max_bad_share: Annotated[float, Field(ge=0, le=1)]
 
 
 class Snapshots(Section):
@@ -140,10 +144,24 @@ class Schedule(Section):
 
 
 class Source(Section):
-    """Where new rows come from."""
+    """Where new rows come from: a demo, or tables of one's own."""
 
-    demo: Literal["complete-journey", "cdnow", "simulated"]
+    demo: Literal["complete-journey", "cdnow", "simulated"] | None = None
     simulation: Simulation = Simulation()
+    transactions: TransactionsSource | None = None
+    notes: NotesSource | None = None
+
+    @model_validator(mode="after")
+    def _demo_or_own_tables(self) -> Source:
+        if (self.demo is None) == (self.transactions is None):
+            raise ValueError("either demo or transactions is to be given, and not both")
+        if self.demo is not None and self.notes is not None:
+            raise ValueError("a demo brings its own notes, so notes can't be given with it")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value is not None}
 
 
 class Gate(Section):
@@ -324,7 +342,13 @@ def _suggestion(location: tuple[str | int, ...]) -> str:
     for part in location[:-1]:
         field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
         annotation = field.annotation if field is not None else None
-        model = Target if part == "targets" or model is Target else annotation
+        model = Target if part == "targets" or model is Target else _section_of(annotation)
     known = list(getattr(model, "model_fields", {}))
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+
+
+def _section_of(annotation: Any) -> Any:  # noqa: ANN401 - whatever a field is annotated with
+    """The section among the alternatives of a field that may be left out."""
+    alternatives = getattr(annotation, "__args__", ())
+    return next((one for one in alternatives if hasattr(one, "model_fields")), annotation)

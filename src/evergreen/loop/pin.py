@@ -13,7 +13,7 @@ from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import foresee
 from evergreen.loop.inputs import check_unaltered
 from evergreen.params import load_settings
-from evergreen.sources.demos import take_in
+from evergreen.sources.take_in import take_in
 from evergreen.stages.collect_labels import open_labels
 from evergreen.store import predictions, tables
 from evergreen.store.releases import load_release, write_empty_release
@@ -49,7 +49,7 @@ def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str
     if not tables.partitions(paths.TRANSACTIONS):
         raise DataError(
             f"{paths.TRANSACTIONS} holds no transactions to pin",
-            f"evergreen ingest --demo {settings.source.demo} (or dvc pull, from a remote)",
+            "evergreen ingest (or dvc pull, from a remote)",
         )
     for folder in (paths.PREDICTIONS, paths.CHAMPION):
         if not folder.exists():
@@ -164,15 +164,13 @@ def _check_recorded_as_it_stands(last: date) -> None:
 def _take_in(
     settings: Settings, as_of: date, progress: Callable[[int, int], None]
 ) -> Iterator[str]:
-    con = tables.connect(settings.compute.threads)
-    done = take_in(
-        con,
-        settings.source,
-        through=as_of,
+    lines = take_in(
+        settings,
+        through=as_of if settings.source.demo else as_of - timedelta(days=1),
         reach=as_of - timedelta(days=1 + settings.data.max_lag_days),
         progress=progress,
     )
-    yield from (f"{as_of}: {settings.source.demo}: {line}" for line in done.lines())
+    yield from (f"{as_of}: {line}" for line in lines)
 
 
 def _inherit(last: date) -> None:

@@ -18,7 +18,7 @@ from evergreen.core.rows import as_known
 from evergreen.errors import DataError
 from evergreen.replay.results import Replayed
 from evergreen.replay.run import AFTER, RUNS, Scenario, records, replay_policy
-from evergreen.sources import demos
+from evergreen.sources.take_in import take_in
 from evergreen.stages.collect_labels import open_labels
 from evergreen.store import tables
 from evergreen.store.cache import Cache
@@ -106,6 +106,13 @@ def _lay_raw(scenario: Scenario, raw: Path) -> None:
     if known and max(known) >= last_needed:
         raw.symlink_to(paths.RAW.absolute())
         return
+    if scenario.settings.source.demo is None:
+        raise DataError(
+            f"{paths.TRANSACTIONS} ends on {max(known, default=None)}, and a replay to "
+            f"{scenario.through} needs rows until {last_needed}: it takes what was taken in, and "
+            "asks no files or databases",
+            f"evergreen ingest --through {last_needed}, or an earlier --to",
+        )
     unfinished = raw.with_name(".raw.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     work = unfinished / paths.RAW
@@ -115,9 +122,7 @@ def _lay_raw(scenario: Scenario, raw: Path) -> None:
     unfinished.mkdir(parents=True, exist_ok=True)
     os.chdir(unfinished)
     try:
-        con = tables.connect(scenario.settings.compute.threads)
-        source = scenario.settings.source
-        demos.take_in(con, source, through=scenario.through, reach=last_needed)
+        list(take_in(scenario.settings, through=scenario.through, reach=last_needed))
     finally:
         os.chdir(before)
     work.replace(raw)

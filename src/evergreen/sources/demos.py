@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     import duckdb
 
     from evergreen.params import Source
-    from evergreen.sources.ingest import Ingested
+    from evergreen.sources.account import Ingested
+
+IN_PACKAGES: dict[str, Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation]] = {
+    "complete-journey": complete_journey.rows,
+    "cdnow": cdnow.rows,
+}
+"""The demos that an installed package brings; the other one is simulated."""
 
 
 def take_in(
@@ -26,9 +32,9 @@ def take_in(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Ingested:
     """Append what a demo has and ``data/raw`` has not; see `ingest_transactions`."""
-    if source.demo == "simulated":
+    if source.demo not in IN_PACKAGES:
         return simulated.take_in(
             con, source.simulation, through=through, reach=reach, progress=progress
         )
-    rows = cdnow.rows if source.demo == "cdnow" else complete_journey.rows
-    return ingest_transactions(con, rows(con), through=through, reach=reach, progress=progress)
+    rows = IN_PACKAGES[source.demo](con)
+    return ingest_transactions(con, rows, through=through, reach=reach, progress=progress)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.errors import DataError
+from evergreen.sources.account import Ingested
+from evergreen.sources.recognition import ACCEPTED, KNOWN, LATER
 from evergreen.store import tables
+from evergreen.store.days import write_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
-
-ACCEPTED, KNOWN, LATER = "accepted", "known already", "later than asked for"
 
 FATE = """
     case when client_id is null or trim(client_id) = '' then 'client_id is missing'
@@ -30,30 +30,6 @@ FATE = """
     end
 """
 """What becomes of a row; any word but the three above is the reason for its quarantine."""
-
-
-@dataclass(frozen=True)
-class Ingested:
-    """What became of the rows of a source: `fates` counts each row once."""
-
-    fates: dict[str, int]
-    first_day: date | None
-    last_day: date | None
-
-    @property
-    def read(self) -> int:
-        """All rows of the source."""
-        return sum(self.fates.values())
-
-    def lines(self) -> list[str]:
-        """The account in words, a line each."""
-        bad = {k: n for k, n in self.fates.items() if k not in (ACCEPTED, KNOWN, LATER)}
-        counts = {k: self.fates.get(k, 0) for k in (ACCEPTED, KNOWN, LATER)}
-        counts["quarantined"] = sum(bad.values())
-        sums = " + ".join(f"{count:,} {fate}" for fate, count in counts.items())
-        reasons = [f"  {count:,} x {reason}" for reason, count in bad.items()]
-        where = [f"  see {paths.QUARANTINE}"] if bad else []
-        return [f"read {self.read:,} rows = {sums}", *reasons, *where]
 
 
 def ingest_transactions(
@@ -102,7 +78,14 @@ def ingest_transactions(
     if first is not None:
         start = limits["after"] + timedelta(days=1) if known else first
         end = max(last, through) if through and dict(counts).get(LATER) else last
-        _write_days(con, list(tables.days(start, end)), progress)
+        write_days(
+            con,
+            _accepted_sql(),
+            schema=tables.TRANSACTIONS,
+            folder=paths.TRANSACTIONS,
+            days=list(tables.days(start, end)),
+            progress=progress,
+        )
     _write_quarantine(con, through)
     con.execute("drop table incoming; drop view source_rows")
     return Ingested(fates=dict(counts), first_day=first, last_day=last)
@@ -118,31 +101,14 @@ def _check_reach(con: duckdb.DuckDBPyConnection, reach: date | None) -> None:
         )
 
 
-def _write_days(
-    con: duckdb.DuckDBPyConnection, days: list[date], progress: Callable[[int, int], None]
-) -> None:
+def _accepted_sql() -> str:
     columns = ", ".join(
         "coalesce(invoice_id, client_id || '@' || timestamp::varchar) as invoice_id"
         if name == "invoice_id"
         else name
         for name in tables.TRANSACTIONS.names
     )
-    accepted = con.sql(
-        f"select {columns} from incoming where fate = '{ACCEPTED}' "
-        f"order by ingested_on, {', '.join(tables.TRANSACTIONS.names[:-1])}"
-    ).to_arrow_table()
-    accepted = accepted.cast(tables.TRANSACTIONS)
-    ends = dict(
-        con.sql(
-            f"select ingested_on, count(*) from incoming where fate = '{ACCEPTED}' group by all"
-        ).fetchall()
-    )
-    start = 0
-    for done, day in enumerate(days, start=1):
-        part = accepted.slice(start, ends.get(day, 0))
-        start += part.num_rows
-        tables.write(part, tables.partition_path(paths.TRANSACTIONS, day))
-        progress(done, len(days))
+    return f"select {columns} from incoming where fate = '{ACCEPTED}'"
 
 
 def _write_quarantine(con: duckdb.DuckDBPyConnection, through: date | None) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from evergreen.core.simulation.settings import Simulation
-    from evergreen.sources.ingest import Ingested
+    from evergreen.sources.account import Ingested
 
 
 def take_in(

@@ -52,16 +52,21 @@ def write(table: pa.Table, path: Path) -> None:
 
     No pandas metadata and no time stamps go in. A reader sees the whole file or none of it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
+    write_unfinished(table, unfinished)
+    os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
+
+
+def write_unfinished(table: pa.Table, path: Path) -> None:
+    """Write the bytes of `write` to a file that the caller puts in place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
         table.replace_schema_metadata(None).combine_chunks(),
-        unfinished,
+        path,
         compression="zstd",
         row_group_size=1 << 20,
         store_schema=False,
     )
-    os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

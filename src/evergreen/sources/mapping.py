@@ -1,0 +1,115 @@
+"""Which canonical column comes from which column of a part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evergreen.sources.conversion import (
+    MAX_AMOUNT_MINOR,
+    Check,
+    Conversion,
+    add_number,
+    limit_text,
+    require_date,
+    require_text,
+    trimmed_sql,
+)
+
+if TYPE_CHECKING:
+    from evergreen.source_settings import NoteColumns, TransactionColumns
+    from evergreen.sources.dates import DateFormat
+    from evergreen.sources.parts import Part
+
+Formats = dict[str, "DateFormat"]
+
+
+def mapped_headers(columns: TransactionColumns | NoteColumns) -> list[str]:
+    """Every column of the source that is mapped."""
+    found = []
+    for value in columns.model_dump().values():
+        found += value if isinstance(value, list) else [value]
+    return found
+
+
+def transactions(
+    part: Part, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
+) -> Conversion:
+    """The canonical columns of transactions from those of a part.
+
+    Parameters
+    ----------
+    formats
+        How the columns that hold dates write them, by their roles.
+    decimal
+        What stands before the decimals of a number.
+    minor_units
+        How many minor units of money make a major one.
+    """
+    made = Conversion()
+    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
+    _date(made, part, "timestamp", columns.timestamp, formats)
+    if columns.quantity is not None:
+        _number(made, part, "quantity", columns.quantity, decimal, required=bool(columns.price))
+    money = columns.amount or columns.price or ""
+    _number(made, part, "amount" if columns.amount else "price", money, decimal, required=True)
+    product = "amount" if columns.amount else "price * quantity"
+    made.columns["amount_minor"] = f"try_cast({product} * {minor_units} as bigint)"
+    large = f"amount_minor is null or abs(amount_minor) > {MAX_AMOUNT_MINOR}"
+    made.checks.append(Check(money, _cell(part, money), large, "amount_minor is beyond 10^14"))
+    _texts(made, part, columns.text)
+    if columns.invoice_id is not None:
+        made.columns["invoice"] = trimmed_sql(_cell(part, columns.invoice_id))
+        limit_text(made, "invoice", columns.invoice_id, _cell(part, columns.invoice_id))
+    named = "client_id || '@' || timestamp::varchar"
+    made.columns["invoice_id"] = f"coalesce(invoice, {named})" if columns.invoice_id else named
+    _ingested_on(made, part, columns.ingested_on, formats)
+    return made
+
+
+def notes(part: Part, columns: NoteColumns, formats: Formats) -> Conversion:
+    """The canonical columns of notes from those of a part."""
+    made = Conversion()
+    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
+    _date(made, part, "timestamp", columns.timestamp, formats)
+    _texts(made, part, columns.text)
+    header = columns.text if isinstance(columns.text, str) else columns.text[0]
+    blank = "trim(coalesce(text, '')) = ''"
+    made.checks.append(Check(header, _cell(part, header), blank, "text is missing"))
+    if columns.language is not None:
+        made.columns["language"] = trimmed_sql(_cell(part, columns.language))
+    _ingested_on(made, part, columns.ingested_on, formats)
+    return made
+
+
+def _cell(part: Part, header: str) -> str:
+    return f"c{part.column(header)}"
+
+
+def _date(made: Conversion, part: Part, role: str, header: str, formats: Formats) -> None:
+    require_date(made, role, header, _cell(part, header), formats[role])
+
+
+def _number(
+    made: Conversion, part: Part, role: str, header: str, decimal: str, *, required: bool
+) -> None:
+    sign = "." if part.column(header) in part.decimal_point else decimal
+    add_number(made, role, header, _cell(part, header), sign, required=required)
+
+
+def _texts(made: Conversion, part: Part, headers: str | list[str] | None) -> None:
+    if headers is None:
+        return
+    listed = [headers] if isinstance(headers, str) else headers
+    cells = [_cell(part, header) for header in listed]
+    made.columns["text"] = f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
+    limit_text(made, "text", listed[0], cells[0])
+
+
+def _ingested_on(made: Conversion, part: Part, header: str | None, formats: Formats) -> None:
+    if header is None:
+        made.columns["day"] = "timestamp::date"
+        return
+    _date(made, part, "ingested_on", header, formats)
+    made.columns["day"] = "ingested_on::date"
+    early, why = "timestamp::date > ingested_on::date", "timestamp lies after ingested_on"
+    made.checks.append(Check(header, _cell(part, header), early, why))

@@ -1,0 +1,116 @@
+"""The files that a source's globs name, each opened as what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen.errors import DataError
+from evergreen.sources.csv_files import read_csv
+from evergreen.sources.parquet_files import read_parquet, read_workbook
+from evergreen.sources.plain_text import lay_out, members
+from evergreen.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import duckdb
+
+    from evergreen.source_settings import TableSource
+    from evergreen.sources.parts import Part
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is to be read of a source.
+
+    Attributes
+    ----------
+    parts
+        In order.
+    owners
+        The file that each part belongs to.
+    digests
+        SHA-256 by name of all files, of the empty ones and those that are not read too.
+    said
+        What a user should know of them, a line each.
+    """
+
+    parts: list[Part]
+    owners: list[str]
+    digests: dict[str, str]
+    said: list[str]
+
+
+def open_files(
+    con: duckdb.DuckDBPyConnection,
+    source: TableSource,
+    wanted: Collection[str],
+    known: dict[str, str],
+    work: Path,
+) -> Opened:
+    """Open the files of a source, apart from those that are known by their digest.
+
+    Parameters
+    ----------
+    wanted
+        The columns that are mapped.
+    work
+        A folder for what has to be unpacked or written anew.
+
+    Raises
+    ------
+    DataError
+        If there are none, or one can't be read.
+    """
+    found = sorted({path for pattern in source.patterns for path in _matches(pattern)})
+    if not found:
+        raise DataError(
+            f"no file matches {' or '.join(source.patterns)}, seen from {Path.cwd()}",
+            "mend `files` of the source in params.yaml, or put files there",
+        )
+    digests = {path.as_posix(): files.sha256(path) for path in found}
+    fresh = [path for path in found if known.get(path.as_posix()) != digests[path.as_posix()]]
+    parts: list[Part] = []
+    owners, said = [], []
+    for number, path in enumerate(fresh):
+        opened, encodings = _open(con, path, source, wanted, work / str(number))
+        parts += opened
+        owners += [path.as_posix()] * len(opened)
+        said += [f"{path} is empty"] if not opened else []
+        said += [f"{path} is read as {encoding}" for encoding in encodings]
+    counted = f"{len(found):,} file{'s' if len(found) > 1 else ''}"
+    known_files = f", {len(found) - len(fresh):,} of them known already" if known else ""
+    return Opened(parts, owners, digests, [f"{counted}{known_files}", *said])
+
+
+def _matches(pattern: str) -> list[Path]:
+    if Path(pattern).is_dir():
+        pattern = f"{pattern}/*"
+    base = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else Path()
+    relative = str(Path(pattern).relative_to(base)) if base.anchor else pattern
+    return [p for p in base.glob(relative) if p.is_file() and not p.name.startswith(".")]
+
+
+def _open(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    source: TableSource,
+    wanted: Collection[str],
+    work: Path,
+) -> tuple[list[Part], list[str]]:
+    """The parts of a file, and the encodings that were found out for it."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return [read_parquet(con, path)], []
+    if path.suffix.lower() == ".xlsx":
+        return read_workbook(con, path, work), []
+    parts, encodings = [], []
+    work.mkdir(parents=True, exist_ok=True)
+    for number, member in enumerate(members(path)):
+        text = lay_out(path, member, source.encoding or "auto", work / f"{number}.csv")
+        part = read_csv(text, wanted, source.delimiter or "auto", work / f"{number}.parquet")
+        parts += [part] if part else []
+        if source.encoding in (None, "auto") and not text.encoding.startswith("utf-8"):
+            encodings.append(text.encoding)
+    return parts, encodings

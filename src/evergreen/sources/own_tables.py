@@ -1,0 +1,252 @@
+"""Take in a retailer's own tables: read, check, recognise, append."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.errors import DataError
+from evergreen.source_settings import (
+    NoteColumns,
+    NotesSource,
+    TransactionColumns,
+    TransactionsSource,
+)
+from evergreen.sources import mapping, online_retail, quarantine, taken_in
+from evergreen.sources.account import Ingested
+from evergreen.sources.dates import find_format
+from evergreen.sources.own_files import open_files
+from evergreen.sources.recognition import ACCEPTED, WAITING, recognise
+from evergreen.sources.staging import bound_memory, content_of, create_incoming, stage
+from evergreen.store import files, tables
+from evergreen.store.days import write_days
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date
+    from pathlib import Path
+
+    import duckdb
+    import pyarrow as pa
+
+    from evergreen.params import Settings
+    from evergreen.sources.conversion import Conversion
+    from evergreen.sources.mapping import Formats
+    from evergreen.sources.own_files import Opened
+    from evergreen.sources.parts import Part
+    from evergreen.sources.recognition import Span
+    from evergreen.sources.taken_in import TakenIn
+
+RawSource = TransactionsSource | NotesSource
+AnyColumns = TransactionColumns | NoteColumns
+
+
+@dataclass(frozen=True)
+class Table:
+    """A raw table and its source.
+
+    Attributes
+    ----------
+    complete
+        Whether the end of the rows is the end of what is known; see `recognise`.
+    """
+
+    name: str
+    folder: Path
+    schema: pa.Schema
+    complete: bool
+    source: RawSource
+    state: TakenIn
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table with all its rows checked and none written yet."""
+
+    table: Table
+    con: duckdb.DuckDBPyConnection
+    account: Ingested
+    span: Span
+    said: list[str]
+
+
+def take_in(
+    settings: Settings,
+    *,
+    through: date,
+    reach: date | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[str]:
+    """Append the new rows of every table that ``source:`` names, up to a day.
+
+    All tables are read and checked before the first is written. The same rows give the same bytes,
+    wherever an earlier call was killed: days are written whole, oldest first, and what was written
+    is recognised.
+
+    Parameters
+    ----------
+    through
+        The last day to take in; later rows are left for another time.
+    reach
+        How far the transactions have to reach at least.
+
+    Yields
+    ------
+    str
+        What became of the rows, a line each.
+
+    Raises
+    ------
+    DataError
+        If a source can't be read, lacks a column, holds too much that is bad, or ends too early.
+        Nothing was changed then, apart from the list of bad rows.
+    """
+    shutil.rmtree(paths.WORK, ignore_errors=True)
+    try:
+        prepared = [
+            _prepare(table, settings, through, reach if table.complete else None)
+            for table in _tables(settings)
+        ]
+        for one in prepared:
+            _write(one, progress)
+            yield from (f"{one.table.name}: {line}" for line in [*one.said, *one.account.lines()])
+    finally:
+        shutil.rmtree(paths.WORK, ignore_errors=True)
+
+
+def _tables(settings: Settings) -> Iterator[Table]:
+    named: dict[str, tuple[RawSource | None, Path, pa.Schema]] = {
+        "transactions": (settings.source.transactions, paths.TRANSACTIONS, tables.TRANSACTIONS),
+        "notes": (settings.source.notes, paths.NOTES, tables.NOTES),
+    }
+    for name, (source, folder, schema) in named.items():
+        if source is not None:
+            digest = files.digest_of([source.model_dump(mode="json"), settings.data.minor_units])
+            yield Table(
+                name, folder, schema, name == "transactions", source, taken_in.read(name, digest)
+            )
+
+
+def _prepare(table: Table, settings: Settings, through: date, reach: date | None) -> Prepared:
+    con = tables.connect(settings.compute.threads)
+    bound_memory(con)
+    opened = _open(con, table)
+    create_incoming(con, table.schema)
+    con.execute("create temp table verdicts (part int, line bigint, verdict varchar)")
+    formats = _stage_all(con, table, opened.parts, settings.data.minor_units)
+    quarantine.write_quarantine(con, table.name, through)
+    account = Ingested(quarantine.count_fates(con, through), None, None)
+    quarantine.check_share(con, account, table.name, through, settings.data.max_bad_share)
+    _check_reach(con, table, reach)
+    span = recognise(con, table.folder, table.schema, through=through, complete=table.complete)
+    account = Ingested(quarantine.count_fates(con, through), span.start, span.end)
+    quarantine.write_account(account, table.name, through)
+    waiting = {opened.owners[number] for number in _waiting(con, through)}
+    settled = {name: digest for name, digest in opened.digests.items() if name not in waiting}
+    state = replace(table.state, files=settled, date_formats=formats)
+    return Prepared(replace(table, state=state), con, account, span, opened.said)
+
+
+def _open(con: duckdb.DuckDBPyConnection, table: Table) -> Opened:
+    columns = table.source.columns
+    wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
+    return open_files(con, table.source, wanted, table.state.files, paths.WORK / table.name)
+
+
+def _stage_all(
+    con: duckdb.DuckDBPyConnection, table: Table, parts: list[Part], minor_units: int
+) -> dict[str, str]:
+    """Put the rows of all parts into ``incoming``; return how they write their dates."""
+    columns = [table.source.columns or online_retail.columns_of(part) for part in parts]
+    formats = _formats(table, parts, columns)
+    quarantine.create_checks(con)
+    for number, (part, named) in enumerate(zip(parts, columns, strict=True)):
+        made = _conversion(table.source, part, named, formats, minor_units)
+        stage(con, number, part, made, table.schema)
+        quarantine.name_checks(con, number, part.name, made.checks)
+        if table.source.columns is None:
+            second = number + online_retail.SECOND_SHEET
+            quarantine.name_checks(con, second, part.name, made.checks)
+    if table.source.columns is None:
+        online_retail.part_sheets(con)
+    return table.state.date_formats | {
+        role: how.text for role, how in formats.items() if not how.given
+    }
+
+
+def _formats(table: Table, parts: list[Part], columns: list[AnyColumns]) -> Formats:
+    roles = ["timestamp"]
+    if columns and columns[0].ingested_on is not None:
+        roles.append("ingested_on")
+    if not parts:
+        return {}
+    return {
+        role: find_format(
+            [
+                part.values(part.column(getattr(c, role)))
+                for part, c in zip(parts, columns, strict=True)
+            ],
+            table.source.date_format,
+            table.state.date_formats.get(role),
+            name=f"{table.name}: column {getattr(columns[0], role)!r}",
+        )
+        for role in roles
+    }
+
+
+def _conversion(
+    source: RawSource, part: Part, columns: AnyColumns, formats: Formats, minor_units: int
+) -> Conversion:
+    if isinstance(columns, NoteColumns):
+        return mapping.notes(part, columns, formats)
+    convert = mapping.transactions if source.columns else online_retail.convert
+    return convert(part, columns, formats, decimal=source.decimal, minor_units=minor_units)
+
+
+def _check_reach(con: duckdb.DuckDBPyConnection, table: Table, reach: date | None) -> None:
+    [(newest,)] = con.sql("select max(day) from incoming where fate = 0").fetchall()
+    known = [newest, max(tables.partitions(table.folder), default=None)]
+    ends = max((day for day in known if day is not None), default=None)
+    if ends is None:
+        raise DataError(
+            f"{table.name}: the source holds no rows that are good; nothing was changed",
+            "check what `source` in params.yaml points at",
+        )
+    if reach is not None and ends < reach:
+        raise DataError(
+            f"{table.name}: the source ends on {ends}, and rows until {reach} are needed; "
+            "nothing was changed",
+            "an earlier date; or wait until the source has more; or a larger data.max_lag_days",
+        )
+
+
+def _waiting(con: duckdb.DuckDBPyConnection, through: date) -> set[int]:
+    """The parts that hold rows for another time."""
+    found = con.sql(
+        f"""
+        select distinct part % {online_retail.SECOND_SHEET}
+        from incoming left join verdicts using (part, line)
+        where fate = 0 and (verdict = '{WAITING}' or day > date '{through}')
+        """
+    ).fetchall()
+    return {int(number) for (number,) in found}
+
+
+def _write(one: Prepared, progress: Callable[[int, int], None]) -> None:
+    span, schema = one.span, one.table.schema
+    if span.start is not None and span.end is not None:
+        content = ", ".join(content_of(schema))
+        rows = f"""
+            select {content},
+                   if(day >= date '{span.start}', day, date '{span.end}') as ingested_on
+            from incoming left join verdicts using (part, line)
+            where fate = 0 and day <= date '{span.through}'
+                and coalesce(verdict, '{ACCEPTED}') = '{ACCEPTED}'
+        """
+        days = list(tables.days(span.start, span.end))
+        folder = one.table.folder
+        write_days(one.con, rows, schema=schema, folder=folder, days=days, progress=progress)
+    taken_in.write(one.table.name, one.table.state)
+    one.con.close()

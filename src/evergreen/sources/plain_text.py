@@ -1,0 +1,187 @@
+"""Lay a text file out as plain UTF-8: unpacked, whatever its encoding was."""
+
+from __future__ import annotations
+
+import codecs
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from evergreen.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHUNK_BYTES = 1 << 23
+PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+FEW_NUL = 0.3
+"""Share of NUL bytes at even or odd places from which on a file is UTF-16 without a mark."""
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """A text file that is read as UTF-8.
+
+    Attributes
+    ----------
+    name
+        What the user calls it.
+    path
+        The file itself where it is plain UTF-8 already, else a copy.
+    lines
+        How many lines end in a line feed, and the rest after the last one if there is any.
+    encoding
+        What it was written in.
+    """
+
+    name: str
+    path: Path
+    lines: int
+    encoding: str
+
+
+def members(path: Path) -> list[str]:
+    """The files in an archive, in order; one without a name for any other file."""
+    if path.suffix.lower() != ".zip":
+        return [""]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sorted(info.filename for info in archive.infolist() if not info.is_dir())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise _damaged(path, error) from None
+
+
+def lay_out(path: Path, member: str, encoding: str, copy: Path) -> PlainText:
+    """Find out how a file is encoded, and copy it to `copy` unless it is plain UTF-8.
+
+    Bytes that are not of its encoding become bytes that are not UTF-8, to be reported with their
+    line. With ``auto``, a mark at the start decides, then whether NUL bytes alternate; a file that
+    is not UTF-8 is taken for cp1252 when its first odd piece holds more errors than UTF-8.
+
+    Raises
+    ------
+    DataError
+        If the file can't be read or unpacked.
+    """
+    name = f"{path}/{member}" if member else str(path)
+    try:
+        with _opened(path, member) as file:
+            lines, guess = _inspect(file)
+        used = guess if encoding == "auto" else codecs.lookup(encoding).name
+        if _plain(path, used):
+            return PlainText(name, path, lines, used)
+        with _opened(path, member) as file:
+            return PlainText(name, copy, _transcode(file, used, copy), used)
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        RuntimeError,
+        pa.ArrowException,
+    ) as e:
+        raise _damaged(path, e) from None
+
+
+def _plain(path: Path, encoding: str) -> bool:
+    packed = path.suffix.lower() in (*PACKED, ".zip")
+    return not packed and encoding in ("utf-8", "utf-8-sig")
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return DataError(
+        f"{path} can't be read: {reason}; nothing was changed",
+        "have the file delivered again, or move it out of the source's folder",
+    )
+
+
+@contextmanager
+def _opened(path: Path, member: str) -> Iterator[Any]:
+    if member:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as inner:
+            yield inner
+    elif (suffix := path.suffix.lower()) in PACKED:
+        with pa.input_stream(str(path), compression=PACKED[suffix]) as packed:
+            yield packed
+    else:
+        with path.open("rb") as file:
+            yield file
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _inspect(file: IO[bytes]) -> tuple[int, str]:
+    """Count the lines of a file, and guess its encoding."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines, guess, last = 0, "", b"\n"
+    for chunk in _chunks(file):
+        guess = guess or _marked(chunk[:4096])
+        lines, last = lines + chunk.count(b"\n"), chunk
+        if guess == "utf-8" and not (chunk.isascii() and not decoder.getstate()[0]):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError:
+                guess = _utf8_or_cp1252(chunk)
+                decoder.reset()
+    return lines + (not last.endswith(b"\n")), guess or "utf-8"
+
+
+def _marked(head: bytes) -> str:
+    marks = {
+        codecs.BOM_UTF8: "utf-8-sig",
+        codecs.BOM_UTF32_LE: "utf-32",
+        codecs.BOM_UTF16_LE: "utf-16",
+        codecs.BOM_UTF16_BE: "utf-16",
+    }
+    for mark, encoding in marks.items():
+        if head.startswith(mark):
+            return encoding
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        places = head[start::2]
+        if places and places.count(0) > FEW_NUL * len(places):
+            return encoding
+    return "utf-8"
+
+
+def _utf8_or_cp1252(chunk: bytes) -> str:
+    text = chunk.decode("utf-8", errors="replace")
+    errors = text.count("\ufffd")
+    rightly = len(text) - len(text.encode("ascii", errors="ignore")) - errors
+    return "cp1252" if errors > rightly else "utf-8"
+
+
+NOT_UTF8 = "\udcff"
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for what can't be decoded, so that it is no UTF-8 when it is written."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return NOT_UTF8, error.end
+
+
+codecs.register_error("evergreen-mark", _mark)
+
+
+def _transcode(file: IO[bytes], encoding: str, copy: Path) -> int:
+    """Write a copy in UTF-8 and count its lines."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="evergreen-mark")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    lines, last = 0, b"\n"
+    with copy.open("wb") as out:
+        for chunk in chain(_chunks(file), [b""]):
+            text = decoder.decode(chunk, final=not chunk)
+            if data := text.encode("utf-8", errors="surrogateescape"):
+                lines, last = lines + data.count(b"\n"), data
+                out.write(data)
+    return lines + (not last.endswith(b"\n"))

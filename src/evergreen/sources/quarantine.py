@@ -1,0 +1,123 @@
+"""Bad rows, to be looked at and put right: source, line, column, value and reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.errors import DataError
+from evergreen.sources.account import LEFT_OUT
+from evergreen.sources.recognition import ACCEPTED, LATER
+from evergreen.sources.staging import MALFORMED
+from evergreen.store import files
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import duckdb
+
+    from evergreen.sources.account import Ingested
+    from evergreen.sources.conversion import Check
+
+BLAMED_SHOWN = 3
+TELLING_CHARS = 40
+"""Longer values are not printed: they may be notes about people."""
+
+
+def create_checks(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables ``parts`` (part, source) and ``checks`` (part, fate, blamed, reason, bad)."""
+    con.execute("create temp table parts (part int, source varchar)")
+    con.execute(
+        "create temp table checks "
+        "(part int, fate smallint, blamed varchar, reason varchar, bad boolean)"
+    )
+
+
+def name_checks(
+    con: duckdb.DuckDBPyConnection, number: int, source: str, checks: list[Check]
+) -> None:
+    """Say what a part is called, and what each fate of its rows means."""
+    con.execute("insert into parts values (?, ?)", [number, source])
+    for fate, check in enumerate(checks, MALFORMED + 1):
+        reason = f"{LEFT_OUT if check.left_out else ''}{check.reason}"
+        values = [number, fate, check.column, reason, not check.left_out]
+        con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
+
+
+def count_fates(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]:
+    """How many rows met which fate; see `evergreen.sources.account`."""
+    return dict(
+        con.sql(
+            f"""
+            select case when fate = {MALFORMED} then malformed when fate > 0 then reason
+                        else coalesce(
+                            verdict, if(day > date '{through}', '{LATER}', '{ACCEPTED}')) end,
+                   count(*)
+            from incoming left join checks using (part, fate) left join verdicts using (part, line)
+            group by 1 order by 1
+            """
+        ).fetchall()
+    )
+
+
+def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) -> None:
+    """Write the bad rows in the order of parts and lines; the header alone if there are none."""
+    paths.QUARANTINE.mkdir(parents=True, exist_ok=True)
+    con.execute(
+        f"""
+        copy (
+            select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
+            from incoming join parts using (part) left join checks using (part, fate)
+            where fate > 0 and coalesce(bad, true) order by part, line
+        ) to '{path_of(table, through, "csv")}' (header)
+        """
+    )
+
+
+def write_account(account: Ingested, table: str, through: date) -> None:
+    """Write the account of an ingestion beside what it put into quarantine."""
+    files.write_json(account.as_json(), paths.QUARANTINE / f"{table}-{through}.json")
+
+
+def path_of(table: str, through: date, suffix: str) -> str:
+    """Where the quarantine of an ingestion stands."""
+    return str(paths.QUARANTINE / f"{table}-{through}.{suffix}")
+
+
+def check_share(
+    con: duckdb.DuckDBPyConnection, account: Ingested, table: str, through: date, allowed: float
+) -> None:
+    """Stop where too much is bad.
+
+    Raises
+    ------
+    DataError
+        With the most frequent reasons, and where they are listed.
+    """
+    bad = sum(account.quarantined.values())
+    if bad <= allowed * account.read:
+        return
+    worst = sorted(account.quarantined.items(), key=lambda item: (-item[1], item[0]))
+    shown = "".join(
+        f"\n  {count:,} x {why}{_example(con, why)}" for why, count in worst[:BLAMED_SHOWN]
+    )
+    raise DataError(
+        f"{table}: {bad:,} of {account.read:,} rows are bad, data.max_bad_share allows "
+        f"{allowed:.1%}; nothing was changed{shown}",
+        f"look into {path_of(table, through, 'csv')}, and mend the source or what params.yaml "
+        "says of it",
+    )
+
+
+def _example(con: duckdb.DuckDBPyConnection, reason: str) -> str:
+    [(source, line, blamed, value)] = con.execute(
+        """
+        select source, line, blamed, value
+        from incoming join parts using (part) left join checks using (part, fate)
+        where fate > 0 and coalesce(malformed, reason) = ? order by part, line limit 1
+        """,
+        [reason],
+    ).fetchall()
+    told = blamed and value and len(value) <= TELLING_CHARS
+    found = f", column {blamed!r} holds {value!r}" if told else ""
+    return f": first in {source}, line {line}{found}"

@@ -1,0 +1,111 @@
+"""Read CSV record by record: slower than an engine, but no line is ever lost."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+MAX_RECORD_CHARS = 1 << 24
+MAX_RECORD_LINES = 10_000
+NEVER_CLOSED = "a quote is opened and not closed"
+
+
+class Record(NamedTuple):
+    """One record: its first line, and its cells; or, where it is malformed, why and the line."""
+
+    line: int
+    cells: list[str]
+    malformed: str | None
+
+
+def read_records(path: Path, delimiter: str) -> Iterator[Record]:
+    """Every record of a file in what should be UTF-8; blank lines are none.
+
+    A record may span lines if a quote is open at their end. If that quote is never closed, or
+    something but a delimiter follows the one that closes it, only its first line is given up as
+    malformed, and reading goes on with the next line.
+    """
+    csv.field_size_limit(MAX_RECORD_CHARS)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = _Lines(file)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        while True:
+            lines.begin()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, _TooLongError) as error:
+                yield Record(lines.first, [_shown(lines.taken[0])], _reason(error))
+                lines.give_back()
+                continue
+            if cells:
+                yield _checked(lines, cells)
+
+
+def _checked(lines: _Lines, cells: list[str]) -> Record:
+    if all(map(str.isascii, cells)) or _is_utf8("".join(cells)):
+        return Record(lines.first, cells, None)
+    return Record(lines.first, [_shown(cell) for cell in cells], "bytes that are not its encoding")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+
+
+def _reason(error: Exception) -> str:
+    said = str(error)
+    if isinstance(error, _TooLongError) or "unexpected end" in said:
+        return NEVER_CLOSED
+    return "more than 16 million characters" if "limit" in said else f"not CSV: {said}"
+
+
+class _TooLongError(Exception):
+    """A record goes on for longer than any record does."""
+
+
+class _Lines:
+    """Lines with their numbers, of which those of the current record can be given back."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._waiting: deque[str] = deque()
+        self._next = 1
+        self._chars = 0
+        self.taken: list[str] = []
+        self.first = 1
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        if self._chars > MAX_RECORD_CHARS or len(self.taken) >= MAX_RECORD_LINES:
+            raise _TooLongError
+        line = self._waiting.popleft() if self._waiting else next(self._lines)
+        self.taken.append(line)
+        self._next += 1
+        self._chars += len(line)
+        return line
+
+    def begin(self) -> None:
+        """Say that a new record begins with the next line."""
+        self.taken, self.first, self._chars = [], self._next, 0
+
+    def give_back(self) -> None:
+        """Let all lines but the first of the record be read again."""
+        rest = self.taken[1:]
+        self._waiting.extendleft(reversed(rest))
+        self._next -= len(rest)

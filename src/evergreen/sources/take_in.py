@@ -1,0 +1,56 @@
+"""Take in what is new, of a demo or of what ``params.yaml`` names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from evergreen.sources import demos, own_tables
+from evergreen.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date
+
+    from evergreen.params import Settings
+
+
+def take_in(
+    settings: Settings,
+    *,
+    demo: str | None = None,
+    through: date | None = None,
+    reach: date | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[str]:
+    """Append new rows to the raw tables.
+
+    Parameters
+    ----------
+    demo
+        A demo instead of the source that the settings name.
+    through
+        The last day to take in. By default all of a demo, and what was known before as_of of one's
+        own tables: a file may hold a part of today, or a mistyped year.
+    reach
+        How far the source has to reach at least.
+
+    Yields
+    ------
+    str
+        What became of the rows, a line each.
+
+    Raises
+    ------
+    DataError
+        If the source can't be taken in; nothing was changed then.
+    """
+    name = demo or settings.source.demo
+    if name is None:
+        before = through or settings.as_of - timedelta(days=1)
+        yield from own_tables.take_in(settings, through=before, reach=reach, progress=progress)
+        return
+    con = tables.connect(settings.compute.threads)
+    source = settings.source.model_copy(update={"demo": name})
+    done = demos.take_in(con, source, through=through, reach=reach, progress=progress)
+    yield from (f"{name}: {line}" for line in done.lines())

@@ -1,0 +1,135 @@
+import gzip
+import io
+import zipfile
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from openpyxl import Workbook
+
+from evergreen.errors import DataError
+
+TEXT = "Client,Date,Total,Item\nJosé,2024-01-05,1,été\nb,2024-01-06,2,x\n"
+
+
+def zipped(text):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("one.csv", text)
+    return packed.getvalue()
+
+
+def clients(shop):
+    return sorted(row["client_id"] for row in shop.rows())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_usual_encodings_are_found_out(shop, encoding):
+    shop.lay("shop.csv", TEXT.encode(encoding))
+    said = shop.take_in()
+    assert clients(shop) == ["José", "b"]
+    assert ("inbox/shop.csv is read as" in said[1]) == (not encoding.startswith("utf-8"))
+
+
+def test_an_encoding_can_be_named(shop):
+    shop.source["encoding"] = "cp850"
+    shop.lay("shop.csv", TEXT.encode("cp850"))
+    shop.take_in()
+    assert clients(shop) == ["José", "b"]
+
+
+def test_bytes_that_are_not_of_the_named_encoding_are_quarantined(shop):
+    shop.source["encoding"] = "ascii"
+    shop.lay("shop.csv", TEXT)
+    shop.take_in()
+    assert "bytes that are not its encoding" in shop.quarantined()[0]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_usual_delimiters_are_found_out(shop, delimiter):
+    shop.lay("shop.csv", TEXT.replace(",", delimiter))
+    shop.take_in()
+    assert clients(shop) == ["José", "b"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_usual_ends_of_lines_are_read(shop, end):
+    shop.lay("shop.csv", TEXT.replace("\n", end))
+    shop.take_in()
+    assert [row["text"] for row in shop.rows()] == ["été", "x"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("shop.csv.gz", lambda text: gzip.compress(text.encode())),
+        (
+            "shop.csv.zst",
+            lambda text: bytes(pa.compress(text.encode(), codec="zstd", asbytes=True)),
+        ),
+        ("shop.zip", zipped),
+    ],
+)
+def test_packed_files_are_unpacked(shop, name, pack):
+    shop.lay(name, pack(TEXT))
+    shop.take_in()
+    assert clients(shop) == ["José", "b"]
+
+
+@pytest.mark.parametrize(
+    "name", ["shop.csv.gz", "shop.csv.zst", "shop.zip", "shop.parquet", "shop.xlsx"]
+)
+def test_a_file_that_is_not_what_its_name_says_is_refused(shop, name):
+    shop.lay(name, TEXT)
+    with pytest.raises(DataError, match=rf"inbox/{name} can't be read: .*nothing was changed"):
+        shop.take_in()
+
+
+def test_a_packed_file_that_breaks_off_is_refused(shop):
+    shop.lay("shop.csv.gz", gzip.compress(TEXT.encode() * 100)[:-20])
+    with pytest.raises(DataError, match="can't be read"):
+        shop.take_in()
+
+
+def test_a_stray_quote_costs_one_line_and_not_the_rest_of_the_file(shop):
+    rows = "".join(f"c{i},2024-01-05,{i},x\n" for i in range(100))
+    shop.lay("shop.csv", "Client,Date,Total,Item\n" + rows.replace("c50,", '"c50,'))
+    assert "99 accepted" in shop.take_in()[1]
+    assert shop.quarantined()[0].startswith("inbox/shop.csv,52,")
+
+
+def test_the_line_is_right_after_quoted_ends_of_lines_and_blank_lines(shop):
+    shop.lay("shop.csv", 'Client,Date,Total,Item\na,2024-01-05,1,"x\ny"\n\nb,soon,1,x\n')
+    shop.take_in()
+    assert shop.quarantined()[0].startswith("inbox/shop.csv,5,Date,soon,")
+
+
+def test_parquet_is_read_with_its_types(shop):
+    table = pa.table(
+        {
+            "Client": pa.array([17.0, None], pa.float64()),
+            "Date": pa.array([datetime(2024, 1, 5, 9)] * 2, pa.timestamp("ns")),
+            "Total": pa.array([1.5, 2.5], pa.float32()),
+            "Item": ["x", "y"],
+        }
+    )
+    shop.source["decimal"] = ","
+    pq.write_table(table, shop.lay("shop.parquet", b""))
+    shop.take_in()
+    assert [(row["client_id"], row["amount_minor"]) for row in shop.rows()] == [("17", 150)]
+    assert shop.quarantined()[0].startswith("inbox/shop.parquet,2,Client,,client_id is missing")
+
+
+def test_every_sheet_of_a_workbook_is_read(shop):
+    book = Workbook()
+    for client, sheet in enumerate((book.active, book.create_sheet("more"))):
+        sheet.append(["Client", "Date", "Total", "Item"])
+        sheet.append([client, datetime(2024, 1, 5, 9), 1.5, None])
+    book.create_sheet("empty")
+    book.save(shop.lay("shop.xlsx", b""))
+    shop.take_in()
+    assert [(row["client_id"], row["amount_minor"]) for row in shop.rows()] == [
+        ("0", 150),
+        ("1", 150),
+    ]

@@ -41,6 +41,7 @@ class TransactionColumns(Mapped):
     text: Headers | None = None
     invoice_id: Header | None = None
     ingested_on: Header | None = None
+    row_id: Header | None = None
 
     @model_validator(mode="after")
     def _one_way_to_an_amount(self) -> Self:

@@ -77,6 +77,12 @@ def test_a_late_row_waits_for_a_new_day_and_is_not_lost(shop):
     assert sorted(row["client_id"] for row in shop.rows()) == ["a", "b", "c"]
 
 
+def test_blanks_around_a_text_make_no_other_row(shop):
+    shop.lay("1.csv", HEAD + DAY_5)
+    shop.lay("2.csv", HEAD + DAY_5.replace("silk", " silk "))
+    assert "1 accepted" in shop.take_in()[1]
+
+
 def test_what_is_later_than_asked_for_comes_another_time(shop):
     shop.lay("shop.csv", HEAD + DAY_5 + DAY_6)
     assert "1 later than asked for" in shop.take_in(date(2024, 1, 5))[1]

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from evergreen import paths
-from evergreen.sources.recognition import ACCEPTED, ELSEWHERE, KNOWN, LATER, WAITING
+from evergreen.sources.corrections import ACCEPTED, CORRECTING, ELSEWHERE, KNOWN, REPLACED
+from evergreen.sources.recognition import LATER, WAITING
 
 if TYPE_CHECKING:
     from datetime import date
 
 ALWAYS_TOLD = (ACCEPTED, KNOWN, LATER)
-GOOD = (*ALWAYS_TOLD, ELSEWHERE, WAITING)
+SOMETIMES_TOLD = (CORRECTING, ELSEWHERE, REPLACED, WAITING)
+GOOD = (*ALWAYS_TOLD, *SOMETIMES_TOLD)
 LEFT_OUT = "left out: "
 
 
@@ -53,7 +55,7 @@ class Ingested:
     def lines(self) -> list[str]:
         """The account in words, a line each."""
         counts = {k: self.fates.get(k, 0) for k in ALWAYS_TOLD}
-        counts |= {k: self.fates[k] for k in (ELSEWHERE, WAITING) if k in self.fates}
+        counts |= {k: self.fates[k] for k in SOMETIMES_TOLD if k in self.fates}
         if self.left_out:
             counts["left out"] = sum(self.left_out.values())
         counts["quarantined"] = sum(self.quarantined.values())

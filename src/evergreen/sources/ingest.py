@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import DataError
 from evergreen.sources.account import Ingested
-from evergreen.sources.recognition import ACCEPTED, KNOWN, LATER
+from evergreen.sources.corrections import ACCEPTED, KNOWN
+from evergreen.sources.recognition import LATER
 from evergreen.store import tables
 from evergreen.store.days import write_days
 

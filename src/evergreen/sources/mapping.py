@@ -62,6 +62,8 @@ def transactions(
         limit_text(made, "invoice", columns.invoice_id, _cell(part, columns.invoice_id))
     named = "client_id || '@' || timestamp::varchar"
     made.columns["invoice_id"] = f"coalesce(invoice, {named})" if columns.invoice_id else named
+    if columns.row_id is not None:
+        require_text(made, "row_id", columns.row_id, _cell(part, columns.row_id))
     _ingested_on(made, part, columns.ingested_on, formats)
     return made
 
@@ -73,8 +75,7 @@ def notes(part: Part, columns: NoteColumns, formats: Formats) -> Conversion:
     _date(made, part, "timestamp", columns.timestamp, formats)
     _texts(made, part, columns.text)
     header = columns.text if isinstance(columns.text, str) else columns.text[0]
-    blank = "trim(coalesce(text, '')) = ''"
-    made.checks.append(Check(header, _cell(part, header), blank, "text is missing"))
+    made.checks.append(Check(header, _cell(part, header), "text is null", "text is missing"))
     if columns.language is not None:
         made.columns["language"] = trimmed_sql(_cell(part, columns.language))
     _ingested_on(made, part, columns.ingested_on, formats)
@@ -100,9 +101,10 @@ def _texts(made: Conversion, part: Part, headers: str | list[str] | None) -> Non
     if headers is None:
         return
     listed = [headers] if isinstance(headers, str) else headers
-    cells = [_cell(part, header) for header in listed]
-    made.columns["text"] = f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
-    limit_text(made, "text", listed[0], cells[0])
+    cells = [f"nullif(trim({_cell(part, header)}), '')" for header in listed]
+    joined = f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
+    made.columns["text"] = joined if len(cells) > 1 else cells[0]
+    limit_text(made, "text", listed[0], _cell(part, listed[0]))
 
 
 def _ingested_on(made: Conversion, part: Part, header: str | None, formats: Formats) -> None:

@@ -16,9 +16,11 @@ from evergreen.source_settings import (
 )
 from evergreen.sources import mapping, online_retail, quarantine, taken_in
 from evergreen.sources.account import Ingested
+from evergreen.sources.corrections import ACCEPTED, CORRECTING
+from evergreen.sources.databases import read_database
 from evergreen.sources.dates import find_format
 from evergreen.sources.own_files import open_files
-from evergreen.sources.recognition import ACCEPTED, WAITING, recognise
+from evergreen.sources.recognition import WAITING, recognise
 from evergreen.sources.staging import bound_memory, content_of, create_incoming, stage
 from evergreen.store import files, tables
 from evergreen.store.days import write_days
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from evergreen.params import Settings
     from evergreen.sources.conversion import Conversion
     from evergreen.sources.mapping import Formats
-    from evergreen.sources.own_files import Opened
     from evergreen.sources.parts import Part
     from evergreen.sources.recognition import Span
     from evergreen.sources.taken_in import TakenIn
@@ -118,7 +119,11 @@ def take_in(
 
 def _tables(settings: Settings) -> Iterator[Table]:
     named: dict[str, tuple[RawSource | None, Path, pa.Schema]] = {
-        "transactions": (settings.source.transactions, paths.TRANSACTIONS, tables.TRANSACTIONS),
+        "transactions": (
+            settings.source.transactions,
+            paths.TRANSACTIONS,
+            _transactions_schema(settings.source.transactions),
+        ),
         "notes": (settings.source.notes, paths.NOTES, tables.NOTES),
     }
     for name, (source, folder, schema) in named.items():
@@ -127,6 +132,11 @@ def _tables(settings: Settings) -> Iterator[Table]:
             yield Table(
                 name, folder, schema, name == "transactions", source, taken_in.read(name, digest)
             )
+
+
+def _transactions_schema(source: TransactionsSource | None) -> pa.Schema:
+    by_id = source is not None and source.columns is not None and source.columns.row_id is not None
+    return tables.TRANSACTIONS_BY_ID if by_id else tables.TRANSACTIONS
 
 
 def _prepare(table: Table, settings: Settings, through: date, reach: date | None) -> Prepared:
@@ -143,16 +153,39 @@ def _prepare(table: Table, settings: Settings, through: date, reach: date | None
     span = recognise(con, table.folder, table.schema, through=through, complete=table.complete)
     account = Ingested(quarantine.count_fates(con, through), span.start, span.end)
     quarantine.write_account(account, table.name, through)
-    waiting = {opened.owners[number] for number in _waiting(con, through)}
-    settled = {name: digest for name, digest in opened.digests.items() if name not in waiting}
-    state = replace(table.state, files=settled, date_formats=formats)
+    state = replace(opened.settle(_waiting(con, through)), date_formats=formats)
     return Prepared(replace(table, state=state), con, account, span, opened.said)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """What is to be read, and the state of the source once it is, given the lines that wait."""
+
+    parts: list[Part]
+    said: list[str]
+    settle: Callable[[dict[int, int]], TakenIn]
+
+
 def _open(con: duckdb.DuckDBPyConnection, table: Table) -> Opened:
+    state, work = table.state, paths.WORK / table.name
+    if table.source.url_env is not None:
+        answer = read_database(con, table.source, state.watermark, work / "answer.parquet")
+
+        def settle_database(waiting: dict[int, int]) -> TakenIn:
+            reached = answer.watermark(con, waiting.get(0))
+            return replace(state, watermark=reached or state.watermark)
+
+        return Opened([answer.part], [], settle_database)
     columns = table.source.columns
     wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
-    return open_files(con, table.source, wanted, table.state.files, paths.WORK / table.name)
+    found = open_files(con, table.source, wanted, state.files, work)
+
+    def settle_files(waiting: dict[int, int]) -> TakenIn:
+        kept = {found.owners[part] for part in waiting}
+        done = {name: digest for name, digest in found.digests.items() if name not in kept}
+        return replace(state, files=done)
+
+    return Opened(found.parts, found.said, settle_files)
 
 
 def _stage_all(
@@ -222,16 +255,17 @@ def _check_reach(con: duckdb.DuckDBPyConnection, table: Table, reach: date | Non
         )
 
 
-def _waiting(con: duckdb.DuckDBPyConnection, through: date) -> set[int]:
-    """The parts that hold rows for another time."""
+def _waiting(con: duckdb.DuckDBPyConnection, through: date) -> dict[int, int]:
+    """The parts that hold rows for another time, and the first line of them."""
     found = con.sql(
         f"""
-        select distinct part % {online_retail.SECOND_SHEET}
+        select part % {online_retail.SECOND_SHEET} as number, min(line)
         from incoming left join verdicts using (part, line)
         where fate = 0 and (verdict = '{WAITING}' or day > date '{through}')
+        group by number
         """
     ).fetchall()
-    return {int(number) for (number,) in found}
+    return {int(number): int(line) for number, line in found}
 
 
 def _write(one: Prepared, progress: Callable[[int, int], None]) -> None:
@@ -243,8 +277,10 @@ def _write(one: Prepared, progress: Callable[[int, int], None]) -> None:
                    if(day >= date '{span.start}', day, date '{span.end}') as ingested_on
             from incoming left join verdicts using (part, line)
             where fate = 0 and day <= date '{span.through}'
-                and coalesce(verdict, '{ACCEPTED}') = '{ACCEPTED}'
+                and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTING}')
         """
+        if "row_id" in schema.names:
+            rows += f" union all select {content}, date '{span.end}' from taken_back"
         days = list(tables.days(span.start, span.end))
         folder = one.table.folder
         write_days(one.con, rows, schema=schema, folder=folder, days=days, progress=progress)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import DataError
 from evergreen.sources.account import LEFT_OUT
-from evergreen.sources.recognition import ACCEPTED, LATER
+from evergreen.sources.corrections import ACCEPTED
+from evergreen.sources.recognition import LATER
 from evergreen.sources.staging import MALFORMED
 from evergreen.store import files
 

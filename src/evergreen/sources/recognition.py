@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from evergreen.sources.corrections import (
+    ACCEPTED,
+    CORRECTING,
+    ELSEWHERE,
+    KNOWN,
+    LATE,
+    compare_by_id,
+)
 from evergreen.sources.staging import content_of
 from evergreen.store import tables
 
@@ -20,9 +28,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-ACCEPTED, KNOWN, LATER = "accepted", "known already", "later than asked for"
-ELSEWHERE, WAITING = "in another file too", "late and waiting for a new day"
-LATE = "late"
+LATER, WAITING = "later than asked for", "late and waiting for a new day"
 
 
 @dataclass(frozen=True)
@@ -65,9 +71,12 @@ def recognise(
     """
     stored = tables.partitions(folder)
     newest = max(stored, default=None)
-    _find_doubtful(con, newest or date.min, through)
-    _view_stored(con, folder, schema)
-    con.execute(_verdicts_sql(schema, newest or date.min))
+    if "row_id" in schema.names:
+        compare_by_id(con, folder, schema, newest=newest, through=through)
+    else:
+        _find_doubtful(con, newest or date.min, through)
+        _view_stored(con, folder, schema)
+        con.execute(_verdicts_sql(schema, newest or date.min))
     [(first, last, later)] = con.sql(
         f"""
         select min(day) filter (day <= date '{through}' and {_is_new(newest)}),
@@ -88,8 +97,10 @@ def _is_new(newest: date | None) -> str:
 
 
 def _settle(con: duckdb.DuckDBPyConnection, span: Span) -> Span:
-    verdict = WAITING if span.end is None else ACCEPTED
-    con.execute(f"update verdicts set verdict = '{verdict}' where verdict = '{LATE}'")
+    if span.end is None:
+        late = f"verdict in ('{LATE}', '{CORRECTING}')"
+        con.execute(f"update verdicts set verdict = '{WAITING}' where {late}")
+    con.execute(f"update verdicts set verdict = '{ACCEPTED}' where verdict = '{LATE}'")
     return span
 
 

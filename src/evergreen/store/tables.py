@@ -31,6 +31,8 @@ TRANSACTIONS = pa.schema(
         pa.field("ingested_on", pa.date32(), nullable=False),
     ]
 )
+TRANSACTIONS_BY_ID = TRANSACTIONS.append(pa.field("row_id", pa.string()))
+"""With the row's id in the source, where it has one: a changed row corrects the known one."""
 NOTES = pa.schema(
     [
         pa.field("client_id", pa.string(), nullable=False),
@@ -183,7 +185,7 @@ def _view(
         return
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
     con.execute(
-        f"create view {name} as select * from read_parquet([{names}]) "
+        f"create view {name} as select {', '.join(schema.names)} from read_parquet([{names}]) "
         f"where ingested_on <= date '{known_by}'"
     )
 

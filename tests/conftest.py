@@ -20,6 +20,11 @@ from evergreen.store import tables
 EVENNESS = 6.0
 WORDS = {True: ("silk scarf", "leather bag", "gift wrap"), False: ("belt", "key ring")}
 
+OUTCOMES = pa.schema(
+    [("target", pa.string()), ("client_id", pa.string()), ("observed_on", pa.date32()),
+     ("value", pa.float64()), ("ingested_on", pa.date32())]
+)  # fmt: skip
+
 
 def transactions_table(rows):
     """A canonical table from (client_id, day, amount_minor) and optional further columns.
@@ -43,10 +48,11 @@ def transactions_table(rows):
 def database():
     """Open a database of some rows (see `transactions_table`), as `open_history` does of files."""
 
-    def opened(rows, notes=()):
+    def opened(rows, notes=(), outcomes=()):
         con = tables.connect(threads=2)
         con.register("transactions", transactions_table(rows))
         con.register("notes", pa.Table.from_pylist(list(notes), schema=tables.NOTES))
+        con.register("outcomes", pa.Table.from_pylist(list(outcomes), schema=OUTCOMES))
         create_ledger(con)
         create_texts(con, max_chars=5000)
         return con

@@ -24,7 +24,7 @@ from evergreen import paths
 from evergreen.core.estimators.settings import EstimatorName, EstimatorSettings, Kind
 from evergreen.core.simulation.settings import Simulation
 from evergreen.errors import SettingsError
-from evergreen.source_settings import NotesSource, TransactionsSource
+from evergreen.source_settings import ByTargetSource, NotesSource, TransactionsSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,13 +150,15 @@ class Source(Section):
     simulation: Simulation = Simulation()
     transactions: TransactionsSource | None = None
     notes: NotesSource | None = None
+    outcomes: ByTargetSource | None = None
+    predictions: ByTargetSource | None = None
 
     @model_validator(mode="after")
     def _demo_or_own_tables(self) -> Source:
         if (self.demo is None) == (self.transactions is None):
             raise ValueError("either demo or transactions is to be given, and not both")
-        if self.demo is not None and self.notes is not None:
-            raise ValueError("a demo brings its own notes, so notes can't be given with it")
+        if self.demo is not None and (self.notes or self.outcomes or self.predictions):
+            raise ValueError("a demo brings all it has, so no other table can be given with it")
         return self
 
     @model_serializer(mode="wrap")
@@ -254,6 +256,16 @@ class Settings(Section):
                 raise ValueError(
                     f"hold names {name!r}, allowed: the targets {', '.join(self.targets)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _outcomes_are_of_targets(self) -> Settings:
+        for table in (self.source.outcomes, self.source.predictions):
+            for name in table.columns.targets if table else ():
+                if name not in self.targets:
+                    raise ValueError(
+                        f"source names the target {name!r}, allowed: {', '.join(self.targets)}"
+                    )
         return self
 
     @model_validator(mode="after")

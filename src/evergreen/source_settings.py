@@ -62,6 +62,18 @@ class NoteColumns(Mapped):
     ingested_on: Header | None = None
 
 
+class TargetColumns(Mapped):
+    """Which column holds what was predicted, or what came out, for each target.
+
+    Without `observed_on`, the date stands in the name of the file.
+    """
+
+    client_id: Header
+    observed_on: Header | None = None
+    ingested_on: Header | None = None
+    targets: Annotated[dict[str, Header], Field(min_length=1)]
+
+
 def _known_encoding(name: str | None) -> str | None:
     if name not in (None, "auto"):
         try:
@@ -117,3 +129,15 @@ class NotesSource(TableSource):
     """Where advisors' notes come from."""
 
     columns: NoteColumns
+
+
+class ByTargetSource(TableSource):
+    """Where outcomes, or predictions that were made elsewhere, come from."""
+
+    columns: TargetColumns
+
+    @model_validator(mode="after")
+    def _a_database_has_no_file_name(self) -> Self:
+        if self.url_env is not None and self.columns.observed_on is None:
+            raise ValueError("columns.observed_on is needed where no file name holds the date")
+        return self

@@ -94,3 +94,36 @@ def test_a_late_row_that_changes_nothing_makes_no_version(database):
     )
     found = [row for row in labels_of(con, "purchase", every=1) if row[0] == date(2024, 1, 18)]
     assert found == [(date(2024, 1, 18), 1.0, date(2024, 1, 25), None)]
+
+
+def outcome(day, value, ingested_on):
+    return {"target": "t", "client_id": "a", "observed_on": day, "value": value,
+            "ingested_on": ingested_on}  # fmt: skip
+
+
+def test_an_outcome_from_elsewhere_wins_over_what_the_ledger_says(database):
+    day = date(2024, 1, 10)
+    con = database([("a", FIRST)], outcomes=[outcome(day, 1.0, day)])
+    found = {row[0]: row[1:] for row in labels_of(con, "purchase", every=1)}
+    assert found[day] == (1.0, day + timedelta(days=7), None)
+    assert found[day + timedelta(days=1)][0] == 0.0
+
+
+def test_a_late_and_a_corrected_outcome_are_versions_from_their_days_on(database):
+    day, late, corrected = date(2024, 1, 10), date(2024, 1, 25), date(2024, 2, 5)
+    outcomes = [outcome(day, 1.0, late), outcome(day, 0.0, corrected)]
+    con = database([("a", FIRST)], outcomes=outcomes)
+    versions = [row[1:] for row in labels_of(con, "purchase", every=1) if row[0] == day]
+    assert versions == [
+        (0.0, date(2024, 1, 17), late),
+        (1.0, late, corrected),
+        (0.0, corrected, None),
+    ]
+
+
+def test_rows_that_come_after_an_outcome_do_not_change_it(database):
+    day = date(2024, 1, 10)
+    late_sale = {"client_id": "a", "timestamp": date(2024, 1, 12), "ingested_on": date(2024, 2, 1)}
+    con = database([("a", FIRST), late_sale], outcomes=[outcome(day, 0.0, day)])
+    versions = [row[1:] for row in labels_of(con, "purchase", every=1) if row[0] == day]
+    assert versions == [(0.0, date(2024, 1, 17), None)]

@@ -1,8 +1,9 @@
 from datetime import date, timedelta
 
+import pyarrow as pa
 import pytest
 
-from evergreen.core.snapshots import create_snapshots
+from evergreen.core.snapshots import add_snapshots, create_snapshots
 
 FIRST = date(2024, 1, 1)
 
@@ -77,3 +78,17 @@ def test_another_salt_holds_out_other_clients(many):
         for frame in (observed(many, salt="s"), observed(many, salt="t"))
     ]
     assert held[0] != held[1]
+
+
+def test_days_for_which_something_is_logged_are_observed_too(database):
+    con = database([("a", FIRST)])
+    logged = [("a", date(2024, 1, 10)), ("a", FIRST), ("stranger", date(2024, 1, 10))]
+    rows = [{"client_id": client, "observed_on": day} for client, day in logged]
+    schema = pa.schema([("client_id", pa.string()), ("observed_on", pa.date32())])
+    con.register("logged", pa.Table.from_pylist(rows, schema=schema))
+    create_snapshots(
+        con, as_of=FIRST, every_days=7, burn_in_days=0, holdout_share=0.9, holdout_salt="s"
+    )
+    add_snapshots(con, as_of=date(2024, 2, 1), holdout_share=0.9, holdout_salt="s")
+    found = con.sql("select client_id, observed_on from snapshots").fetchall()
+    assert found == [("a", date(2024, 1, 10))]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from evergreen.params import parse_settings
-from evergreen.source_settings import NoteColumns, TableSource, TransactionColumns
+from evergreen.source_settings import NoteColumns, TableSource, TargetColumns, TransactionColumns
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = (ROOT / "docs/sources.md").read_text()
@@ -22,6 +22,6 @@ def test_an_example_is_valid(example):
     assert parse_settings(values | example).source.transactions is not None
 
 
-@pytest.mark.parametrize("section", [TableSource, TransactionColumns, NoteColumns])
+@pytest.mark.parametrize("section", [TableSource, TransactionColumns, NoteColumns, TargetColumns])
 def test_every_setting_is_shown(section):
     assert [name for name in section.model_fields if name not in CHAPTER] == []

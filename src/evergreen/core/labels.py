@@ -27,7 +27,10 @@ def create_labels(
     complete_until: date,
     minor_units: int,
 ) -> None:
-    """Make the table ``labels`` of all targets, from the tables ``snapshots`` and ``ledger``.
+    """Make the table ``labels`` of all targets, from ``snapshots``, ``ledger`` and ``outcomes``.
+
+    The view ``outcomes`` (target, client_id, observed_on, value, ingested_on) holds what is known
+    from elsewhere; it may be empty.
 
     Parameters
     ----------
@@ -68,6 +71,9 @@ def _insert_labels(
     late and changes the value makes a further version, from its own day on; one that changes
     nothing makes none. A window that reaches beyond `complete_until` has no label.
 
+    An outcome from elsewhere wins over what the ledger says, from the day on which it is known, and
+    is replaced by one that comes later.
+
     Columns: target, client_id, observed_on, holdout, label (float64; money in major units),
     known_on, superseded_on (date; null for the version that holds now).
     """
@@ -91,11 +97,24 @@ def _insert_labels(
                    sum(sum(spend)) over so_far as spend
             from changes group by client_id, observed_on, known_on
             window so_far as (partition by client_id, observed_on order by known_on)
+        ), explicit as (
+            select client_id, observed_on, greatest(m.matured_on, o.ingested_on) as known_on,
+                   arg_max(o.value, o.ingested_on) as label
+            from outcomes o join matured m using (client_id, observed_on)
+            where o.target = $target
+            group by all
+        ), holding as (
+            select client_id, observed_on, known_on, {rule} as label from sums s
+            where not exists (
+                select 1 from explicit e
+                where e.client_id = s.client_id and e.observed_on = s.observed_on
+                    and e.known_on <= s.known_on)
+            union all select client_id, observed_on, known_on, label from explicit
         ), versions as (
-            select client_id, observed_on, known_on, {rule} as label,
-                   lag({rule}) over (
+            select client_id, observed_on, known_on, label,
+                   lag(label) over (
                        partition by client_id, observed_on order by known_on) as previous
-            from sums
+            from holding
         )
         select $target, v.client_id, v.observed_on, s.holdout, v.label, v.known_on,
                lead(v.known_on) over (

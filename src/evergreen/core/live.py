@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from evergreen.core.losses import Kind
 
+EVEN = 0.5
+
 
 def live_metrics(
     kind: Kind, predictions: pd.DataFrame, labels: pd.DataFrame, column: str
@@ -32,7 +34,8 @@ def live_metrics(
     -------
     dict
         For each release: rows, clients, the mean loss that the gate decides by (an amount is not
-        capped, and its floor is 1 % of the mean amount of these rows), mean prediction and label.
+        capped, and its floor is 1 % of the mean amount of these rows), mean prediction and label,
+        and for yes or no the share of rows that were told right (above 0.5 or not).
     """
     if column not in predictions:
         return {}
@@ -45,6 +48,13 @@ def live_metrics(
             LOSS_NAME[kind]: float(row_losses(kind, rows["label"], rows[column]).mean()),
             "mean_prediction": float(rows[column].mean()),
             "mean_label": float(rows["label"].mean()),
+            **_accuracy(kind, rows["label"], rows[column]),
         }
         for release, rows in matched.groupby("release", sort=True)
     }
+
+
+def _accuracy(kind: Kind, labels: pd.Series, predicted: pd.Series) -> dict[str, float]:
+    if kind != "binary":
+        return {}
+    return {"accuracy": float(((predicted > EVEN) == (labels > EVEN)).mean())}

@@ -60,6 +60,31 @@ def create_snapshots(
     )
 
 
+def add_snapshots(
+    con: duckdb.DuckDBPyConnection, *, as_of: date, holdout_share: float, holdout_salt: str
+) -> None:
+    """Add to ``snapshots`` the days for which the table ``logged`` says something of a client.
+
+    So what was predicted elsewhere, or is known to have come out, meets features of its own day.
+    A day before anything was known of the client is left out, as are clients who are not known.
+    """
+    con.execute(
+        f"""
+        insert into snapshots
+        select distinct l.client_id, l.observed_on,
+               {_hash("'holdout:' || $salt || ':'")} < $share * 4294967296
+        from (select client_id, observed_on from logged) l join (
+            select client_id as known, min(greatest(day + 1, known_on)) as since
+            from ledger group by client_id
+        ) on l.client_id = known
+        where l.observed_on >= since and l.observed_on <= date '{as_of}'
+            and (l.client_id, l.observed_on) not in (select (client_id, observed_on) from snapshots)
+        order by l.observed_on, l.client_id
+        """,
+        {"share": holdout_share, "salt": holdout_salt},
+    )
+
+
 def _hash(prefix: str) -> str:
     """SQL for a whole number from 0 to 2^32 - 1 that depends on the client's id alone."""
     return f"('0x' || left(sha256({prefix} || client_id), 8))::ubigint::bigint"

@@ -35,7 +35,8 @@ def compare_by_id(
     """Make the tables ``verdicts`` (part, line, verdict) and ``taken_back`` (what is corrected).
 
     The last of several rows with the same id holds. It is known if the raw table's last row with
-    this id is equal, and corrects that one if it is not.
+    this id is equal, and corrects that one if it is not. Where there are no amounts, nothing is
+    taken back: whoever reads takes the row that became known last.
     """
     content = content_of(schema)
     _view_versions(con, folder, schema)
@@ -61,6 +62,8 @@ def compare_by_id(
         ) using (row_id)
         """
     )
+    if "amount_minor" not in schema.names:
+        return
     taken = ", ".join(f"{TAKEN_BACK.get(name, name)} as {name}" for name in content[:-1])
     con.execute(
         f"""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import TYPE_CHECKING
 
+from evergreen.errors import DataError
 from evergreen.sources.conversion import (
     MAX_AMOUNT_MINOR,
     Check,
@@ -16,19 +19,29 @@ from evergreen.sources.conversion import (
 )
 
 if TYPE_CHECKING:
-    from evergreen.source_settings import NoteColumns, TransactionColumns
+    from collections.abc import Collection
+
+    from evergreen.source_settings import NoteColumns, TargetColumns, TransactionColumns
     from evergreen.sources.dates import DateFormat
     from evergreen.sources.parts import Part
 
+YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 Formats = dict[str, "DateFormat"]
 
 
-def mapped_headers(columns: TransactionColumns | NoteColumns) -> list[str]:
+def mapped_headers(columns: TransactionColumns | NoteColumns | TargetColumns) -> list[str]:
     """Every column of the source that is mapped."""
-    found = []
+    found: list[str] = []
     for value in columns.model_dump().values():
-        found += value if isinstance(value, list) else [value]
+        one = [value] if isinstance(value, str) else value
+        found += one.values() if isinstance(one, dict) else one
     return found
+
+
+def date_roles(columns: TransactionColumns | NoteColumns | TargetColumns) -> dict[str, str]:
+    """The columns of the source that hold dates, by role."""
+    roles = columns.model_dump(include={"timestamp", "observed_on", "ingested_on"})
+    return {"observed_at" if role == "observed_on" else role: h for role, h in roles.items()}
 
 
 def transactions(
@@ -80,6 +93,85 @@ def notes(part: Part, columns: NoteColumns, formats: Formats) -> Conversion:
         made.columns["language"] = trimmed_sql(_cell(part, columns.language))
     _ingested_on(made, part, columns.ingested_on, formats)
     return made
+
+
+def by_target(
+    part: Part,
+    columns: TargetColumns,
+    formats: Formats,
+    *,
+    decimal: str,
+    binary: Collection[str],
+    exact: bool,
+) -> Conversion:
+    """A client's value for each target, of a part of outcomes or predictions.
+
+    Parameters
+    ----------
+    binary
+        The targets that are yes or no, written as 1 or 0, true or false, yes or no.
+    exact
+        Whether yes or no is meant, as in outcomes, or a probability between.
+    """
+    made = Conversion()
+    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
+    if columns.observed_on is None:
+        made.columns["observed_on"] = f"date '{_day_in_name(part)}'"
+    else:
+        _date(made, part, "observed_at", columns.observed_on, formats)
+        made.columns["observed_on"] = "observed_at::date"
+    for target, header in columns.targets.items():
+        cell = _cell(part, header)
+        made.columns[target] = _value(part, header, decimal, words=target in binary)
+        made.checks.append(_not_of_target(header, cell, target, binary, exact=exact))
+    made.columns["row_id"] = "client_id || '@' || observed_on::varchar"
+    made.columns["day"] = "observed_on"
+    if columns.ingested_on is not None:
+        _date(made, part, "ingested_on", columns.ingested_on, formats)
+        made.columns["day"] = "ingested_on::date"
+    return made
+
+
+def _value(part: Part, header: str, decimal: str, *, words: bool) -> str:
+    cell = f"lower(trim({_cell(part, header)}))"
+    written = (
+        cell if part.column(header) in part.decimal_point else f"replace({cell}, '{decimal}', '.')"
+    )
+    number = f"try_cast({written} as double)"
+    if not words:
+        return number
+    return f"case when {cell} in {YES} then 1 when {cell} in {NO} then 0 else {number} end"
+
+
+def _not_of_target(
+    header: str, cell: str, target: str, binary: Collection[str], *, exact: bool
+) -> Check:
+    allowed, words = f"{target} >= 0 and isfinite({target})", "a number that is not negative"
+    if target in binary and exact:
+        allowed, words = f"{target} in (0, 1)", "yes or no, as 1 or 0"
+    elif target in binary:
+        allowed, words = f"{target} between 0 and 1", "a probability"
+    fails = f"not coalesce({allowed}, false) and coalesce(trim({cell}), '') <> ''"
+    return Check(header, cell, fails, f"{target} is not {words}")
+
+
+def _day_in_name(part: Part) -> date:
+    """The date in the name of a file, such as outcomes_2024-03-31.csv.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    for found in re.finditer(r"(\d{4})-?(\d{2})-?(\d{2})", part.name):
+        try:
+            return date(*map(int, found.groups()))
+        except ValueError:
+            continue
+    raise DataError(
+        f"{part.name} was expected to have its date in its name; nothing was changed",
+        "name it such as outcomes_2024-03-31.csv, or map `observed_on` in params.yaml",
+    )
 
 
 def _cell(part: Part, header: str) -> str:

@@ -49,6 +49,8 @@ def open_files(
     wanted: Collection[str],
     known: dict[str, str],
     work: Path,
+    *,
+    required: bool,
 ) -> Opened:
     """Open the files of a source, apart from those that are known by their digest.
 
@@ -58,13 +60,17 @@ def open_files(
         The columns that are mapped.
     work
         A folder for what has to be unpacked or written anew.
+    required
+        Whether it is an error if there are no files.
 
     Raises
     ------
     DataError
-        If there are none, or one can't be read.
+        If there are none and there have to be, or one can't be read.
     """
     found = sorted({path for pattern in source.patterns for path in _matches(pattern)})
+    if not found and not required:
+        return Opened([], [], {}, ["no files yet"])
     if not found:
         raise DataError(
             f"no file matches {' or '.join(source.patterns)}, seen from {Path.cwd()}",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import DataError
 from evergreen.source_settings import (
+    ByTargetSource,
     NoteColumns,
     NotesSource,
+    TargetColumns,
     TransactionColumns,
     TransactionsSource,
 )
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
     from evergreen.sources.recognition import Span
     from evergreen.sources.taken_in import TakenIn
 
-RawSource = TransactionsSource | NotesSource
-AnyColumns = TransactionColumns | NoteColumns
+RawSource = TransactionsSource | NotesSource | ByTargetSource
+AnyColumns = TransactionColumns | NoteColumns | TargetColumns
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,7 @@ def take_in(
     """
     shutil.rmtree(paths.WORK, ignore_errors=True)
     try:
-        prepared = [
-            _prepare(table, settings, through, reach if table.complete else None)
-            for table in _tables(settings)
-        ]
+        prepared = [_prepare(table, settings, through, reach) for table in _tables(settings)]
         for one in prepared:
             _write(one, progress)
             yield from (f"{one.table.name}: {line}" for line in [*one.said, *one.account.lines()])
@@ -118,6 +117,7 @@ def take_in(
 
 
 def _tables(settings: Settings) -> Iterator[Table]:
+    by_target = tables.by_target_schema(settings.targets)
     named: dict[str, tuple[RawSource | None, Path, pa.Schema]] = {
         "transactions": (
             settings.source.transactions,
@@ -125,6 +125,8 @@ def _tables(settings: Settings) -> Iterator[Table]:
             _transactions_schema(settings.source.transactions),
         ),
         "notes": (settings.source.notes, paths.NOTES, tables.NOTES),
+        "outcomes": (settings.source.outcomes, paths.OUTCOMES, by_target),
+        "predictions": (settings.source.predictions, paths.PREDICTED_ELSEWHERE, by_target),
     }
     for name, (source, folder, schema) in named.items():
         if source is not None:
@@ -145,11 +147,12 @@ def _prepare(table: Table, settings: Settings, through: date, reach: date | None
     opened = _open(con, table)
     create_incoming(con, table.schema)
     con.execute("create temp table verdicts (part int, line bigint, verdict varchar)")
-    formats = _stage_all(con, table, opened.parts, settings.data.minor_units)
+    formats = _stage_all(con, table, opened.parts, settings)
     quarantine.write_quarantine(con, table.name, through)
     account = Ingested(quarantine.count_fates(con, through), None, None)
     quarantine.check_share(con, account, table.name, through, settings.data.max_bad_share)
-    _check_reach(con, table, reach)
+    if table.complete:
+        _check_reach(con, table, reach)
     span = recognise(con, table.folder, table.schema, through=through, complete=table.complete)
     account = Ingested(quarantine.count_fates(con, through), span.start, span.end)
     quarantine.write_account(account, table.name, through)
@@ -178,7 +181,7 @@ def _open(con: duckdb.DuckDBPyConnection, table: Table) -> Opened:
         return Opened([answer.part], [], settle_database)
     columns = table.source.columns
     wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
-    found = open_files(con, table.source, wanted, state.files, work)
+    found = open_files(con, table.source, wanted, state.files, work, required=table.complete)
 
     def settle_files(waiting: dict[int, int]) -> TakenIn:
         kept = {found.owners[part] for part in waiting}
@@ -189,14 +192,14 @@ def _open(con: duckdb.DuckDBPyConnection, table: Table) -> Opened:
 
 
 def _stage_all(
-    con: duckdb.DuckDBPyConnection, table: Table, parts: list[Part], minor_units: int
+    con: duckdb.DuckDBPyConnection, table: Table, parts: list[Part], settings: Settings
 ) -> dict[str, str]:
     """Put the rows of all parts into ``incoming``; return how they write their dates."""
     columns = [table.source.columns or online_retail.columns_of(part) for part in parts]
     formats = _formats(table, parts, columns)
     quarantine.create_checks(con)
     for number, (part, named) in enumerate(zip(parts, columns, strict=True)):
-        made = _conversion(table.source, part, named, formats, minor_units)
+        made = _conversion(table, part, named, formats, settings)
         stage(con, number, part, made, table.schema)
         quarantine.name_checks(con, number, part.name, made.checks)
         if table.source.columns is None:
@@ -210,32 +213,34 @@ def _stage_all(
 
 
 def _formats(table: Table, parts: list[Part], columns: list[AnyColumns]) -> Formats:
-    roles = ["timestamp"]
-    if columns and columns[0].ingested_on is not None:
-        roles.append("ingested_on")
-    if not parts:
-        return {}
+    roles = mapping.date_roles(columns[0]) if columns else {}
+    named = [mapping.date_roles(one) for one in columns]
     return {
         role: find_format(
-            [
-                part.values(part.column(getattr(c, role)))
-                for part, c in zip(parts, columns, strict=True)
-            ],
+            [part.values(part.column(n[role])) for part, n in zip(parts, named, strict=True)],
             table.source.date_format,
             table.state.date_formats.get(role),
-            name=f"{table.name}: column {getattr(columns[0], role)!r}",
+            name=f"{table.name}: column {header!r}",
         )
-        for role in roles
+        for role, header in roles.items()
     }
 
 
 def _conversion(
-    source: RawSource, part: Part, columns: AnyColumns, formats: Formats, minor_units: int
+    table: Table, part: Part, columns: AnyColumns, formats: Formats, settings: Settings
 ) -> Conversion:
+    decimal = table.source.decimal
     if isinstance(columns, NoteColumns):
         return mapping.notes(part, columns, formats)
-    convert = mapping.transactions if source.columns else online_retail.convert
-    return convert(part, columns, formats, decimal=source.decimal, minor_units=minor_units)
+    if isinstance(columns, TargetColumns):
+        binary = {name for name, target in settings.targets.items() if target.kind == "binary"}
+        exact = table.name == "outcomes"
+        return mapping.by_target(
+            part, columns, formats, decimal=decimal, binary=binary, exact=exact
+        )
+    convert = mapping.transactions if table.source.columns else online_retail.convert
+    units = settings.data.minor_units
+    return convert(part, columns, formats, decimal=decimal, minor_units=units)
 
 
 def _check_reach(con: duckdb.DuckDBPyConnection, table: Table, reach: date | None) -> None:
@@ -279,7 +284,7 @@ def _write(one: Prepared, progress: Callable[[int, int], None]) -> None:
             where fate = 0 and day <= date '{span.through}'
                 and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTING}')
         """
-        if "row_id" in schema.names:
+        if {"row_id", "amount_minor"} <= set(schema.names):
             rows += f" union all select {content}, date '{span.end}' from taken_back"
         days = list(tables.days(span.start, span.end))
         folder = one.table.folder

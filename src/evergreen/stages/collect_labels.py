@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evergreen import paths
+from evergreen.core.elsewhere import create_unmatched
 from evergreen.core.labels import create_labels
 from evergreen.core.live import live_metrics
 from evergreen.core.rounding import rounded
-from evergreen.core.snapshots import create_snapshots
+from evergreen.core.snapshots import add_snapshots, create_snapshots
 from evergreen.stages.runner import main
 from evergreen.store import files, predictions, tables
 from evergreen.store.history import open_history
@@ -28,7 +29,7 @@ def run(settings: Settings) -> Iterator[str]:
     for table, order in (("snapshots", "observed_on, client_id"), ("labels", _LABEL_ORDER)):
         sorted_rows = con.sql(f"select * from {table} order by {order}")
         tables.write(sorted_rows.to_arrow_table(), paths.LABELS / f"{table}.parquet")
-    report = _report(con, settings)
+    report = _report(con, settings) | _elsewhere(con, settings, complete_until)
     report["complete_until"] = complete_until.isoformat()
     files.write_json(rounded(report), paths.LABELS_REPORT)
     yield from _lines(report)
@@ -41,11 +42,20 @@ def open_labels(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, date]:
         max_lag_days=settings.data.max_lag_days,
         threads=settings.compute.threads,
     )
+    for name, folder in (("outcomes", paths.OUTCOMES), ("predicted", paths.PREDICTED_ELSEWHERE)):
+        tables.view_by_target(con, name, folder, targets=settings.targets, known_by=settings.as_of)
+    con.execute("create view logged as from outcomes union all from predicted")
     create_snapshots(
         con,
         as_of=settings.as_of,
         every_days=settings.snapshots.every_days,
         burn_in_days=settings.snapshots.burn_in_days,
+        holdout_share=settings.holdout.share,
+        holdout_salt=settings.holdout.salt,
+    )
+    add_snapshots(
+        con,
+        as_of=settings.as_of,
         holdout_share=settings.holdout.share,
         holdout_salt=settings.holdout.salt,
     )
@@ -69,6 +79,10 @@ def _report(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, Any
     # Means of labels are formed by pandas in a fixed order: a parallel sum of fractions is not.
     labels = con.sql(f"select * from labels order by {_LABEL_ORDER}").df()
     made = predictions.read_all(paths.PREDICTIONS)
+    elsewhere = con.sql(
+        "select target, client_id, observed_on, 'elsewhere' as release, "
+        "arg_max(value, ingested_on) as value from predicted group by all order by all"
+    ).df()
     found: dict[str, Any] = {}
     for name, target in settings.targets.items():
         versions = labels[labels["target"] == name]
@@ -79,12 +93,35 @@ def _report(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, Any
             "labels_revised": len(versions) - len(known),
             "mean": float(known["label"].mean()) if len(known) else None,
             "last_observed_on": str(known["observed_on"].max().date()) if len(known) else None,
-            "live": live_metrics(target.kind, made, known, predictions.column_of(name, target)),
+            "live": live_metrics(target.kind, made, known, predictions.column_of(name, target))
+            | live_metrics(target.kind, elsewhere[elsewhere["target"] == name], known, "value"),
         }
     return {
         "snapshots": {"rows": snapshots, "clients": clients, "holdout_clients": held_out},
         "targets": found,
     }
+
+
+def _elsewhere(
+    con: duckdb.DuckDBPyConnection, settings: Settings, complete_until: date
+) -> dict[str, Any]:
+    """Count, and list in a file, what has not met of predictions and outcomes from elsewhere."""
+    logged = {
+        name: con.sql(f"select count(distinct (client_id, observed_on)) from {view}").fetchall()
+        for name, view in (("predictions", "predicted"), ("outcomes", "outcomes"))
+    }
+    counts = {name: int(rows) for name, [(rows,)] in logged.items()}
+    if not any(counts.values()):
+        return {}
+    horizons = {name: target.horizon_days for name, target in settings.targets.items()}
+    create_unmatched(con, horizons_days=horizons, complete_until=complete_until)
+    found = con.sql("select unmatched, target, client_id, observed_on from unmatched order by all")
+    tables.write(found.to_arrow_table(), paths.LABELS / "unmatched.parquet")
+    unmatched = con.sql(
+        "select unmatched, count(distinct (client_id, observed_on)) from unmatched "
+        "group by all order by all"
+    ).fetchall()
+    return {"elsewhere": counts | {"unmatched": dict(unmatched)}}
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
@@ -93,6 +130,12 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         f"{found['rows']:,} snapshots of {found['clients']:,} clients, "
         f"{found['holdout_clients']:,} of them held out"
     )
+    if elsewhere := report.get("elsewhere"):
+        alone = "".join(f", {count:,} x {why}" for why, count in elsewhere["unmatched"].items())
+        yield (
+            f"from elsewhere: {elsewhere['predictions']:,} predictions, "
+            f"{elsewhere['outcomes']:,} outcomes{alone}"
+        )
     for name, target in report["targets"].items():
         mean = "none yet" if target["mean"] is None else f"mean {target['mean']:.4g}"
         met = sum(release["rows"] for release in target["live"].values())

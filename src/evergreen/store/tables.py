@@ -17,7 +17,7 @@ from evergreen import paths
 from evergreen.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 TRANSACTIONS = pa.schema(
@@ -42,6 +42,23 @@ NOTES = pa.schema(
         pa.field("ingested_on", pa.date32(), nullable=False),
     ]
 )
+
+
+def by_target_schema(targets: Iterable[str]) -> pa.Schema:
+    """Outcomes, or predictions made elsewhere: a value for each target, null where none is known.
+
+    Yes or no is 1 or 0, a probability lies between; money is in major units. The row's id is client
+    and day, so that the row that became known last holds.
+    """
+    return pa.schema(
+        [
+            pa.field("client_id", pa.string(), nullable=False),
+            pa.field("observed_on", pa.date32(), nullable=False),
+            *(pa.field(name, pa.float64()) for name in targets),
+            pa.field("ingested_on", pa.date32(), nullable=False),
+            pa.field("row_id", pa.string()),
+        ]
+    )
 
 
 def connect(threads: int) -> duckdb.DuckDBPyConnection:
@@ -173,6 +190,36 @@ def view_notes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
     """Make the view ``notes`` of all notes known by a date; it is empty where there are none."""
     found = [path for day, path in partitions(paths.NOTES).items() if day <= known_by]
     _view(con, "notes", found, NOTES, known_by)
+
+
+def view_by_target(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    folder: Path,
+    *,
+    targets: Iterable[str],
+    known_by: date,
+) -> None:
+    """Make a view (target, client_id, observed_on, value, ingested_on) of what was known by a date.
+
+    Parameters
+    ----------
+    folder
+        Files of `by_target_schema`; they may lack a target that is newer than they are.
+    """
+    schema = by_target_schema(targets)
+    found = [str(path) for day, path in partitions(folder).items() if day <= known_by]
+    con.register(f"{name}_columns", schema.empty_table())
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in found)
+    rows = f"select * from {name}_columns"
+    if found:
+        rows += f" union all by name select * from read_parquet([{listed}], union_by_name=true)"
+    parts = [
+        f"select '{target}' as target, client_id, observed_on, {target} as value, ingested_on "
+        f"from ({rows}) where {target} is not null and ingested_on <= date '{known_by}'"
+        for target in targets
+    ]
+    con.execute(f"create view {name} as {' union all '.join(parts)}")
 
 
 def _view(

@@ -10,6 +10,8 @@ from evergreen.params import load_settings
 
 COMMANDS = (
     "ingest",
+    "check",
+    "init",
     "simulate",
     "pin",
     "finish",

@@ -167,6 +167,56 @@ def _progress() -> Progress:
     )
 
 
+@app.command()
+def check() -> None:
+    """Examine configuration, source, git, DVC and disk: what is fine, and what to do next."""
+    from evergreen.loop.check import check as examine  # noqa: PLC0415
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+
+    with exclusive():
+        found = []
+        for finding in examine():
+            console.print(str(finding))
+            found.append(finding)
+    if any(finding.next_step for finding in found):
+        raise typer.Exit(code=1)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The repository to make.")],
+    *,
+    files: Annotated[str, typer.Option(prompt="Files (a glob)", help="Your files, as a glob.")],
+    client_id: Annotated[str, typer.Option(prompt="Column of the client", help="A column.")],
+    timestamp: Annotated[str, typer.Option(prompt="Column of the date", help="A column.")],
+    amount: Annotated[str, typer.Option(prompt="Column of the amount", help="A column.")],
+    as_of: Annotated[
+        datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            prompt="Date of the first run (one after the last day of data)",
+            help="The date of the first run.",
+        ),
+    ],
+    text: Annotated[str | None, typer.Option(help="The column of a description.")] = None,
+    invoice_id: Annotated[str | None, typer.Option(help="The column of the invoice.")] = None,
+) -> None:
+    """Make a repository for your own data from this one; asks for what is not given."""
+    from evergreen.loop.init import begin  # noqa: PLC0415
+
+    columns = {
+        "client_id": client_id,
+        "timestamp": timestamp,
+        "amount": amount,
+        "text": text,
+        "invoice_id": invoice_id,
+    }
+    named = {role: column for role, column in columns.items() if column}
+    for line in begin(folder, files=files, columns=named, as_of=as_of.date()):
+        console.print(line)
+
+
 AsOf = Annotated[
     datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The date to look from.")
 ]

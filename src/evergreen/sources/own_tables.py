@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,10 @@ class Prepared:
     span: Span
     said: list[str]
 
+    def lines(self) -> list[str]:
+        """What became of the rows, a line each."""
+        return [f"{self.table.name}: {line}" for line in [*self.said, *self.account.lines()]]
+
 
 def take_in(
     settings: Settings,
@@ -106,12 +111,35 @@ def take_in(
         If a source can't be read, lacks a column, holds too much that is bad, or ends too early.
         Nothing was changed then, apart from the list of bad rows.
     """
-    shutil.rmtree(paths.WORK, ignore_errors=True)
-    try:
-        prepared = [_prepare(table, settings, through, reach) for table in _tables(settings)]
+    with _prepared(settings, through, reach) as prepared:
         for one in prepared:
             _write(one, progress)
-            yield from (f"{one.table.name}: {line}" for line in [*one.said, *one.account.lines()])
+            yield from one.lines()
+
+
+def examine(settings: Settings, *, through: date) -> Iterator[str]:
+    """Say what `take_in` would take in, and append nothing.
+
+    Yields
+    ------
+    str
+        What would become of the rows, a line each.
+
+    Raises
+    ------
+    DataError
+        As `take_in` does.
+    """
+    with _prepared(settings, through, None) as prepared:
+        for one in prepared:
+            yield from one.lines()
+
+
+@contextmanager
+def _prepared(settings: Settings, through: date, reach: date | None) -> Iterator[list[Prepared]]:
+    shutil.rmtree(paths.WORK, ignore_errors=True)
+    try:
+        yield [_prepare(table, settings, through, reach) for table in _tables(settings)]
     finally:
         shutil.rmtree(paths.WORK, ignore_errors=True)
 

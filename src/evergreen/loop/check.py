@@ -1,0 +1,145 @@
+"""Examine a repository: what is fine, what is not, and what to do next."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.errors import EvergreenError
+from evergreen.loop import history
+from evergreen.loop.commands import CommandError, dvc, git
+from evergreen.params import load_settings
+from evergreen.sources import own_tables
+from evergreen.sources.demos import IN_PACKAGES
+from evergreen.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evergreen.params import Settings
+
+SPARE_BYTES = 2 << 30
+"""Free space below which a run may fail: features, models and DVC's cache of a small retailer."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one thing.
+
+    Attributes
+    ----------
+    next_step
+        What to do about it; None where it is fine.
+    """
+
+    topic: str
+    said: str
+    next_step: str | None = None
+
+    def __str__(self) -> str:
+        """One line, and one more with what to do."""
+        mark = "ok" if self.next_step is None else "!!"
+        more = f"\n     Next: {self.next_step}" if self.next_step else ""
+        return f"{mark}   {self.topic}: {self.said}{more}"
+
+
+def check() -> Iterator[Finding]:
+    """Examine configuration, git, DVC, disk, source and raw tables; change nothing.
+
+    The whole source is read as `evergreen ingest` would, which lists bad rows in the quarantine.
+
+    Yields
+    ------
+    Finding
+        In the order in which things are to be put right.
+    """
+    try:
+        settings = load_settings()
+    except EvergreenError as error:
+        yield Finding("configuration", error.message, error.next_step)
+        return
+    yield Finding("configuration", f"{paths.PARAMS} is valid, as_of {settings.as_of}")
+    for topic, examine in (("git", _git), ("DVC", _dvc), ("disk", _disk)):
+        yield from _examined(topic, examine)
+    yield from _examined("source", lambda: _source(settings))
+    yield from _examined("raw tables", lambda: _raw(settings))
+    yield from _examined("run", lambda: _run(settings))
+
+
+def _examined(topic: str, examine: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from examine()
+    except EvergreenError as error:
+        yield Finding(topic, error.message, error.next_step or "mend it, then evergreen check")
+
+
+def _git() -> Iterator[Finding]:
+    branch = git("rev-parse", "--abbrev-ref", "HEAD").strip()
+    changed = git("status", "--porcelain", "--untracked-files=no").splitlines()
+    clean = f"{len(changed)} changed files" if changed else "nothing changed"
+    yield Finding("git", f"branch {branch}, {clean}")
+    for name in ("user.name", "user.email"):
+        try:
+            git("config", name)
+        except CommandError:
+            yield Finding("git", f"{name} is not set", f'git config {name} "..."')
+    remote = git("remote").split()
+    yield Finding("git remote", ", ".join(remote) or "none: --push has nowhere to go")
+
+
+def _dvc() -> Iterator[Finding]:
+    remotes = dvc("remote", "list").splitlines()
+    if remotes:
+        yield Finding("DVC remote", ", ".join(line.split()[0] for line in remotes))
+    else:
+        yield Finding("DVC remote", "none: data and models are on this disk alone")
+
+
+def _disk() -> Iterator[Finding]:
+    free = shutil.disk_usage(Path.cwd()).free
+    enough = None if free >= SPARE_BYTES else "make room, or `dvc gc --workspace`"
+    yield Finding("disk", f"{free / 2**30:,.0f} GiB free", enough)
+
+
+def _source(settings: Settings) -> Iterator[Finding]:
+    if settings.source.demo:
+        if settings.source.demo in IN_PACKAGES:
+            IN_PACKAGES[settings.source.demo](tables.connect(settings.compute.threads))
+        yield Finding("source", f"the demo {settings.source.demo} is installed and whole")
+        return
+    through = settings.as_of - timedelta(days=1)
+    for line in own_tables.examine(settings, through=through):
+        yield Finding("source", line)
+
+
+def _raw(settings: Settings) -> Iterator[Finding]:
+    found = tables.partitions(paths.TRANSACTIONS)
+    if not found:
+        yield Finding("raw tables", "no transactions yet", "evergreen ingest")
+        return
+    con = tables.connect(settings.compute.threads)
+    lag = settings.data.max_lag_days
+    tables.view_transactions(con, known_by=settings.as_of, max_lag_days=lag)
+    [(rows, clients)] = con.sql(
+        "select count(*), count(distinct client_id) from transactions"
+    ).fetchall()
+    days = f"{min(found)} to {max(found)}"
+    yield Finding("raw tables", f"{rows:,} transactions of {clients:,} clients, {days}")
+
+
+def _run(settings: Settings) -> Iterator[Finding]:
+    """Where the repository stands between ingestion and a published release."""
+    if history.is_recorded(settings.as_of):
+        following = settings.as_of + timedelta(days=1)
+        said = f"{settings.as_of} is recorded; `evergreen cycle --as-of {following}` goes on"
+        yield Finding("run", said)
+    elif not paths.CHAMPION.exists():
+        yield Finding("run", "the inputs of the first run are not pinned", "evergreen pin")
+    elif not paths.DECISION_REPORT.exists() or "up to date" not in dvc("status"):
+        yield Finding("run", f"{settings.as_of} has not been run", "dvc repro")
+    else:
+        yield Finding("run", f"{settings.as_of} is run, not recorded", "evergreen finish")

@@ -1,0 +1,88 @@
+"""Begin a repository for one's own data, with the code and the settings of this one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import chdir
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from evergreen import paths
+from evergreen.errors import EvergreenError, SettingsError
+from evergreen.loop import params_file
+from evergreen.loop.check import check
+from evergreen.loop.commands import git
+from evergreen.params import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+OF_OTHER_DATA = ("dvc.lock", "history/", "reports/", "data/raw.dvc", "data/predictions.dvc",
+                 "models/champion.dvc", "models/rollback")  # fmt: skip
+SOURCE = r"(?m)^source:[^\n]*\n(?:[ \t]+[^\n]*\n)+"
+
+
+def begin(folder: Path, *, files: str, columns: dict[str, str], as_of: date) -> Iterator[str]:
+    """Copy what is versioned here and is not of other data, name the source, commit, and check.
+
+    Parameters
+    ----------
+    folder
+        The repository to make; it must not exist.
+    files
+        A glob of files, seen from here.
+    columns
+        The canonical columns of transactions and those of the files.
+    as_of
+        The date of the first run.
+
+    Yields
+    ------
+    str
+        What was done, and what `evergreen check` finds.
+
+    Raises
+    ------
+    EvergreenError
+        If the folder exists, or the mapping is not valid; nothing is left behind then.
+    """
+    if folder.exists():
+        raise EvergreenError(f"{folder} exists already, a new folder was expected", "another name")
+    seen_from_there = files if Path(files).is_absolute() else os.path.relpath(files, folder)
+    tracked = [name for name in git("ls-files").splitlines() if not name.startswith(OF_OTHER_DATA)]
+    try:
+        for name in tracked:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(name, folder / name)
+        with chdir(folder):
+            _write_source({"files": seen_from_there, "columns": columns})
+            params_file.write_run(as_of=as_of, full_as_of=as_of, mode="auto")
+            git("init", "--quiet")
+            git("add", "--all")
+            git("commit", "--quiet", "--message", f"Begin with {seen_from_there}")
+    except EvergreenError:
+        shutil.rmtree(folder)
+        raise
+    yield f"{folder}: {len(tracked)} files, committed"
+    with chdir(folder):
+        yield from map(str, check())
+    yield f"go on with: cd {folder} && make setup && evergreen ingest"
+
+
+def _write_source(transactions: dict[str, object]) -> None:
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    section = yaml.safe_dump(
+        {"source": {"transactions": transactions}}, sort_keys=False, allow_unicode=True
+    )
+    text, count = re.subn(SOURCE, lambda _found: section, text)
+    if count != 1:
+        raise SettingsError(
+            f"{paths.PARAMS} was expected to have one section `source`, found {count}"
+        )
+    paths.PARAMS.write_text(text, encoding="utf-8")
+    load_settings()

@@ -180,6 +180,13 @@ def test_too_much_that_is_bad_stops_before_anything_is_changed(shop):
     assert not paths.RAW.exists()
 
 
+def test_where_the_decimal_sign_is_another_one_the_setting_is_named(shop):
+    shop.max_bad_share = 0.1
+    shop.lay("shop.csv", HEAD.replace(",", ";") + "a;2024-01-05;1,50;x\n")
+    with pytest.raises(DataError, match=r"Next: set `decimal` of the source in params\.yaml; else"):
+        shop.take_in()
+
+
 def test_the_account_is_stored_and_adds_up(shop):
     shop.lay("shop.csv", HEAD + DAY_5 + "a,soon,1,x\n")
     shop.take_in()

@@ -51,10 +51,13 @@ def count_fates(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]
         con.sql(
             f"""
             select case when fate = {MALFORMED} then malformed when fate > 0 then reason
-                        else coalesce(
-                            verdict, if(day > date '{through}', '{LATER}', '{ACCEPTED}')) end,
-                   count(*)
-            from incoming left join checks using (part, fate) left join verdicts using (part, line)
+                        else coalesce(verdict, if(later, '{LATER}', '{ACCEPTED}')) end,
+                   sum(rows)::bigint
+            from (
+                select part, fate, malformed, verdict, day > date '{through}' as later,
+                       count(*) as rows
+                from incoming left join verdicts using (part, line) group by all
+            ) left join checks using (part, fate)
             group by 1 order by 1
             """
         ).fetchall()
@@ -102,11 +105,13 @@ def check_share(
     shown = "".join(
         f"\n  {count:,} x {why}{_example(con, why)}" for why, count in worst[:BLAMED_SHOWN]
     )
+    unread = "is no number" in worst[0][0]
+    hint = "set `decimal` of the source in params.yaml; else " if unread else ""
     raise DataError(
         f"{table}: {bad:,} of {account.read:,} rows are bad, data.max_bad_share allows "
         f"{allowed:.1%}; nothing was changed{shown}",
-        f"look into {path_of(table, through, 'csv')}, and mend the source or what params.yaml "
-        "says of it",
+        f"{hint}look into {path_of(table, through, 'csv')}, and mend the source or what "
+        "params.yaml says of it",
     )
 
 

@@ -49,7 +49,7 @@ def read_records(path: Path, delimiter: str) -> Iterator[Record]:
 
 
 def _checked(lines: _Lines, cells: list[str]) -> Record:
-    if all(map(str.isascii, cells)) or _is_utf8("".join(cells)):
+    if all(map(str.isascii, lines.taken)) or _is_utf8("".join(cells)):
         return Record(lines.first, cells, None)
     return Record(lines.first, [_shown(cell) for cell in cells], "bytes that are not its encoding")
 

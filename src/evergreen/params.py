@@ -162,8 +162,11 @@ class Source(Section):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if value is not None}
+    def _what_is_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        used = {key: value for key, value in serialize(self).items() if value is not None}
+        if self.demo != "simulated":
+            used.pop("simulation", None)
+        return used
 
 
 class Gate(Section):

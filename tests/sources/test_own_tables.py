@@ -277,3 +277,16 @@ def test_notes_join_their_columns_and_may_come_late(shop):
         ("Call likes\nsilk", 4),
         ("Mail x", 8),
     ]
+
+
+def test_a_bad_row_of_a_later_day_is_judged_when_its_day_has_come(shop):
+    shop.lay("shop.csv", HEAD + DAY_5 + "a,2024-01-08,twelve,x\n" + "c,2024-01-08,1,x\n")
+    for day in (5, 6):
+        assert "2 later than asked for + 0 quarantined" in "".join(shop.take_in(date(2024, 1, day)))
+    assert "1 accepted + 1 known already" in shop.take_in(date(2024, 1, 8))[1]
+    assert len(shop.quarantined(date(2024, 1, 8))) == 1
+
+
+def test_a_bad_row_of_no_possible_day_is_quarantined_at_once(shop):
+    shop.lay("shop.csv", HEAD + DAY_5 + "a,2500-01-08,1,x\n")
+    assert "1 quarantined" in shop.take_in(date(2024, 1, 5))[1]

@@ -10,6 +10,7 @@ import pytest
 
 from evergreen import paths
 from evergreen.core import features
+from evergreen.store import tables
 
 from .conftest import AS_OF
 
@@ -58,3 +59,27 @@ def test_a_past_that_was_changed_is_computed_again(next_day, retailer):
     shutil.rmtree(paths.CACHE)
     next_day.run("featurize")
     assert next_day.bytes_of(*OUTS) == changed != before
+
+
+def test_a_snapshot_that_a_late_outcome_adds_has_its_features(next_day):
+    next_day.run("featurize")
+    known_on = AS_OF + timedelta(days=1)
+    unknown = dict.fromkeys(next_day.settings.targets)
+    rows = [
+        unknown
+        | {
+            "client_id": f"c{number:04d}",
+            "observed_on": AS_OF - timedelta(days=40),
+            "purchase": 1.0,
+            "ingested_on": known_on,
+        }
+        for number in range(100)
+    ]
+    schema = tables.by_target_schema(next_day.settings.targets)
+    path = tables.partition_path(paths.OUTCOMES, known_on)
+    tables.write(pa.Table.from_pylist(rows, schema=schema), path)
+    next_day.run("collect_labels", "featurize")
+    with_cache = next_day.bytes_of(*OUTS)
+    shutil.rmtree(paths.CACHE)
+    next_day.run("featurize")
+    assert next_day.bytes_of(*OUTS) == with_cache

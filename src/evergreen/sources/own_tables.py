@@ -176,6 +176,7 @@ def _prepare(table: Table, settings: Settings, through: date, reach: date | None
     create_incoming(con, table.schema)
     con.execute("create temp table verdicts (part int, line bigint, verdict varchar)")
     formats = _stage_all(con, table, opened.parts, settings)
+    quarantine.put_off(con, through)
     quarantine.write_quarantine(con, table.name, through)
     account = Ingested(quarantine.count_fates(con, through), None, None)
     quarantine.check_share(con, account, table.name, through, settings.data.max_bad_share)
@@ -294,7 +295,7 @@ def _waiting(con: duckdb.DuckDBPyConnection, through: date) -> dict[int, int]:
         f"""
         select part % {online_retail.SECOND_SHEET} as number, min(line)
         from incoming left join verdicts using (part, line)
-        where fate = 0 and (verdict = '{WAITING}' or day > date '{through}')
+        where fate <= 0 and (verdict = '{WAITING}' or day > date '{through}')
         group by number
         """
     ).fetchall()

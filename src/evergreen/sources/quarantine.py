@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import DataError
 from evergreen.sources.account import LEFT_OUT
+from evergreen.sources.conversion import LATEST
 from evergreen.sources.corrections import ACCEPTED
 from evergreen.sources.recognition import LATER
-from evergreen.sources.staging import MALFORMED
+from evergreen.sources.staging import MALFORMED, PUT_OFF
 from evergreen.store import files
 
 if TYPE_CHECKING:
@@ -45,12 +46,23 @@ def name_checks(
         con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
 
 
+def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
+    """Judge bad rows of a later day when their day has come, not anew in every ingestion."""
+    con.execute(
+        f"""
+        update incoming set fate = {PUT_OFF}
+        where fate > {MALFORMED} and day > date '{through}' and day < date '{LATEST}'
+        """
+    )
+
+
 def count_fates(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]:
     """How many rows met which fate; see `evergreen.sources.account`."""
     return dict(
         con.sql(
             f"""
             select case when fate = {MALFORMED} then malformed when fate > 0 then reason
+                        when fate = {PUT_OFF} then '{LATER}'
                         else coalesce(verdict, if(later, '{LATER}', '{ACCEPTED}')) end,
                    sum(rows)::bigint
             from (

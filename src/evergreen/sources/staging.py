@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 MAX_SHOWN_CHARS = 200
 MEMORY = "512MB"
-MALFORMED = 1
-"""The fate of a row that could not be told into cells; the checks count from 2 on, 0 is good."""
+MALFORMED, PUT_OFF = 1, -1
+"""The fates of a row that could not be told into cells, and of a bad one of a day later than asked
+for; the checks count from 2 on, 0 is good."""
 
 SQL_TYPES = {
     "string": "varchar",

@@ -30,8 +30,9 @@ class DailyFeatures:
     snapshots
         client_id and observed_on of all snapshots of the run, ordered by day and client.
     made_from
-        The settings that decide who is observed on a day, and what is read of them; together with
-        the rows known by that day and the extractor they decide on its features.
+        The settings that decide what is read of a client; together with who is observed on a day
+        (a late outcome from elsewhere may add a client), the rows known by that day and the
+        extractor they decide on its features.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class DailyFeatures:
             pd.Timestamp(str(day)): rows.reset_index(drop=True)
             for day, rows in snapshots.groupby("observed_on")
         }
+        self._digests = {day: tables.digest(rows[KEYS]) for day, rows in self._days.items()}
 
     def of(
         self,
@@ -83,7 +85,7 @@ class DailyFeatures:
             "features",
             self._made_from
             | {
-                "observed_on": str(day.date()),
+                "snapshots": self._digests[day],
                 "raw": self._cache.raw_known_by(day.date()),
                 "extractor": digest,
                 "forms": sorted(forms),

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from evergreen.errors import SettingsError
-from evergreen.params import load_settings, parse_settings
+from evergreen.params import load_settings, parse_settings, with_simulation
 
 COMMITTED = Path(__file__).parents[1] / "params.yaml"
 
@@ -219,3 +219,8 @@ def test_a_source_of_ones_own_is_written_out_as_it_was_given(values):
     source = {"transactions": {"files": "*.csv", "columns": COLUMNS, "decimal": ","}}
     dumped = parse_settings(values | {"source": source}).model_dump(mode="json")["source"]
     assert dumped == {"transactions": source["transactions"] | {"date_format": "auto"}}
+
+
+def test_a_retailer_can_be_simulated_where_the_source_is_ones_own(values):
+    values["source"] = {"transactions": {"files": "*.csv", "columns": COLUMNS}}
+    assert with_simulation(parse_settings(values), {"days": 50}).source.simulation.days == 50

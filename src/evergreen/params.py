@@ -164,7 +164,7 @@ class Source(Section):
     @model_serializer(mode="wrap")
     def _what_is_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         used = {key: value for key, value in serialize(self).items() if value is not None}
-        if self.demo != "simulated":
+        if self.demo is None:
             used.pop("simulation", None)
         return used
 
@@ -317,7 +317,7 @@ def with_simulation(settings: Settings, chosen: Mapping[str, object]) -> Setting
         With each value that is not allowed.
     """
     values = settings.model_dump()
-    values["source"]["simulation"] |= chosen
+    values["source"]["simulation"] = settings.source.simulation.model_dump() | dict(chosen)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

@@ -252,6 +252,7 @@ def fitted_extractor(history, day):
         minor_units=settings.data.minor_units,
         support=settings.features.support,
         btyd_in_use=settings.features.btyd,
+        attributes_in_use=False,
         max_chars=settings.features.text.max_chars,
         text=settings.features.text.model_dump(exclude={"enabled", "max_chars"}),
         seed=settings.seed,

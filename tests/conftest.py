@@ -48,10 +48,12 @@ def transactions_table(rows):
 def database():
     """Open a database of some rows (see `transactions_table`), as `open_history` does of files."""
 
-    def opened(rows, notes=(), outcomes=()):
+    def opened(rows, notes=(), outcomes=(), attributes=()):
         con = tables.connect(threads=2)
         con.register("transactions", transactions_table(rows))
         con.register("notes", pa.Table.from_pylist(list(notes), schema=tables.NOTES))
+        schema = tables.attributes_schema(("age", "visits"), ("segment",))
+        con.register("attributes", pa.Table.from_pylist(list(attributes), schema=schema))
         con.register("outcomes", pa.Table.from_pylist(list(outcomes), schema=OUTCOMES))
         create_ledger(con)
         create_texts(con, max_chars=5000)

@@ -24,7 +24,12 @@ from evergreen import paths
 from evergreen.core.estimators.settings import EstimatorName, EstimatorSettings, Kind
 from evergreen.core.simulation.settings import Simulation
 from evergreen.errors import SettingsError
-from evergreen.source_settings import ByTargetSource, NotesSource, TransactionsSource
+from evergreen.source_settings import (
+    AttributesSource,
+    ByTargetSource,
+    NotesSource,
+    TransactionsSource,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,6 +128,7 @@ class Features(Section):
     windows_days: Annotated[list[Days], AfterValidator(_increasing)]
     support: Share
     btyd: bool
+    attributes: bool
     text: Text
 
 
@@ -150,6 +156,7 @@ class Source(Section):
     simulation: Simulation = Simulation()
     transactions: TransactionsSource | None = None
     notes: NotesSource | None = None
+    attributes: AttributesSource | None = None
     outcomes: ByTargetSource | None = None
     predictions: ByTargetSource | None = None
 
@@ -157,7 +164,8 @@ class Source(Section):
     def _demo_or_own_tables(self) -> Source:
         if (self.demo is None) == (self.transactions is None):
             raise ValueError("either demo or transactions is to be given, and not both")
-        if self.demo is not None and (self.notes or self.outcomes or self.predictions):
+        others = (self.notes, self.attributes, self.outcomes, self.predictions)
+        if self.demo is not None and any(others):
             raise ValueError("a demo brings all it has, so no other table can be given with it")
         return self
 

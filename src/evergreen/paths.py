@@ -12,6 +12,7 @@ CONFIGS = Path("configs")
 RAW = Path("data/raw")
 TRANSACTIONS = RAW / "transactions"
 NOTES = RAW / "notes"
+ATTRIBUTES = RAW / "attributes"
 OUTCOMES = RAW / "outcomes"
 PREDICTED_ELSEWHERE = RAW / "predictions"
 PREDICTIONS = Path("data/predictions")

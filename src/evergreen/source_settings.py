@@ -74,6 +74,28 @@ class TargetColumns(Mapped):
     targets: Annotated[dict[str, Header], Field(min_length=1)]
 
 
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+class AttributeColumns(Mapped):
+    """Which column holds which attribute of clients, by the name that its feature gets.
+
+    Without `valid_from`, the date stands in the name of the file.
+    """
+
+    client_id: Header
+    valid_from: Header | None = None
+    ingested_on: Header | None = None
+    numeric: dict[Name, Header] = {}
+    categorical: dict[Name, Header] = {}
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.numeric and not self.categorical:
+            raise ValueError("at least one attribute is to be mapped, numeric or categorical")
+        return self
+
+
 def _known_encoding(name: str | None) -> str | None:
     if name not in (None, "auto"):
         try:
@@ -140,4 +162,16 @@ class ByTargetSource(TableSource):
     def _a_database_has_no_file_name(self) -> Self:
         if self.url_env is not None and self.columns.observed_on is None:
             raise ValueError("columns.observed_on is needed where no file name holds the date")
+        return self
+
+
+class AttributesSource(TableSource):
+    """Where client attributes come from."""
+
+    columns: AttributeColumns
+
+    @model_validator(mode="after")
+    def _a_database_has_no_file_name(self) -> Self:
+        if self.url_env is not None and self.columns.valid_from is None:
+            raise ValueError("columns.valid_from is needed where no file name holds the date")
         return self

@@ -23,7 +23,7 @@ class Shop:
     def __init__(self, folder):
         self.folder = folder
         self.source = {"files": "inbox/*", "columns": dict(COLUMNS)}
-        self.notes = None
+        self.others = {}
         self.max_bad_share = 1.0
 
     def lay(self, name, content):
@@ -34,9 +34,7 @@ class Shop:
 
     def settings(self):
         values = yaml.safe_load(COMMITTED.read_text())
-        values["source"] = {"transactions": self.source}
-        if self.notes:
-            values["source"]["notes"] = self.notes
+        values["source"] = {"transactions": self.source} | self.others
         values["data"]["max_bad_share"] = self.max_bad_share
         return parse_settings(values)
 

@@ -7,7 +7,13 @@ import pytest
 import yaml
 
 from evergreen.params import parse_settings
-from evergreen.source_settings import NoteColumns, TableSource, TargetColumns, TransactionColumns
+from evergreen.source_settings import (
+    AttributeColumns,
+    NoteColumns,
+    TableSource,
+    TargetColumns,
+    TransactionColumns,
+)
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = (ROOT / "docs/sources.md").read_text()
@@ -22,6 +28,9 @@ def test_an_example_is_valid(example):
     assert parse_settings(values | example).source.transactions is not None
 
 
-@pytest.mark.parametrize("section", [TableSource, TransactionColumns, NoteColumns, TargetColumns])
+SECTIONS = [TableSource, TransactionColumns, NoteColumns, AttributeColumns, TargetColumns]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_is_shown(section):
     assert [name for name in section.model_fields if name not in CHAPTER] == []

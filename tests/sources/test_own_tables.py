@@ -266,7 +266,7 @@ def test_price_times_quantity_is_exact(shop):
 
 def test_notes_join_their_columns_and_may_come_late(shop):
     columns = {"client_id": "Who", "timestamp": "When", "text": ["Title", "Body"]}
-    shop.notes = {"files": "notes.csv", "columns": columns}
+    shop.others["notes"] = {"files": "notes.csv", "columns": columns}
     shop.lay("1.csv", HEAD + DAY_5)
     note = 'Who,When,Title,Body\na,2024-01-04 09:00,Call,"likes\nsilk"\n'
     (shop.folder / "notes.csv").write_text(note)
@@ -290,3 +290,51 @@ def test_a_bad_row_of_a_later_day_is_judged_when_its_day_has_come(shop):
 def test_a_bad_row_of_no_possible_day_is_quarantined_at_once(shop):
     shop.lay("shop.csv", HEAD + DAY_5 + "a,2500-01-08,1,x\n")
     assert "1 quarantined" in shop.take_in(date(2024, 1, 5))[1]
+
+
+ATTRIBUTES = {
+    "files": "clients/*.csv",
+    "columns": {
+        "client_id": "Who",
+        "valid_from": "Since",
+        "numeric": {"age": "Age"},
+        "categorical": {"segment": "Segment"},
+    },
+}
+
+
+def lay_clients(shop, name, content):
+    (shop.folder / "clients").mkdir(exist_ok=True)
+    (shop.folder / "clients" / name).write_text(content)
+
+
+def test_attributes_are_taken_in_and_a_changed_row_corrects_the_known_one(shop):
+    shop.others["attributes"] = ATTRIBUTES
+    shop.lay("1.csv", HEAD + DAY_5)
+    lay_clients(shop, "1.csv", "Who,Since,Age,Segment\na,2024-01-05,40, gold\nb,2024-01-06,,\n")
+    shop.take_in(date(2024, 1, 6))
+    lay_clients(shop, "1.csv", "Who,Since,Age,Segment\na,2024-01-05,41, gold\nb,2024-01-06,,\n")
+    said = shop.take_in(date(2024, 1, 7))
+    assert "1 known already + 0 later than asked for + 1 correcting a known row" in said[-1]
+    told = [
+        (row["ingested_on"].day, row["client_id"], row["number_age"], row["level_segment"])
+        for row in shop.rows(paths.ATTRIBUTES)
+    ]
+    assert told == [(5, "a", 40.0, "gold"), (6, "b", None, None), (7, "a", 41.0, "gold")]
+
+
+def test_the_date_of_attributes_may_stand_in_the_name_of_the_file(shop):
+    columns = {key: value for key, value in ATTRIBUTES["columns"].items() if key != "valid_from"}
+    shop.others["attributes"] = ATTRIBUTES | {"columns": columns}
+    shop.lay("1.csv", HEAD + DAY_5)
+    lay_clients(shop, "clients_2024-01-06.csv", "Who,Age,Segment\na,40,gold\n")
+    shop.take_in()
+    [row] = shop.rows(paths.ATTRIBUTES)
+    assert row["valid_from"] == row["ingested_on"] == date(2024, 1, 6)
+
+
+def test_an_attribute_that_is_no_number_is_bad(shop):
+    shop.others["attributes"] = ATTRIBUTES
+    shop.lay("1.csv", HEAD + DAY_5)
+    lay_clients(shop, "1.csv", "Who,Since,Age,Segment\na,2024-01-05,old,gold\n")
+    assert "attributes:   1 x age is no number" in shop.take_in()

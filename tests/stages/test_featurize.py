@@ -1,7 +1,7 @@
 """What the cache of features by day may and may not do."""
 
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +10,8 @@ import pytest
 
 from evergreen import paths
 from evergreen.core import features
-from evergreen.store import tables
+from evergreen.store import extractors, tables
+from evergreen.store.releases import load_release
 
 from .conftest import AS_OF
 
@@ -83,3 +84,32 @@ def test_a_snapshot_that_a_late_outcome_adds_has_its_features(next_day):
     shutil.rmtree(paths.CACHE)
     next_day.run("featurize")
     assert next_day.bytes_of(*OUTS) == with_cache
+
+
+@pytest.fixture
+def with_attributes(finished):
+    """The repository with an age and a segment of every client."""
+    rows = [
+        {"client_id": f"c{k:04d}", "valid_from": date(2024, 1, 1), "ingested_on": date(2024, 1, 1),
+         "number_age": 20.0 + k % 50, "level_segment": ("gold", "silver")[k % 2]}
+        for k in range(800)
+    ]  # fmt: skip
+    schema = tables.attributes_schema(["age"], ["segment"])
+    path = tables.partition_path(paths.ATTRIBUTES, date(2024, 1, 1))
+    tables.write(pa.Table.from_pylist(rows, schema=schema), path)
+    return finished
+
+
+def test_attributes_become_columns_of_the_models(with_attributes):
+    with_attributes.run()
+    kept = extractors.load_extractor(paths.EXTRACTOR).attributes
+    assert kept.numbers == ("number_age",)
+    assert set(kept.levels["level_segment"]) == {"gold", "silver"}
+    features = load_release(paths.PRODUCTION).models["purchase"].manifest.features
+    assert {"number_age", "level_segment"} <= set(features)
+
+
+def test_attributes_can_be_kept_from_models(with_attributes):
+    with_attributes.set("features.attributes", value=False)
+    with_attributes.run("featurize")
+    assert extractors.load_extractor(paths.EXTRACTOR).attributes is None

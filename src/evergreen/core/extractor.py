@@ -15,7 +15,9 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from evergreen.core import features
+from evergreen.core.attributes import Attributes, fit_attributes, known_attributes
 from evergreen.core.btyd_columns import Btyd, fit_btyd
+from evergreen.core.rows import CONSTANT, constant
 from evergreen.core.text import TextModel, fit_text, read_documents
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Extractor:
         How much of one text is read.
     text
         None for a data set without text.
+    attributes
+        None for a data set without client attributes, or where models are not to see them.
     """
 
     fitted_on: date
@@ -61,11 +65,13 @@ class Extractor:
     btyd_in_use: bool
     max_chars: int
     text: TextModel | None
+    attributes: Attributes | None = None
 
     def columns(self, form: TextForm) -> list[str]:
         """The names of a model's columns, in order, where it takes the text in this form."""
         expected = self.btyd.names if self.btyd_in_use else []
-        return [*self.numeric, *expected, *self._text_names(form)]
+        attributes = self.attributes.names if self.attributes else []
+        return [*self.numeric, *expected, *attributes, *self._text_names(form)]
 
     def _text_names(self, form: TextForm) -> list[str]:
         if self.text is None:
@@ -86,7 +92,7 @@ class Extractor:
         Parameters
         ----------
         con
-            A connection with the tables ``ledger``, ``texts`` and ``text_ledger``.
+            A connection with ``ledger``, ``attributes``, ``texts`` and ``text_ledger``.
         rows
             client_id (string) and observed_on (date), one row for each snapshot.
         text
@@ -106,6 +112,8 @@ class Extractor:
             minor_units=self.minor_units,
         )
         parts = [numeric[list(self.numeric)], self.btyd.transform(numeric)]
+        if self.attributes is not None:
+            parts.append(self.attributes.transform(known_attributes(con, rows)))
         if self.text is None or not text:
             return pd.concat(parts, axis=1)
         weights = self.text.weights(read_documents(con, rows))
@@ -127,6 +135,7 @@ def fit_extractor(
     minor_units: int,
     support: float,
     btyd_in_use: bool,
+    attributes_in_use: bool,
     max_chars: int,
     text: dict[str, int] | None,
     seed: int,
@@ -136,7 +145,7 @@ def fit_extractor(
     Parameters
     ----------
     con
-        A connection with the tables ``ledger``, ``texts`` and ``text_ledger``.
+        A connection with ``ledger``, ``attributes``, ``texts`` and ``text_ledger``.
     rows
         client_id and observed_on of the training snapshots: no held-out client among them.
     fitted_on
@@ -164,9 +173,12 @@ def fit_extractor(
         )
         for snapshots in (rows, clients)
     )
-    first = numeric.iloc[0]
-    for name in numeric.columns[(numeric.eq(first) | (numeric.isna() & first.isna())).all()]:
-        left_out.setdefault(name, "is the same for all training snapshots")
+    for name in constant(numeric):
+        left_out.setdefault(name, CONSTANT)
+    attributes = None
+    if attributes_in_use:
+        attributes, untold = fit_attributes(con, rows, clients, support=support)
+        left_out |= untold
     model = None
     if text is not None:
         with threadpool_limits(1):  # the same bytes, however many cores there are
@@ -183,6 +195,7 @@ def fit_extractor(
         btyd_in_use=btyd_in_use,
         max_chars=max_chars,
         text=model,
+        attributes=attributes,
     )
 
 

@@ -77,6 +77,16 @@ def to_judge(
     return judged
 
 
+CONSTANT = "is the same for all training snapshots"
+
+
+def constant(columns: pd.DataFrame) -> list[str]:
+    """The columns that hold one value, or NaN, in all rows."""
+    first = columns.iloc[0]
+    same = (columns.eq(first) | (columns.isna() & first.isna())).all()
+    return [str(name) for name in columns.columns[same]]
+
+
 def numbered(snapshots: pd.DataFrame) -> pd.DataFrame:
     """The keys of some snapshots with their position, for a query whose answer keeps the order.
 

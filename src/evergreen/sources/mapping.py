@@ -21,15 +21,24 @@ from evergreen.sources.conversion import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from evergreen.source_settings import NoteColumns, TargetColumns, TransactionColumns
+    from evergreen.source_settings import (
+        AttributeColumns,
+        NoteColumns,
+        TargetColumns,
+        TransactionColumns,
+    )
+
+    AnyColumns = TransactionColumns | NoteColumns | AttributeColumns | TargetColumns
     from evergreen.sources.dates import DateFormat
     from evergreen.sources.parts import Part
 
 YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
+TIME_OF = {"observed_on": "observed_at", "valid_from": "valid_at"}
+"""The time in a column of which the day alone is kept."""
 Formats = dict[str, "DateFormat"]
 
 
-def mapped_headers(columns: TransactionColumns | NoteColumns | TargetColumns) -> list[str]:
+def mapped_headers(columns: AnyColumns) -> list[str]:
     """Every column of the source that is mapped."""
     found: list[str] = []
     for value in columns.model_dump().values():
@@ -38,10 +47,10 @@ def mapped_headers(columns: TransactionColumns | NoteColumns | TargetColumns) ->
     return found
 
 
-def date_roles(columns: TransactionColumns | NoteColumns | TargetColumns) -> dict[str, str]:
+def date_roles(columns: AnyColumns) -> dict[str, str]:
     """The columns of the source that hold dates, by role."""
-    roles = columns.model_dump(include={"timestamp", "observed_on", "ingested_on"})
-    return {"observed_at" if role == "observed_on" else role: h for role, h in roles.items()}
+    roles = columns.model_dump(include={"timestamp", "ingested_on", *TIME_OF})
+    return {TIME_OF.get(role, role): header for role, header in roles.items()}
 
 
 def transactions(
@@ -115,21 +124,50 @@ def by_target(
     """
     made = Conversion()
     require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
-    if columns.observed_on is None:
-        made.columns["observed_on"] = f"date '{_day_in_name(part)}'"
-    else:
-        _date(made, part, "observed_at", columns.observed_on, formats)
-        made.columns["observed_on"] = "observed_at::date"
+    _own_day(made, part, "observed_on", columns.observed_on, formats)
     for target, header in columns.targets.items():
         cell = _cell(part, header)
         made.columns[target] = _value(part, header, decimal, words=target in binary)
         made.checks.append(_not_of_target(header, cell, target, binary, exact=exact))
-    made.columns["row_id"] = "client_id || '@' || observed_on::varchar"
-    made.columns["day"] = "observed_on"
-    if columns.ingested_on is not None:
-        _date(made, part, "ingested_on", columns.ingested_on, formats)
-        made.columns["day"] = "ingested_on::date"
+    _known_on(made, part, columns.ingested_on, formats)
     return made
+
+
+def attributes(
+    part: Part, columns: AttributeColumns, formats: Formats, *, decimal: str
+) -> Conversion:
+    """What is said of clients from a date on; a blank cell is not known."""
+    made = Conversion()
+    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
+    _own_day(made, part, "valid_from", columns.valid_from, formats)
+    for name, header in columns.numeric.items():
+        role, cell = f"number_{name}", _cell(part, header)
+        made.columns[role] = _value(part, header, decimal, words=False)
+        fails = f"not coalesce(isfinite({role}), false) and coalesce(trim({cell}), '') <> ''"
+        made.checks.append(Check(header, cell, fails, f"{name} is no number"))
+    for name, header in columns.categorical.items():
+        role, cell = f"level_{name}", _cell(part, header)
+        made.columns[role] = trimmed_sql(cell)
+        limit_text(made, role, header, cell)
+    _known_on(made, part, columns.ingested_on, formats)
+    return made
+
+
+def _own_day(made: Conversion, part: Part, role: str, header: str | None, formats: Formats) -> None:
+    """The day that a row is of, which with the client is its id."""
+    if header is None:
+        made.columns[role] = f"date '{_day_in_name(part, role)}'"
+    else:
+        _date(made, part, TIME_OF[role], header, formats)
+        made.columns[role] = f"{TIME_OF[role]}::date"
+    made.columns["row_id"] = f"client_id || '@' || {role}::varchar"
+    made.columns["day"] = role
+
+
+def _known_on(made: Conversion, part: Part, header: str | None, formats: Formats) -> None:
+    if header is not None:
+        _date(made, part, "ingested_on", header, formats)
+        made.columns["day"] = "ingested_on::date"
 
 
 def _value(part: Part, header: str, decimal: str, *, words: bool) -> str:
@@ -155,7 +193,7 @@ def _not_of_target(
     return Check(header, cell, fails, f"{target} is not {words}")
 
 
-def _day_in_name(part: Part) -> date:
+def _day_in_name(part: Part, role: str) -> date:
     """The date in the name of a file, such as outcomes_2024-03-31.csv.
 
     Raises
@@ -170,7 +208,7 @@ def _day_in_name(part: Part) -> date:
             continue
     raise DataError(
         f"{part.name} was expected to have its date in its name; nothing was changed",
-        "name it such as outcomes_2024-03-31.csv, or map `observed_on` in params.yaml",
+        f"name it such as table_2024-03-31.csv, or map `{role}` in params.yaml",
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import DataError
 from evergreen.source_settings import (
+    AttributeColumns,
+    AttributesSource,
     ByTargetSource,
     NoteColumns,
     NotesSource,
@@ -43,8 +45,8 @@ if TYPE_CHECKING:
     from evergreen.sources.recognition import Span
     from evergreen.sources.taken_in import TakenIn
 
-RawSource = TransactionsSource | NotesSource | ByTargetSource
-AnyColumns = TransactionColumns | NoteColumns | TargetColumns
+RawSource = TransactionsSource | NotesSource | AttributesSource | ByTargetSource
+AnyColumns = TransactionColumns | NoteColumns | AttributeColumns | TargetColumns
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,11 @@ def _tables(settings: Settings) -> Iterator[Table]:
             _transactions_schema(settings.source.transactions),
         ),
         "notes": (settings.source.notes, paths.NOTES, tables.NOTES),
+        "attributes": (
+            settings.source.attributes,
+            paths.ATTRIBUTES,
+            _attributes_schema(settings.source.attributes),
+        ),
         "outcomes": (settings.source.outcomes, paths.OUTCOMES, by_target),
         "predictions": (settings.source.predictions, paths.PREDICTED_ELSEWHERE, by_target),
     }
@@ -167,6 +174,13 @@ def _tables(settings: Settings) -> Iterator[Table]:
 def _transactions_schema(source: TransactionsSource | None) -> pa.Schema:
     by_id = source is not None and source.columns is not None and source.columns.row_id is not None
     return tables.TRANSACTIONS_BY_ID if by_id else tables.TRANSACTIONS
+
+
+def _attributes_schema(source: AttributesSource | None) -> pa.Schema:
+    columns = source.columns if source else None
+    return tables.attributes_schema(
+        columns.numeric if columns else (), columns.categorical if columns else ()
+    )
 
 
 def _prepare(table: Table, settings: Settings, through: date, reach: date | None) -> Prepared:
@@ -261,6 +275,8 @@ def _conversion(
     decimal = table.source.decimal
     if isinstance(columns, NoteColumns):
         return mapping.notes(part, columns, formats)
+    if isinstance(columns, AttributeColumns):
+        return mapping.attributes(part, columns, formats, decimal=decimal)
     if isinstance(columns, TargetColumns):
         binary = {name for name, target in settings.targets.items() if target.kind == "binary"}
         exact = table.name == "outcomes"

@@ -115,6 +115,7 @@ def _extractor(
         "minor_units": settings.data.minor_units,
         "support": settings.features.support,
         "btyd_in_use": settings.features.btyd,
+        "attributes_in_use": settings.features.attributes,
         "max_chars": text.max_chars,
         "text": text.model_dump(exclude={"enabled", "max_chars"}) if text.enabled else None,
         "seed": settings.seed,
@@ -217,8 +218,10 @@ def _write(
 def _about(extractor: Extractor) -> Iterator[str]:
     text = extractor.text
     words = f"{len(text.terms)} terms in {len(text.components)} columns" if text else "no text"
+    told = f", {len(extractor.attributes.names)} client attributes" if extractor.attributes else ""
     yield (
-        f"extractor as of {extractor.fitted_on}: {len(extractor.numeric)} numeric features, {words}"
+        f"extractor as of {extractor.fitted_on}: {len(extractor.numeric)} numeric features{told}, "
+        f"{words}"
     )
     for what in ("purchases", "spend"):
         fitted = getattr(extractor.btyd, what)

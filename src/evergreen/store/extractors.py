@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evergreen.core.attributes import Attributes
 from evergreen.core.btyd import BgNbd
 from evergreen.core.btyd_columns import Btyd
 from evergreen.core.extractor import Extractor
@@ -37,6 +38,8 @@ def save_extractor(extractor: Extractor, folder: Path) -> str:
         "text": text
         and {"terms": list(text.terms), "ngram_max": text.ngram_max, "clients": text.clients},
     }
+    if extractor.attributes is not None:
+        content["attributes"] = asdict(extractor.attributes)
     files.write_json(content, folder / "extractor.json")
     if text is not None:
         np.save(folder / "idf.npy", text.idf, allow_pickle=False)
@@ -67,8 +70,16 @@ def load_extractor(folder: Path) -> Extractor:
         numeric=tuple(content.pop("numeric")),
         btyd=_read_btyd(content.pop("btyd")),
         text=model,
+        attributes=_read_attributes(content.pop("attributes", None)),
         **content,
     )
+
+
+def _read_attributes(content: dict[str, Any] | None) -> Attributes | None:
+    if content is None:
+        return None
+    levels = {name: tuple(words) for name, words in content["levels"].items()}
+    return Attributes(tuple(content["numbers"]), levels)
 
 
 def _read_btyd(content: dict[str, Any]) -> Btyd:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def open_history(
     *, known_by: date, max_lag_days: int, threads: int
 ) -> tuple[duckdb.DuckDBPyConnection, date]:
-    """Connect to a database with ``transactions``, ``notes`` and ``ledger``.
+    """Connect to a database with ``transactions``, ``notes``, ``attributes`` and ``ledger``.
 
     Returns
     -------
@@ -33,6 +33,7 @@ def open_history(
     con = tables.connect(threads)
     complete_until = tables.view_transactions(con, known_by=known_by, max_lag_days=max_lag_days)
     tables.view_notes(con, known_by=known_by)
+    tables.view_attributes(con, known_by=known_by)
     try:
         create_ledger(con)
     except duckdb.Error as error:

@@ -61,6 +61,24 @@ def by_target_schema(targets: Iterable[str]) -> pa.Schema:
     )
 
 
+def attributes_schema(numbers: Iterable[str], levels: Iterable[str]) -> pa.Schema:
+    """Client attributes valid from a date on, as numbers (float64) and as words.
+
+    The row's id is client and date: a row that comes again with other content corrects the known
+    one. Column names begin with ``number_`` or ``level_``, so that files of all times fit together.
+    """
+    return pa.schema(
+        [
+            pa.field("client_id", pa.string(), nullable=False),
+            pa.field("valid_from", pa.date32(), nullable=False),
+            *(pa.field(f"number_{name}", pa.float64()) for name in numbers),
+            *(pa.field(f"level_{name}", pa.string()) for name in levels),
+            pa.field("ingested_on", pa.date32(), nullable=False),
+            pa.field("row_id", pa.string()),
+        ]
+    )
+
+
 def connect(threads: int) -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB that never guesses its number of threads (see `write`)."""
     return duckdb.connect(":memory:", config={"threads": threads})
@@ -190,6 +208,22 @@ def view_notes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
     """Make the view ``notes`` of all notes known by a date; it is empty where there are none."""
     found = [path for day, path in partitions(paths.NOTES).items() if day <= known_by]
     _view(con, "notes", found, NOTES, known_by)
+
+
+def view_attributes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
+    """Make the view ``attributes`` of all that was known of clients by a date.
+
+    Files may lack an attribute that is newer than they are.
+    """
+    found = [str(path) for day, path in partitions(paths.ATTRIBUTES).items() if day <= known_by]
+    con.register("no_attributes", attributes_schema((), ()).empty_table())
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in found)
+    rows = "select * from no_attributes"
+    if found:
+        rows += f" union all by name select * from read_parquet([{listed}], union_by_name=true)"
+    con.execute(
+        f"create view attributes as select * from ({rows}) where ingested_on <= date '{known_by}'"
+    )
 
 
 def view_by_target(

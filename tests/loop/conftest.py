@@ -1,5 +1,10 @@
 """Remotes and clones for the repository after two runs."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 
@@ -44,3 +49,24 @@ def clone(tmp_path):
         return made
 
     return cloned
+
+
+@pytest.fixture
+def killed():
+    """Run a command up to a point, where it is killed."""
+
+    def killed(project, point, *command):
+        """Run a command up to a point; it is killed there, and what is served stays complete."""
+        launcher = Path(__file__).with_name("killed_at.py")
+        done = subprocess.run(
+            [sys.executable, str(launcher), point, *command],
+            cwd=project.folder,
+            env=project.variables,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            check=False,
+        )
+        assert done.returncode == -signal.SIGKILL, f"{point}: {done.stdout} {done.stderr}"
+
+    return killed

@@ -107,7 +107,7 @@ def test_two_runs_are_kept_apart(copy):
     assert "nothing to do" in copy.run("evergreen", "cycle", "--as-of", DAY)
 
 
-def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, demo):
+def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, demo, killed):
     said = copy.run("evergreen", "cycle", "--as-of", NEXT)
     assert "full retrain due: the last was 8 days ago" in said
     after = record(copy, NEXT)
@@ -120,6 +120,8 @@ def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, dem
     name = changed[0]
     old = record(demo, "2017-04-01")["targets"][name]["version"]
     roll_back = ("evergreen", "rollback", name, "--to", "2017-04-01", "--reason", "odd", "--hold")
+    killed(copy, "run git commit", *roll_back[1:])
+    assert "rollback" not in copy.run("evergreen", "history")
     said = copy.run(*roll_back)
     assert f"{name}: {after['targets'][name]['version']} -> {old}" in said
     assert served(copy) in said

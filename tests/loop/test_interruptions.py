@@ -3,10 +3,7 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -50,23 +47,8 @@ def content(project):
     }
 
 
-def killed(project, point, *command):
-    """Run a command up to a point; it is killed there, and what is served stays complete."""
-    launcher = Path(__file__).with_name("killed_at.py")
-    done = subprocess.run(
-        [sys.executable, str(launcher), point, *command],
-        cwd=project.folder,
-        env=project.variables,
-        capture_output=True,
-        text=True,
-        start_new_session=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, f"{point}: {done.stdout} {done.stderr}"
-
-
 def test_a_cycle_killed_at_every_step_ends_as_an_undisturbed_one(
-    demo, two_runs, add_remotes, tmp_path
+    demo, two_runs, add_remotes, killed, tmp_path
 ):
     copy = add_remotes(demo.copy_to(tmp_path / "copy"))
     before = content(copy)
@@ -81,7 +63,7 @@ def test_a_cycle_killed_at_every_step_ends_as_an_undisturbed_one(
     assert "0 objects of 0 commits" in copy.run(*CYCLE)
 
 
-def test_a_publication_that_is_killed_is_made_good_by_the_next(copy, two_runs):
+def test_a_publication_that_is_killed_is_made_good_by_the_next(copy, two_runs, killed):
     shutil.rmtree(copy.folder / "releases")
     for point in ("copytree models/production", "replace releases/.2", "replace releases/.current"):
         killed(copy, point, "finish")

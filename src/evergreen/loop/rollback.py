@@ -44,9 +44,10 @@ class RollbackRecord(BaseModel):
 
 
 def read_all() -> list[RollbackRecord]:
-    """Every rollback, in order."""
-    found = (paths.HISTORY / "rollbacks").glob("*.json")
-    records = [RollbackRecord.model_validate_json(path.read_text("utf-8")) for path in found]
+    """Every rollback that was committed, in order: one that was interrupted has not happened."""
+    folder = paths.HISTORY / "rollbacks"
+    names = git("ls-tree", "-r", "--name-only", "HEAD", "--", str(folder)).split()
+    records = [RollbackRecord.model_validate_json(git("show", f"HEAD:{name}")) for name in names]
     return sorted(records, key=lambda record: (record.after, record.number))
 
 

@@ -70,7 +70,7 @@ def _update(settings: Settings, champion: Model, labels: pd.DataFrame) -> Manife
     about = parent.model_dump(exclude={"version", "files", "libraries", "platform"}) | {
         "origin": "incremental",
         "parent": parent.version,
-        "updates": parent.updates + 1,
+        "updates": estimator.updates,
         "as_of": settings.as_of.isoformat(),
         "trained_through": str(new["known_on"].max().date()),
         "rows": parent.rows + len(new),

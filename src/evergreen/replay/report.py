@@ -16,6 +16,11 @@ from evergreen.store import files
 from evergreen.store.pages import embedded, write_page
 from evergreen.store.replay_figure import draw_replay
 
+# Columns of the tables by their place: two tables on a page, and those that fit a terminal.
+PARTS = ((0, 1, 2, 3, 4, 5), (0, 6, 7, 8, 9, 10, 11, 12, 13))
+FOR_TERMINAL = (0, 1, 2, 3, 4, 8, 9, 10, 11, 13)
+JUDGED = 2
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -78,6 +83,8 @@ def write_report(
             _table(name, losses[name], summary[summary["target"] == name], budget) for name in found
         ],
         "terms": _terms(budget),
+        "parts": PARTS,
+        "judged": JUDGED,
     }
     write_page(folder / "replay.md", "replay.md.jinja", picture=picture.name, **content)
     html = folder / "replay.html"
@@ -122,7 +129,7 @@ def _table(target: str, loss: str, summary: pd.DataFrame, budget: float) -> dict
     if binary:
         columns[6] = f"label 1 in top {budget:.0%}"
     rows = [{"cells": _cells(line, score[1]), "mood": _mood(line)} for line in _records(summary)]
-    return {"title": target, "columns": columns, "rows": rows, "judged": 2}
+    return {"title": target, "columns": columns, "rows": rows}
 
 
 def _records(summary: pd.DataFrame) -> list[dict[str, Any]]:
@@ -157,13 +164,12 @@ def _mood(line: dict[str, Any]) -> str:
 
 def _for_terminal(table: dict[str, Any]) -> Table:
     """The columns that fit: the page has the others."""
-    shown = [0, 1, 2, 3, 4, 8, 9, 10, 11, 13]
     made = Table(title=table["title"], title_justify="left")
-    for column in shown:
+    for column in FOR_TERMINAL:
         side = "right" if column else "left"
         made.add_column(table["columns"][column], justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in table["rows"]:
-        made.add_row(*(row["cells"][column] for column in shown))
+        made.add_row(*(row["cells"][column] for column in FOR_TERMINAL))
     return made
 
 

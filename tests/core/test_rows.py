@@ -27,6 +27,16 @@ def test_a_label_counts_from_the_day_it_is_known_until_it_is_superseded():
     assert as_known(frame, by=date(2024, 2, 1)).index.tolist() == [1]
 
 
+def test_what_is_known_of_a_date_does_not_change_with_a_later_correction():
+    before = labels(("a", "2024-01-01", "2024-01-08", None, False))
+    after = labels(
+        ("a", "2024-01-01", "2024-01-08", "2024-02-01", False),
+        ("a", "2024-01-01", "2024-02-01", None, False),
+    )
+    known_then = as_known(after, by=date(2024, 1, 31))
+    assert known_then.astype(str).equals(as_known(before, by=date(2024, 1, 31)).astype(str))
+
+
 def test_no_held_out_client_and_no_old_label_is_trained_on():
     frame = labels(
         ("a", "2024-02-01", "2024-02-08", None, False),

@@ -10,7 +10,7 @@ KEYS = ["client_id", "observed_on"]
 
 
 def as_known(labels: pd.DataFrame, *, by: date) -> pd.DataFrame:
-    """The version of each label that held on a date.
+    """The version of each label that held on a date, as it stood then: not superseded yet.
 
     Parameters
     ----------
@@ -21,7 +21,8 @@ def as_known(labels: pd.DataFrame, *, by: date) -> pd.DataFrame:
     """
     known = labels["known_on"] <= pd.Timestamp(by)
     current = labels["superseded_on"].isna() | (labels["superseded_on"] > pd.Timestamp(by))
-    return labels[known & current]
+    held = labels[known & current]
+    return held.assign(superseded_on=held["superseded_on"].where(~current[held.index]))
 
 
 def to_train(labels: pd.DataFrame, *, by: date, max_age_days: int) -> pd.DataFrame:

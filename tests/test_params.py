@@ -224,3 +224,17 @@ def test_a_source_of_ones_own_is_written_out_as_it_was_given(values):
 def test_a_retailer_can_be_simulated_where_the_source_is_ones_own(values):
     values["source"] = {"transactions": {"files": "*.csv", "columns": COLUMNS}}
     assert with_simulation(parse_settings(values), {"days": 50}).source.simulation.days == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ngram_min": 2}, "ngram_min is 2, allowed: at most ngram_max, which is 1"),
+        ({"stop_words": "tlh"}, "no stop words are known of 'tlh'; allowed: ar, bg"),
+        ({"stop_words": ["the"], "analyzer": "char_wb"}, "they go with analyzer word only"),
+    ],
+)
+def test_settings_of_text_that_can_not_be_are_refused(values, changes, message):
+    values["features"]["text"] |= changes
+    with pytest.raises(SettingsError, match=message):
+        parse_settings(values)

@@ -21,8 +21,10 @@ from pydantic import (
 )
 
 from evergreen import paths
+from evergreen.core import tokens
 from evergreen.core.estimators.settings import EstimatorName, EstimatorSettings, Kind
 from evergreen.core.simulation.settings import Simulation
+from evergreen.core.tokens import Analyzer
 from evergreen.errors import SettingsError
 from evergreen.source_settings import (
     AttributesSource,
@@ -105,15 +107,34 @@ class Target(Section):
         return KIND_OF_LABEL[self.label]
 
 
+def _known_languages(stop_words: str | list[str]) -> str | list[str]:
+    tokens.stop_words(stop_words)
+    return stop_words
+
+
 class Text(Section):
     """How texts become columns."""
 
     enabled: bool
     max_terms: Annotated[int, Field(ge=1, le=100_000)]
     min_clients: Annotated[int, Field(ge=1)]
-    ngram_max: Annotated[int, Field(ge=1, le=3)]
+    analyzer: Analyzer
+    ngram_min: Annotated[int, Field(ge=1, le=8)]
+    ngram_max: Annotated[int, Field(ge=1, le=8)]
+    stop_words: Annotated[str | list[str], AfterValidator(_known_languages)]
     components: Annotated[int, Field(ge=1, le=512)]
     max_chars: Annotated[int, Field(ge=1, le=1_000_000)]
+
+    @model_validator(mode="after")
+    def _possible_terms(self) -> Text:
+        if self.ngram_min > self.ngram_max:
+            raise ValueError(
+                f"ngram_min is {self.ngram_min}, allowed: at most ngram_max, which is "
+                f"{self.ngram_max}"
+            )
+        if self.stop_words and self.analyzer != "word":
+            raise ValueError("stop_words are words, so they go with analyzer word only")
+        return self
 
 
 def _increasing(days: list[int]) -> list[int]:

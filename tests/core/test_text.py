@@ -129,3 +129,28 @@ def test_notes_are_read_like_descriptions(database, snapshots):
     }
     con = database([], notes=[note])
     assert read_documents(con, snapshots(("a", DAY))).texts == ["loves emeralds"]
+
+
+def test_terms_can_be_of_characters_and_meet_in_compounds(database, snapshots):
+    con = database([said("a", "Seidenschal!"), said("b", "Seidentuch")])
+    documents = read_documents(con, snapshots(("a", DAY), ("b", DAY)))
+    model = fit(documents, analyzer="char_wb", ngram_min=5, ngram_max=5, min_clients=2)
+    assert model.terms == (" seid", "eiden", "seide")
+    assert model.weights(documents).nnz == 6
+    assert 0 < model.unknown_share(documents) < 1
+
+
+def test_stop_words_are_passed_over_and_not_counted_as_unknown(database, snapshots):
+    con = database([said("a", "der Schal für Anna"), said("b", "Schal Anna")])
+    documents = read_documents(con, snapshots(("a", DAY), ("b", DAY)))
+    model = fit(documents, stop_words="de", ngram_max=2)
+    assert model.terms == ("anna", "schal", "schal anna")
+    assert model.unknown_share(documents) == 0.0
+
+
+def test_terms_may_be_of_two_words_or_more_only(database, snapshots):
+    con = database([said("a", "silk scarf red"), said("b", "silk scarf")])
+    documents = read_documents(con, snapshots(("a", DAY), ("b", DAY)))
+    model = fit(documents, ngram_min=2, ngram_max=2)
+    assert model.terms == ("scarf red", "silk scarf")
+    assert model.unknown_share(documents) == 0.0

@@ -338,3 +338,17 @@ def test_an_attribute_that_is_no_number_is_bad(shop):
     shop.lay("1.csv", HEAD + DAY_5)
     lay_clients(shop, "1.csv", "Who,Since,Age,Segment\na,2024-01-05,old,gold\n")
     assert "attributes:   1 x age is no number" in shop.take_in()
+
+
+def test_nothing_that_is_printed_names_a_client_or_quotes_a_text(shop):
+    columns = {"client_id": "Who", "timestamp": "When", "text": "Body"}
+    shop.others["notes"] = {"files": "notes.csv", "columns": columns}
+    shop.lay("1.csv", HEAD + DAY_5)
+    bad = "Jane,2024-01-04,likes silk\nJane,,is ill\nJane,2024-01-04,\nJane,2024-01-04,rich,x\n"
+    (shop.folder / "notes.csv").write_text("Who,When,Body\n" + bad)
+    said = "\n".join(shop.take_in())
+    shop.max_bad_share = 0.1
+    shutil.rmtree("data")
+    with pytest.raises(DataError, match="3 of 4 rows are bad") as error:
+        shop.take_in()
+    assert [w for w in ("Jane", "silk", "ill", "rich") if w in said + str(error.value)] == []

@@ -1,5 +1,6 @@
 import json
 import pickle
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from evergreen.core import estimators
+from evergreen.core.attributes import Attributes
 from evergreen.core.btyd import BgNbd
 from evergreen.core.btyd_columns import Btyd
 from evergreen.core.extractor import Extractor
@@ -87,8 +89,6 @@ def test_an_extractor_comes_back_equal(tmp_path):
 
 
 def test_an_extractor_without_text_comes_back(tmp_path):
-    from dataclasses import replace  # noqa: PLC0415
-
     extractors.save_extractor(replace(EXTRACTOR, text=None), tmp_path / "e")
     assert extractors.load_extractor(tmp_path / "e").text is None
 
@@ -206,3 +206,30 @@ def test_a_model_of_another_release_is_refused(save, tmp_path):
 def test_a_folder_without_a_release_says_what_to_do(tmp_path):
     with pytest.raises(ModelError, match="Next: evergreen pin, or dvc checkout"):
         load_release(tmp_path / "nothing")
+
+
+def test_a_model_is_not_fed_other_columns_and_the_difference_is_shown(save, tmp_path):
+    save()
+    X, _ = rows()
+    model = models.load_model(tmp_path / "purchase")
+    with pytest.raises(ModelError) as error:
+        model.predict(X.rename(columns={"frequency": "frequently"}))
+    assert "was trained on 2 columns, and 1 of them are missing:" in str(error.value)
+    assert "  - frequency\n  + frequently\n" in str(error.value)
+
+
+def test_what_a_model_reads_tells_words_and_levels(tmp_path):
+    attributes = Attributes((), {"level_segment": ("gold",)})
+    extractor = replace(EXTRACTOR, attributes=attributes)
+    assert {"text: silk", "level_segment: gold", "recency_days", "text_00"} <= extractor.reads(
+        "components"
+    )
+    extractors.save_extractor(extractor, tmp_path)
+    assert extractors.load_extractor(tmp_path).attributes == attributes
+
+
+def test_how_texts_are_read_comes_back_with_an_extractor(tmp_path):
+    text = replace(EXTRACTOR.text, stop_words=("the",), ngram_min=2, ngram_max=2)
+    extractors.save_extractor(replace(EXTRACTOR, text=text), tmp_path)
+    loaded = extractors.load_extractor(tmp_path).text
+    assert (loaded.stop_words, loaded.ngram_min, loaded.analyzer) == (("the",), 2, "word")

@@ -8,7 +8,7 @@ neither a warm start nor a comparison would mean anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -72,6 +72,14 @@ class Extractor:
         expected = self.btyd.names if self.btyd_in_use else []
         attributes = self.attributes.names if self.attributes else []
         return [*self.numeric, *expected, *attributes, *self._text_names(form)]
+
+    def reads(self, form: TextForm) -> set[str]:
+        """A model's columns, and the words they are made from: what to compare two models by."""
+        columns = set(self.columns(form))
+        terms = self.text.terms if self.text is not None and form == "components" else ()
+        levels = self.attributes.levels if self.attributes is not None else {}
+        named = {f"{name}: {level}" for name, found in levels.items() for level in found}
+        return columns | named | {f"text: {term}" for term in terms}
 
     def _text_names(self, form: TextForm) -> list[str]:
         if self.text is None:
@@ -137,7 +145,7 @@ def fit_extractor(
     btyd_in_use: bool,
     attributes_in_use: bool,
     max_chars: int,
-    text: dict[str, int] | None,
+    text: dict[str, Any] | None,
     seed: int,
 ) -> Extractor:
     """Decide which numeric features the history supports; fit buy-till-you-die and the text model.

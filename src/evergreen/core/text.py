@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from evergreen.core import tokens
 from evergreen.core.rows import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import duckdb
     import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer
+
+    from evergreen.core.tokens import Analyzer
 
 DECIMALS = 7
 """Decimals kept of the reduction, so that the last bits of a linear algebra library don't show."""
@@ -38,9 +41,15 @@ class TextModel:
     components
         Right singular vectors, float64 (components, terms).
     ngram_max
-        The longest sequence of words that counts as a term.
+        The longest sequence of words, or of characters, that counts as a term.
     clients
         On the texts of how many clients it was fitted.
+    analyzer
+        Whether terms are made of words, or of characters within words.
+    ngram_min
+        The shortest sequence that counts as a term.
+    stop_words
+        Words that are passed over.
     """
 
     terms: tuple[str, ...]
@@ -48,6 +57,9 @@ class TextModel:
     components: np.ndarray
     ngram_max: int
     clients: int
+    analyzer: Analyzer = "word"
+    ngram_min: int = 1
+    stop_words: tuple[str, ...] = ()
 
     def weights(self, documents: Documents) -> sparse.csr_matrix:
         """TF-IDF, float64 (documents, terms): (1 + log count) * idf, each row of length one.
@@ -58,7 +70,7 @@ class TextModel:
 
         if documents.counts.shape[0] == 0:
             return sparse.csr_matrix((0, len(self.terms)))
-        vectorizer = _vectorizer(self.ngram_max, vocabulary=list(self.terms))
+        vectorizer = self._vectorizer(self.ngram_min, self.ngram_max, list(self.terms))
         transformer = TfidfTransformer(sublinear_tf=True)
         transformer.idf_ = self.idf
         return transformer.transform(documents.count(vectorizer.transform))
@@ -69,15 +81,29 @@ class TextModel:
         return reduced
 
     def unknown_share(self, documents: Documents) -> float | None:
-        """Out-of-vocabulary rate: the share of words that are not terms; None without words."""
-        words = _vectorizer(1).build_analyzer()
-        known = {word for term in self.terms for word in term.split()}
+        """Out-of-vocabulary rate: the share of words that are not terms; None without words.
+
+        Of sequences of characters where terms are those.
+        """
+        if self.analyzer == "word":
+            words = self._vectorizer(1, 1).build_analyzer()
+            known = {word for term in self.terms for word in term.split()}
+        else:
+            words = self._vectorizer(self.ngram_min, self.ngram_max).build_analyzer()
+            known = set(self.terms)
         found = [words(text) for text in documents.texts]
         every = documents.occurrences @ np.array([len(w) for w in found], dtype=np.int64)
         missed = documents.occurrences @ np.array(
             [sum(word not in known for word in w) for w in found], dtype=np.int64
         )
         return float(missed / every) if every else None
+
+    def _vectorizer(
+        self, shortest: int, longest: int, vocabulary: list[str] | None = None
+    ) -> CountVectorizer:
+        return _vectorizer(
+            self.analyzer, (shortest, longest), self.stop_words, vocabulary=vocabulary
+        )
 
 
 @dataclass(frozen=True)
@@ -176,11 +202,19 @@ def fit_text(
     ngram_max: int,
     components: int,
     seed: int,
+    analyzer: Analyzer = "word",
+    ngram_min: int = 1,
+    stop_words: str | Sequence[str] = (),
 ) -> TextModel | None:
     """Choose the vocabulary and fit weights and reduction on one document a client.
 
     The most frequent terms that at least `min_clients` clients have; ties go by the alphabet. The
     reduction is a truncated SVD (Halko, Martinsson, Tropp 2011, randomized range finder).
+
+    Parameters
+    ----------
+    stop_words
+        See `evergreen.core.tokens.stop_words`.
 
     Returns
     -------
@@ -190,7 +224,8 @@ def fit_text(
     from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
     from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415
 
-    vectorizer = _vectorizer(ngram_max)
+    passed_over = tokens.stop_words(stop_words)
+    vectorizer = _vectorizer(analyzer, (ngram_min, ngram_max), passed_over)
     try:
         counts = documents.count(vectorizer.fit_transform)
     except ValueError:  # scikit-learn's word for an empty vocabulary
@@ -214,15 +249,28 @@ def fit_text(
         components=np.round(basis, DECIMALS) + 0.0,
         ngram_max=ngram_max,
         clients=int(np.count_nonzero(counts.getnnz(axis=1))),
+        analyzer=analyzer,
+        ngram_min=ngram_min,
+        stop_words=passed_over,
     )
 
 
-def _vectorizer(ngram_max: int, vocabulary: list[str] | None = None) -> CountVectorizer:
+def _vectorizer(
+    analyzer: Analyzer,
+    ngram_range: tuple[int, int],
+    stop_words: tuple[str, ...],
+    vocabulary: list[str] | None = None,
+) -> CountVectorizer:
     from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415
 
+    of_words = analyzer == "word"
     return CountVectorizer(
-        strip_accents="unicode",
-        ngram_range=(1, ngram_max),
+        analyzer=analyzer,
+        preprocessor=tokens.fold if of_words else tokens.fold_to_words,
+        tokenizer=tokens.words if of_words else None,
+        token_pattern=None,
+        stop_words=list(stop_words) or None,
+        ngram_range=ngram_range,
         vocabulary=vocabulary,
         dtype=np.int64,
     )

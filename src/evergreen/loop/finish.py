@@ -37,6 +37,7 @@ RECORDED = (
     "history",
 )
 CODE = ("src", "dvc.yaml", "requirements.lock")
+CHANGES_SHOWN = 10
 
 
 def finish(*, push: bool = False) -> Iterator[str]:
@@ -66,6 +67,8 @@ def finish(*, push: bool = False) -> Iterator[str]:
     )
     record = _record(settings)
     _write_history(record)
+    for name, changed in record.features_changed.items():
+        yield f"{settings.as_of}: {name}: features changed: {_shown(changed)}"
     git("add", "--", *RECORDED)
     if git("status", "--porcelain", "--", *RECORDED):
         git("commit", "--quiet", "--message", _message(record), "--", *RECORDED)
@@ -188,16 +191,24 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _features_changed(settings: Settings) -> dict[str, list[str]]:
-    """For each target whose model was replaced by one on other columns: which came and went."""
+    """For each target whose model was replaced by one that reads otherwise: what came and went."""
     before, after = load_release(paths.CHAMPION).models, load_release(paths.PRODUCTION).models
     changed = {}
     for name in settings.targets:
         if name in before and name in after:
-            old, new = (set(found[name].manifest.features) for found in (before, after))
+            old, new = (
+                found[name].extractor.reads(found[name].manifest.text_form)
+                for found in (before, after)
+            )
             lines = [f"- {c}" for c in sorted(old - new)] + [f"+ {c}" for c in sorted(new - old)]
             if lines:
                 changed[name] = lines
     return changed
+
+
+def _shown(changed: list[str]) -> str:
+    more = f", and {len(changed) - CHANGES_SHOWN} more" if len(changed) > CHANGES_SHOWN else ""
+    return ", ".join(changed[:CHANGES_SHOWN]) + more
 
 
 def _message(record: RunRecord) -> str:
@@ -214,5 +225,6 @@ def _message(record: RunRecord) -> str:
             f"Release {record.release or 'none'}; before, {record.previous_release or 'none'}.",
             "With a full retrain." if full else f"Last full retrain {record.full_retrain_as_of}.",
             *(["Parameters changed:", *changes] if changes else []),
+            *(f"Features of {n} changed: {_shown(c)}." for n, c in record.features_changed.items()),
         ]
     )

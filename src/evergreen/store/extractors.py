@@ -35,8 +35,7 @@ def save_extractor(extractor: Extractor, folder: Path) -> str:
         "btyd": asdict(extractor.btyd),
         "btyd_in_use": extractor.btyd_in_use,
         "max_chars": extractor.max_chars,
-        "text": text
-        and {"terms": list(text.terms), "ngram_max": text.ngram_max, "clients": text.clients},
+        "text": text and _text_content(text),
     }
     if extractor.attributes is not None:
         content["attributes"] = asdict(extractor.attributes)
@@ -63,6 +62,9 @@ def load_extractor(folder: Path) -> Extractor:
         components=np.load(folder / "components.npy", allow_pickle=False),
         ngram_max=text["ngram_max"],
         clients=text["clients"],
+        analyzer=text.get("analyzer", "word"),
+        ngram_min=text.get("ngram_min", 1),
+        stop_words=tuple(text.get("stop_words", ())),
     )
     return Extractor(
         fitted_on=date.fromisoformat(content.pop("fitted_on")),
@@ -73,6 +75,22 @@ def load_extractor(folder: Path) -> Extractor:
         attributes=_read_attributes(content.pop("attributes", None)),
         **content,
     )
+
+
+def _text_content(text: TextModel) -> dict[str, Any]:
+    """What is not as it always was is written too, so that older extractors keep their digest."""
+    content: dict[str, Any] = {
+        "terms": list(text.terms),
+        "ngram_max": text.ngram_max,
+        "clients": text.clients,
+    }
+    if text.analyzer != "word":
+        content["analyzer"] = text.analyzer
+    if text.ngram_min > 1:
+        content["ngram_min"] = text.ngram_min
+    if text.stop_words:
+        content["stop_words"] = list(text.stop_words)
+    return content
 
 
 def _read_attributes(content: dict[str, Any] | None) -> Attributes | None:

@@ -38,7 +38,8 @@ def open_history(
         create_ledger(con)
     except duckdb.Error as error:
         raise DataError(
-            f"{paths.TRANSACTIONS} holds what can't be read or added up: {error}",
+            f"{paths.TRANSACTIONS} holds what can't be read or added up: "
+            f"{str(error).splitlines()[0]}",
             f"dvc checkout --force {paths.RAW}",
         ) from None
     return con, complete_until

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_info
 
 from evergreen.core import estimators
+from evergreen.core.rows import KEYS
 from evergreen.errors import ModelError
 from evergreen.store import extractors, files, tables
 
@@ -34,6 +35,7 @@ GOLDEN = "golden.parquet"
 GOLDEN_ROWS = 20
 GOLDEN_TOLERANCE = 1e-12
 PREDICTION = "prediction"
+DIFFERENCES_SHOWN = 10
 Origin = Literal["full", "incremental"]
 
 
@@ -94,8 +96,28 @@ class Model:
         return extractors.load_extractor(self.folder / "extractor")
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
-        """Predict from the extractor's columns: float64 (n,), a probability or an amount."""
+        """Predict from the extractor's columns: float64 (n,), a probability or an amount.
+
+        Raises
+        ------
+        ModelError
+            If a column that it was trained on is missing, with the difference.
+        """
+        self._check_columns(list(features.columns))
         return self.estimator.predict(features[list(self.manifest.features)])
+
+    def _check_columns(self, found: list[str]) -> None:
+        missing = [name for name in self.manifest.features if name not in found]
+        if missing:
+            others = [name for name in found if name not in {*self.manifest.features, *KEYS}]
+            lines = [f"- {name}" for name in missing] + [f"+ {name}" for name in others]
+            shown, beyond = lines[:DIFFERENCES_SHOWN], lines[DIFFERENCES_SHOWN:]
+            shown += [f"... and {len(beyond)} more"] if beyond else []
+            raise ModelError(
+                f"{self.manifest.version} was trained on {len(self.manifest.features)} columns, "
+                f"and {len(missing)} of them are missing:\n  " + "\n  ".join(shown),
+                "compute the features with the model's own extractor",
+            )
 
     def check_golden_rows(self) -> None:
         """Predict the rows kept at training again.

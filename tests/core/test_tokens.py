@@ -1,0 +1,67 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import CountVectorizer
+
+from evergreen.core.tokens import fold, stop_words, words
+
+THEIRS = CountVectorizer(strip_accents="unicode").build_analyzer()
+WESTERN = st.text(
+    st.one_of(
+        st.characters(max_codepoint=0x24F),  # Latin with its signs
+        st.characters(min_codepoint=0x300, max_codepoint=0x6FF),  # to Greek, Cyrillic, Arabic
+        st.characters(min_codepoint=0x2000, max_codepoint=0x2BFF),  # signs
+        st.sampled_from("❤️👍🏽ßſﬁİı  ··"),
+    )
+)
+
+
+def read(text):
+    return words(fold(text))
+
+
+@given(WESTERN)
+def test_words_of_scripts_with_spaces_are_those_of_scikit_learn(text):
+    assert read(text) == THEIRS(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("हिन्दी में लिखा", ["हिन्दी", "में", "लिखा"]),
+        ("喜欢红酒", ["喜欢", "欢红", "红酒"]),
+        ("酒", ["酒"]),
+        ("iPhone手机壳", ["iphone", "手机", "机壳"]),
+        ("がか", ["がか"]),
+        ("ﾊﾞｯｸﾞ", ["バッ", "ッグ"]),
+        ("กระเป๋า", ["กร", "ระ", "ะเ", "เป๋", "ป๋า"]),
+        ("비단 스카프", ["비단", "스카프"]),
+        ("שָׁלוֹם", ["שלום"]),
+        ("Ёлка йод", ["елка", "иод"]),
+    ],
+)
+def test_marks_stay_with_their_letters_and_scripts_without_spaces_give_pairs(text, tokens):
+    assert read(text) == tokens
+
+
+@pytest.mark.parametrize("text", ["Crème BRÛLÉE", "creme brulee"])
+def test_one_word_written_in_two_ways_is_one(text):
+    assert read(text) == ["creme", "brulee"]
+
+
+def test_stop_words_are_tokens_as_texts_give_them():
+    assert stop_words(["Où", "don't", "a"]) == ("don", "ou")
+
+
+def test_stop_words_of_several_languages():
+    assert {"der", "für".replace("ü", "u"), "les"} <= set(stop_words("de fr"))
+
+
+def test_a_language_without_stop_words_is_named_with_those_that_have():
+    with pytest.raises(ValueError, match="no stop words are known of 'tlh'; allowed: ar, bg"):
+        stop_words("tlh")
+
+
+@given(st.text())
+def test_any_text_gives_words(text):
+    assert all(words(word) == [word] for word in read(text))

@@ -12,11 +12,11 @@ from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history, rollback, track_record
 from evergreen.loop.commands import dvc, git
+from evergreen.loop.features_changed import features_changed, in_one_line
 from evergreen.loop.publish import publish
 from evergreen.loop.push import push as push_recorded
 from evergreen.params import load_settings
 from evergreen.store import files, models
-from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,6 @@ RECORDED = (
     "history",
 )
 CODE = ("src", "dvc.yaml", "requirements.lock")
-CHANGES_SHOWN = 10
 
 
 def finish(*, push: bool = False) -> Iterator[str]:
@@ -68,7 +67,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
     record = _record(settings)
     _write_history(record)
     for name, changed in record.features_changed.items():
-        yield f"{settings.as_of}: {name}: features changed: {_shown(changed)}"
+        yield f"{settings.as_of}: {name}: features changed: {in_one_line(changed)}"
     git("add", "--", *RECORDED)
     if git("status", "--porcelain", "--", *RECORDED):
         git("commit", "--quiet", "--message", _message(record), "--", *RECORDED)
@@ -123,7 +122,7 @@ def _record(settings: Settings) -> RunRecord:
         release=decision["release"],
         previous_release=decision["previous_release"],
         parameters_changed=_parameters_changed(settings),
-        features_changed=_features_changed(settings),
+        features_changed=features_changed(settings.targets),
         targets={
             name: _target_record(name, report[name], decision["targets"][name], labels[name])
             for name in settings.targets
@@ -190,27 +189,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _features_changed(settings: Settings) -> dict[str, list[str]]:
-    """For each target whose model was replaced by one that reads otherwise: what came and went."""
-    before, after = load_release(paths.CHAMPION).models, load_release(paths.PRODUCTION).models
-    changed = {}
-    for name in settings.targets:
-        if name in before and name in after:
-            old, new = (
-                found[name].extractor.reads(found[name].manifest.text_form)
-                for found in (before, after)
-            )
-            lines = [f"- {c}" for c in sorted(old - new)] + [f"+ {c}" for c in sorted(new - old)]
-            if lines:
-                changed[name] = lines
-    return changed
-
-
-def _shown(changed: list[str]) -> str:
-    more = f", and {len(changed) - CHANGES_SHOWN} more" if len(changed) > CHANGES_SHOWN else ""
-    return ", ".join(changed[:CHANGES_SHOWN]) + more
-
-
 def _message(record: RunRecord) -> str:
     actions = ", ".join(f"{name} {target.action}" for name, target in record.targets.items())
     lines = [f"{name}: {target.verdict}" for name, target in record.targets.items()]
@@ -225,6 +203,9 @@ def _message(record: RunRecord) -> str:
             f"Release {record.release or 'none'}; before, {record.previous_release or 'none'}.",
             "With a full retrain." if full else f"Last full retrain {record.full_retrain_as_of}.",
             *(["Parameters changed:", *changes] if changes else []),
-            *(f"Features of {n} changed: {_shown(c)}." for n, c in record.features_changed.items()),
+            *(
+                f"Features of {n} changed: {in_one_line(c)}."
+                for n, c in record.features_changed.items()
+            ),
         ]
     )

@@ -177,3 +177,24 @@ def test_an_address_that_is_none_is_told_without_its_secrets(shop, monkeypatch, 
         shop.take_in()
     assert message in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_client_attributes_come_from_a_database_too(database, shop):
+    database("drop table if exists clients")
+    database("create table clients (who varchar(9), since date, age integer, segment varchar(9))")
+    database("insert into clients values ('a', '2024-01-04', 40, 'gold'), ('b', null, 1, 'x')")
+    database("insert into sales values (1, 'a', '2024-01-05', 1.5, 'x', '2024-01-05')")
+    shop.others["attributes"] = {
+        "url_env": "SHOP_DB",
+        "table": "clients",
+        "columns": {
+            "client_id": "who",
+            "valid_from": "since",
+            "numeric": {"age": "age"},
+            "categorical": {"segment": "segment"},
+        },
+    }
+    assert "attributes:   1 x valid_from is missing" in shop.take_in()
+    [row] = shop.rows(paths.ATTRIBUTES)
+    assert (row["number_age"], row["level_segment"]) == (40.0, "gold")
+    assert row["valid_from"] == date(2024, 1, 4)

@@ -88,14 +88,16 @@ def limit_text(made: Conversion, role: str, header: str, raw: str) -> None:
     made.checks.append(Check(header, raw, f"length({role}) > {MAX_CHARS}", too_long))
 
 
-def require_date(made: Conversion, role: str, header: str, raw: str, how: DateFormat) -> None:
-    """A column that must hold a date, with or without a time."""
+def require_date(
+    made: Conversion, role: str, header: str, raw: str, how: DateFormat, *, called: str
+) -> None:
+    """A column that must hold a date, with or without a time; reasons call it by a name."""
     made.columns[role] = how.sql(raw)
     out = f"not ({role} >= timestamp '{EARLIEST}' and {role} < timestamp '{LATEST}')"
     made.checks += [
-        Check(header, raw, _blank_sql(role, raw), f"{role} is missing"),
-        Check(header, raw, f"{role} is null", f"{role} is no date as {how}"),
-        Check(header, raw, out, f"{role} is not between 1970 and 2200"),
+        Check(header, raw, _blank_sql(role, raw), f"{called} is missing"),
+        Check(header, raw, f"{role} is null", f"{called} is no date as {how}"),
+        Check(header, raw, out, f"{called} is not between 1970 and 2200"),
     ]
 
 

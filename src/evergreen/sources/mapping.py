@@ -217,7 +217,8 @@ def _cell(part: Part, header: str) -> str:
 
 
 def _date(made: Conversion, part: Part, role: str, header: str, formats: Formats) -> None:
-    require_date(made, role, header, _cell(part, header), formats[role])
+    called = next((day for day, time in TIME_OF.items() if time == role), role)
+    require_date(made, role, header, _cell(part, header), formats[role], called=called)
 
 
 def _number(

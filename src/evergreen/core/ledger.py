@@ -23,7 +23,7 @@ def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """
     con.execute(
         """
-        create table ledger as
+        create or replace table ledger as
         with changes as (
             select client_id, invoice_id, timestamp::date as day, ingested_on as known_on,
                    sum(amount_minor) as spend

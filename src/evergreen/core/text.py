@@ -7,6 +7,7 @@ fitted here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import duckdb
     import pandas as pd
-    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
     from evergreen.core.tokens import Analyzer
 
@@ -66,14 +67,21 @@ class TextModel:
 
         The logarithm keeps a client with a long history from being all milk and bread.
         """
-        from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
-
         if documents.counts.shape[0] == 0:
             return sparse.csr_matrix((0, len(self.terms)))
-        vectorizer = self._vectorizer(self.ngram_min, self.ngram_max, list(self.terms))
+        return self._weight.transform(documents.count(self._count.transform))
+
+    @cached_property
+    def _count(self) -> CountVectorizer:
+        return self._vectorizer(self.ngram_min, self.ngram_max, list(self.terms))
+
+    @cached_property
+    def _weight(self) -> TfidfTransformer:
+        from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
+
         transformer = TfidfTransformer(sublinear_tf=True)
         transformer.idf_ = self.idf
-        return transformer.transform(documents.count(vectorizer.transform))
+        return transformer
 
     def reduce(self, weights: sparse.csr_matrix) -> np.ndarray:
         """The weights in few columns, float64 (documents, components)."""
@@ -143,7 +151,7 @@ def create_texts(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
     """
     con.execute(
         """
-        create table text_ledger as
+        create or replace table text_ledger as
         select client_id, timestamp::date as day, ingested_on as known_on,
                left(text, $max_chars) as text, count(*) as times
         from (
@@ -157,7 +165,7 @@ def create_texts(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
     )
     con.execute(
         """
-        create table texts as
+        create or replace table texts as
         select (row_number() over (order by text) - 1)::int as text_id, text
         from (select distinct text from text_ledger);
         create or replace table text_ledger as

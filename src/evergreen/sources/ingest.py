@@ -32,6 +32,9 @@ FATE = """
 """
 """What becomes of a row; any word but the three above is the reason for its quarantine."""
 
+INVOICE = "coalesce(invoice_id, client_id || '@' || timestamp::varchar)"
+"""What an invoice without a number is called: all rows of a client at one time are one."""
+
 
 def ingest_transactions(
     con: duckdb.DuckDBPyConnection,
@@ -104,9 +107,7 @@ def _check_reach(con: duckdb.DuckDBPyConnection, reach: date | None) -> None:
 
 def _accepted_sql() -> str:
     columns = ", ".join(
-        "coalesce(invoice_id, client_id || '@' || timestamp::varchar) as invoice_id"
-        if name == "invoice_id"
-        else name
+        f"{INVOICE} as invoice_id" if name == "invoice_id" else name
         for name in tables.TRANSACTIONS.names
     )
     return f"select {columns} from incoming where fate = '{ACCEPTED}'"

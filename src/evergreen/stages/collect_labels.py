@@ -93,7 +93,7 @@ def _report(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, Any
             "labels_revised": len(versions) - len(known),
             "mean": float(known["label"].mean()) if len(known) else None,
             "last_observed_on": str(known["observed_on"].max().date()) if len(known) else None,
-            "live": live_metrics(target.kind, made, known, predictions.column_of(name, target))
+            "live": live_metrics(target.kind, made, known, predictions.column_of(name, target.kind))
             | live_metrics(target.kind, elsewhere[elsewhere["target"] == name], known, "value"),
         }
     return {

@@ -91,7 +91,7 @@ def _score(settings: Settings, release: Release) -> pd.DataFrame:
     )
     scored = keys.assign(release=pd.Series([release.version] * len(keys), dtype="str"))
     for name, target in settings.targets.items():
-        column = column_of(name, target)
+        column = column_of(name, target.kind)
         model = release.models.get(name)
         scored[column] = np.nan if model is None else _predict(model, keys)
     return scored
@@ -101,16 +101,7 @@ def _predict(model: Model, keys: pd.DataFrame) -> np.ndarray:
     manifest = model.manifest
     columns = list(manifest.features)
     table = matrices.read_features(paths.FEATURES_TODAY, manifest.extractor, columns)
-    values = model.predict(matrices.with_features(keys, table))
-    upper = 1.0 if manifest.kind == "binary" else np.inf
-    sound = np.isfinite(values) & (values >= 0) & (values <= upper)
-    if not sound.all():
-        raise ModelError(
-            f"{model.manifest.version} predicts {values[~sound][0]} for "
-            f"{(~sound).sum():,} of {len(values):,} clients",
-            "hold the release that is served and look at the model's training data",
-        )
-    return values
+    return model.sound(model.predict(matrices.with_features(keys, table)))
 
 
 if __name__ == "__main__":

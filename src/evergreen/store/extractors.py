@@ -15,6 +15,7 @@ from evergreen.core.extractor import Extractor
 from evergreen.core.likelihood import Unfitted
 from evergreen.core.spend import GammaGamma
 from evergreen.core.text import TextModel
+from evergreen.errors import ModelError
 from evergreen.store import files
 
 if TYPE_CHECKING:
@@ -54,7 +55,18 @@ def load_extractor(folder: Path) -> Extractor:
     ModelError
         If it is missing or not readable.
     """
-    content = files.read_json(folder / "extractor.json", next_step="dvc repro featurize")
+    path = folder / "extractor.json"
+    content = files.read_json(path, next_step="dvc repro featurize")
+    try:
+        return _read(content, folder)
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} was written by another version of Evergreen: {error!r}",
+            "use it with that version; or evergreen pin --new-line, dvc repro",
+        ) from None
+
+
+def _read(content: dict[str, Any], folder: Path) -> Extractor:
     text = content.pop("text")
     model = text and TextModel(
         terms=tuple(text["terms"]),

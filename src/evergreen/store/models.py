@@ -119,6 +119,24 @@ class Model:
                 "compute the features with the model's own extractor",
             )
 
+    def sound(self, predicted: np.ndarray) -> np.ndarray:
+        """Its own predictions (n,), if every one can be used.
+
+        Raises
+        ------
+        ModelError
+            If one is not finite, or not what a probability or an amount can be.
+        """
+        upper = 1.0 if self.manifest.kind == "binary" else np.inf
+        usable = np.isfinite(predicted) & (predicted >= 0) & (predicted <= upper)
+        if not usable.all():
+            raise ModelError(
+                f"{self.manifest.version} predicts {predicted[~usable][0]} for "
+                f"{(~usable).sum():,} of {len(predicted):,} clients",
+                "hold the release that is served and look at the model's training data",
+            )
+        return predicted
+
     def check_golden_rows(self) -> None:
         """Predict the rows kept at training again.
 
@@ -185,10 +203,14 @@ def save_model(
         "platform": platform_class(),
         "files": files.digests(folder),
     }
-    version = f"{content['as_of']}-{content['origin']}-{files.digest_of(content)[:8]}"
-    manifest = Manifest(**content, version=version)
+    manifest = Manifest(**content, version=_version_of(content))
     files.write_json(manifest.model_dump(), folder / MANIFEST)
     return manifest
+
+
+def _version_of(content: dict[str, Any]) -> str:
+    """The version that follows from all other fields of a manifest."""
+    return f"{content['as_of']}-{content['origin']}-{files.digest_of(content)[:8]}"
 
 
 def load_model(folder: Path) -> Model:
@@ -218,16 +240,26 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     ModelError
-        If it is missing or does not have the fields of `Manifest`.
+        If it is missing, does not have the fields of `Manifest`, or its version does not follow
+        from them: then it was altered, and does not vouch for any file.
     """
     path = folder / MANIFEST
     next_step = f"dvc checkout --force {folder}, or dvc repro"
+    content = files.read_json(path, next_step=next_step)
     try:
-        return Manifest.model_validate(files.read_json(path, next_step=next_step))
+        manifest = Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
         raise ModelError(f"{path}: {field}: {first['msg']}", next_step) from None
+    del content["version"]
+    expected = _version_of(content)
+    if manifest.version != expected:
+        raise ModelError(
+            f"{path} is altered: its content makes it {expected}, it says {manifest.version}",
+            next_step,
+        )
+    return manifest
 
 
 def about_training(

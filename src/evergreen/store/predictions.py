@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from evergreen.core.losses import Kind
     from evergreen.params import Target
 
 
-def column_of(name: str, target: Target) -> str:
+def column_of(name: str, kind: Kind) -> str:
     """The column of a target: ``purchase_probability``, ``churn_probability``, ``clv``."""
-    return f"{name}_probability" if target.kind == "binary" else name
+    return f"{name}_probability" if kind == "binary" else name
 
 
-def schema(targets: Mapping[str, Target]) -> pa.Schema:
+def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
     """client_id, observed_on, the release that predicted, and a column for each target."""
     return pa.schema(
         [
             pa.field("client_id", pa.string(), nullable=False),
             pa.field("observed_on", pa.date32(), nullable=False),
             pa.field("release", pa.string()),
-            *(pa.field(column_of(name, target), pa.float64()) for name, target in targets.items()),
+            *(pa.field(column_of(name, kind), pa.float64()) for name, kind in kinds.items()),
         ]
     )
 
@@ -44,4 +45,5 @@ def read_all(folder: Path) -> pd.DataFrame:
 
 def write_none(folder: Path, targets: Mapping[str, Target]) -> None:
     """Write the table of a repository that has not predicted anything yet."""
-    tables.write(schema(targets).empty_table(), folder / "none.parquet")
+    kinds = {name: target.kind for name, target in targets.items()}
+    tables.write(schema(kinds).empty_table(), folder / "none.parquet")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen.errors import ModelError
 from evergreen.store import files, models
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evergreen.store.models import Model
+
+
+ENTRY = {"version", "promoted_on", "metrics"}
+"""What a release says of each of its models."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,10 @@ def load_release(folder: Path) -> Release:
     manifest = files.read_json(folder / models.MANIFEST, next_step=f"evergreen pin, or {restore}")
     if not isinstance(manifest, dict) or manifest.keys() != {"models", "version"}:
         raise ModelError(f"{folder / models.MANIFEST} is not the manifest of a release", restore)
+    entries = manifest["models"]
+    _check_entries(folder, entries, manifest["version"], restore)
     released = {}
-    for target, entry in manifest["models"].items():
+    for target, entry in entries.items():
         model = models.load_model(folder / target)
         found = model.manifest.version
         if found != entry["version"]:
@@ -67,6 +73,31 @@ def load_release(folder: Path) -> Release:
             )
         released[target] = Released(model, entry["promoted_on"], entry["metrics"])
     return Release(manifest["version"], released)
+
+
+def _check_entries(folder: Path, entries: Any, version: object, restore: str) -> None:  # noqa: ANN401 - as wide as JSON
+    """Compare what a release says of itself with its version, and with what lies in its folder."""
+    path = folder / models.MANIFEST
+    if not isinstance(entries, dict) or any(
+        not isinstance(entry, dict) or entry.keys() != ENTRY for entry in entries.values()
+    ):
+        raise ModelError(f"{path} is not the manifest of a release", restore)
+    expected = _version_of(entries)
+    if version != expected:
+        raise ModelError(
+            f"{path} is altered: its content makes it {expected}, it says {version}", restore
+        )
+    found = {entry.name for entry in folder.iterdir()}
+    for name in sorted(found ^ {models.MANIFEST, *entries}):
+        state = "foreign: the release does not name it" if name in found else "missing"
+        raise ModelError(f"{folder / name} is {state}", restore)
+
+
+def _version_of(entries: dict[str, Any]) -> str | None:
+    if not entries:
+        return None
+    newest = max(entry["promoted_on"] for entry in entries.values())
+    return f"{newest}-{files.digest_of(entries)[:8]}"
 
 
 def write_release(folder: Path, released: dict[str, Released]) -> str | None:
@@ -85,10 +116,7 @@ def write_release(folder: Path, released: dict[str, Released]) -> str | None:
         }
         for target, one in sorted(released.items())
     }
-    version = None
-    if entries:
-        newest = max(one.promoted_on for one in released.values())
-        version = f"{newest}-{files.digest_of(entries)[:8]}"
+    version = _version_of(entries)
     for target, one in released.items():
         shutil.copytree(one.model.folder, folder / target)
     files.write_json({"models": entries, "version": version}, folder / models.MANIFEST)

@@ -151,7 +151,10 @@ class Estimator(ABC):
             If a column is not numeric or holds infinity.
         """
         self._check_fitted()
-        matrix = read_matrix(X, self.columns, model=self.name)
+        return self.predict_matrix(read_matrix(X, self.columns, model=self.name))
+
+    def predict_matrix(self, matrix: FloatArray) -> FloatArray:
+        """Predict, as `predict`, from what `read_matrix` made: float64 (n, k), in our order."""
         if self._constant is not None:
             return np.full(len(matrix), self._constant)
         if not len(matrix):

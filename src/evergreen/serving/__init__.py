@@ -1,0 +1,1 @@
+"""Using a release: from Python, and for many clients at once."""

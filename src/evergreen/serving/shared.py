@@ -1,0 +1,70 @@
+"""An extractor with all models that take its columns: they are made once for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from evergreen.core.estimators.columns import read_matrix
+from evergreen.core.text import create_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import duckdb
+    import numpy as np
+    import pandas as pd
+
+    from evergreen.core.extractor import Extractor, TextForm
+    from evergreen.store.models import Model
+
+
+class Shared(NamedTuple):
+    """An extractor and the models of a release that were trained with it, by target."""
+
+    extractor: Extractor
+    forms: frozenset[TextForm]
+    models: dict[str, Model]
+
+    def columns_of(self, target: str) -> list[str]:
+        """The columns of a target's model, in the order in which it takes them."""
+        return list(self.models[target].estimator.columns)
+
+    def needed(self, targets: Collection[str]) -> list[str]:
+        """The columns that one of the targets' models sees, each once."""
+        return list(dict.fromkeys(name for target in targets for name in self.columns_of(target)))
+
+    def features(self, con: duckdb.DuckDBPyConnection, snapshots: pd.DataFrame) -> pd.DataFrame:
+        """Every column of some snapshots; see `evergreen.serving.release.ServedRelease.score`."""
+        if self.extractor.text is not None:
+            create_texts(con, max_chars=self.extractor.max_chars)
+        return self.extractor.transform(con, snapshots, text=self.forms)
+
+    def predict(self, features: pd.DataFrame, targets: Collection[str]) -> dict[str, np.ndarray]:
+        """Predict some targets from exactly the columns that their models see: (n,) each."""
+        columns = self.needed(targets)
+        matrix = read_matrix(features, columns, model=f"the model of {' and '.join(targets)}")
+        places = {name: place for place, name in enumerate(columns)}
+        return {
+            target: self._one(target, matrix[:, [places[c] for c in self.columns_of(target)]])
+            for target in targets
+        }
+
+    def _one(self, target: str, matrix: np.ndarray) -> np.ndarray:
+        model = self.models[target]
+        return model.sound(model.estimator.predict_matrix(matrix))
+
+
+def by_extractor(models: dict[str, Model]) -> list[Shared]:
+    """Read models and extractors into memory, and group the models by extractor."""
+    groups: dict[str, dict[str, Model]] = {}
+    for target, model in models.items():
+        model.estimator  # noqa: B018 - read now
+        groups.setdefault(model.manifest.extractor, {})[target] = model
+    return [
+        Shared(
+            next(iter(group.values())).extractor,
+            frozenset(model.manifest.text_form for model in group.values()),
+            group,
+        )
+        for group in groups.values()
+    ]

@@ -1,0 +1,216 @@
+"""A release in memory predicts what the pipeline predicts, and refuses what it can't vouch for."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import evergreen
+from evergreen import paths
+from evergreen.core.estimators.columns import FeatureMismatchError
+from evergreen.errors import DataError, ModelError
+from evergreen.serving.events import EventsIgnoredWarning
+from evergreen.store import matrices, tables
+
+AS_OF = date(2024, 4, 1)
+COLUMNS = ["purchase_probability", "churn_probability", "clv"]
+
+
+@pytest.fixture
+def release(finished):
+    return evergreen.load_release(paths.PRODUCTION)
+
+
+@pytest.fixture
+def events(retailer):
+    """All that was known by as_of, as a user has it: amounts in major units, no invoices."""
+    known = retailer.to_pandas().drop(columns=["quantity", "ingested_on", "invoice_id"])
+    known = known[known["timestamp"] < pd.Timestamp(AS_OF)]
+    return known.drop(columns="amount_minor").assign(amount=known["amount_minor"] / 100)
+
+
+def scored():
+    return tables.read_frame(tables.partition_path(paths.SCORED, AS_OF), made_by="promote")
+
+
+def test_serving_from_events_is_what_the_pipeline_scored(release, events):
+    expected = scored()
+    found = release.predict(events, AS_OF).set_index("client_id").loc[expected["client_id"]]
+    np.testing.assert_allclose(found[COLUMNS], expected[COLUMNS], rtol=1e-12, atol=0)
+    assert set(found["release"]) == {release.version} == set(expected["release"])
+
+
+def test_features_from_events_are_those_of_training(release, finished, events):
+    [shared] = release._shared
+    columns = shared.needed(release.targets)
+    digest = shared.models["purchase"].manifest.extractor
+    trained = matrices.read_features(paths.FEATURES_FULL, digest, columns)
+    for day, expected in trained.groupby("observed_on"):
+        with pytest.warns(EventsIgnoredWarning):
+            found = release.features(events, day).set_index("client_id")
+        ours = found.loc[expected["client_id"], columns]
+        np.testing.assert_allclose(ours, expected[columns], rtol=1e-12, atol=1e-12)
+        if day > trained["observed_on"].min() + pd.Timedelta(days=14):
+            break
+
+
+def test_one_client_is_predicted_as_among_all(release, events):
+    whole = release.predict(events, AS_OF).set_index("client_id")
+    for client in ("c0001", "c0002", "c0300"):
+        alone = release.predict(events[events["client_id"] == client], "2024-04-01")
+        np.testing.assert_allclose(
+            alone[COLUMNS].iloc[0], whole.loc[client, COLUMNS].astype(float), rtol=1e-12
+        )
+
+
+def test_feature_rows_give_the_same_as_events(release, events):
+    few = events[events["client_id"] < "c0010"]
+    rows = release.features(few, AS_OF)
+    pd.testing.assert_frame_equal(release.predict(rows, AS_OF), release.predict(few, AS_OF))
+
+
+def test_features_of_one_target_are_enough_for_that_target(release, events):
+    rows = release.features(events, AS_OF, targets=["clv"])
+    found = release.predict(rows.drop(columns="observed_on"), AS_OF, targets=["clv"])
+    assert list(found) == ["client_id", "observed_on", "release", "clv"]
+
+
+def test_clients_of_whom_nothing_is_known_are_scored(release, events):
+    few = events.head(3)
+    found = release.predict(few, AS_OF, clients=["nobody", "c0000"])
+    assert set(found["client_id"]) == {*few["client_id"], "nobody", "c0000"}
+    assert np.isfinite(found[COLUMNS].to_numpy()).all()
+    alone = release.predict(few.head(0), AS_OF, clients=["nobody"])
+    assert len(alone) == 1
+
+
+def test_unknown_words_and_notes_are_fine(release, events):
+    few = events.head(3).assign(text="Ὀδύσσεια 🛶 zzz")
+    notes = pd.DataFrame({"client_id": ["n1"], "timestamp": ["2024-03-01"], "text": ["quux"]})
+    found = release.predict(few, AS_OF, notes=notes)
+    assert "n1" in set(found["client_id"])
+    assert np.isfinite(found[COLUMNS].to_numpy()).all()
+
+
+def test_events_from_as_of_on_are_ignored_and_said(release, events):
+    few = events[events["client_id"] == "c0001"]
+    later = few.tail(1).assign(timestamp=pd.Timestamp(AS_OF), amount=1e6)
+    with pytest.warns(EventsIgnoredWarning, match=r"1 of \d+ were not known before 2024-04-01"):
+        found = release.predict(pd.concat([few, later]), AS_OF)
+    pd.testing.assert_frame_equal(found, release.predict(few, AS_OF))
+
+
+def test_events_are_left_as_they_are(release, events):
+    before = events.copy(deep=True)
+    release.predict(events, AS_OF)
+    pd.testing.assert_frame_equal(events, before)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda e: e.rename(columns={"timestamp": "timestmp"}),
+            r"missing; did you mean 'timestmp'",
+        ),
+        (lambda e: e.assign(txet="x"), r"\+ txet \(unknown"),
+        (lambda e: e.rename(columns={"text": "txet"}), r"\+ txet \(unknown; did you mean 'text'"),
+        (lambda e: e.assign(amount_minor=1), "both amount_minor and amount"),
+        (lambda e: e.assign(timestamp="soon"), "timestamp is missing or no time"),
+        (lambda e: e.assign(amount="much"), "amount is missing, no number"),
+        (lambda e: e.assign(client_id=1.5), "strings or whole numbers"),
+        (lambda e: e.assign(client_id=""), "client_id is missing; the first is at position 0"),
+        (lambda e: e.assign(ingested_on="2023-01-01"), "timestamp lies after ingested_on"),
+        (lambda e: e.assign(timestamp=e["timestamp"].dt.tz_localize("UTC")), "local time"),
+    ],
+)
+def test_events_that_can_not_be_used_are_explained(release, events, change, said):
+    with pytest.raises(DataError, match=said):
+        release.predict(change(events.head(5)), AS_OF)
+
+
+def test_feature_rows_with_other_columns_are_explained_line_by_line(release, events):
+    rows = release.features(events.head(9), AS_OF, targets=["clv"])
+    wrong = rows.rename(columns={"frequency": "frequenzy"})
+    with pytest.raises(FeatureMismatchError) as caught:
+        release.predict(wrong, AS_OF, targets=["clv"])
+    assert "- frequency (missing)" in str(caught.value)
+    assert "+ frequenzy (unknown to the model)" in str(caught.value)
+
+
+def test_feature_rows_of_another_day_are_refused(release, events):
+    rows = release.features(events.head(9), AS_OF, targets=["clv"])
+    with pytest.raises(DataError, match="are of 2024-04-01, as_of is 2024-04-02"):
+        release.predict(rows, "2024-04-02", targets=["clv"])
+
+
+def test_what_is_loaded_stays_when_the_files_go(release, events):
+    before = release.predict(events.head(50), AS_OF)
+    shutil.rmtree(paths.PRODUCTION)
+    pd.testing.assert_frame_equal(release.predict(events.head(50), AS_OF), before)
+
+
+class Payload:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('the payload ran')",))
+
+
+def put_payload():
+    (paths.PRODUCTION / "clv" / "estimator" / "model.joblib").write_bytes(pickle.dumps(Payload()))
+
+
+def payload_with_its_digest_in_the_manifest():
+    put_payload()
+    path = paths.PRODUCTION / "clv" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    name = "estimator/model.joblib"
+    from evergreen.store.files import sha256  # noqa: PLC0415
+
+    manifest["files"][name] = sha256(paths.PRODUCTION / "clv" / name)
+    manifest["estimator"] = "random_forest"
+    path.write_text(json.dumps(manifest))
+
+
+def truncate():
+    path = paths.PRODUCTION / "purchase" / "estimator" / "model.txt"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def edit_release():
+    path = paths.PRODUCTION / "manifest.json"
+    path.write_text(path.read_text().replace("2024-04-01", "2024-04-02", 1))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (put_payload, "is foreign"),
+        (payload_with_its_digest_in_the_manifest, "is altered: its content makes it"),
+        (truncate, "is altered: expected SHA-256"),
+        (edit_release, "is altered"),
+        (lambda: (paths.PRODUCTION / "more.pkl").write_bytes(b""), "foreign: the release does not"),
+        ((paths.PRODUCTION / "upsell").mkdir, "foreign: the release does not"),
+        (lambda: shutil.rmtree(paths.PRODUCTION / "churn"), "churn is missing"),
+        (lambda: shutil.rmtree(paths.PRODUCTION), "is not there"),
+    ],
+)
+def test_a_release_that_was_tampered_with_is_refused_and_nothing_is_run(finished, tamper, said):
+    tamper()
+    with pytest.raises(ModelError, match=said):
+        evergreen.load_release(paths.PRODUCTION)
+
+
+def test_the_package_itself_imports_nothing_heavy():
+    said = subprocess.run(
+        [sys.executable, "-c", "import evergreen, sys; print('pandas' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.strip() == "False"

@@ -17,6 +17,7 @@ COMMANDS = (
     "finish",
     "cycle",
     "replay",
+    "score",
     "summary",
     "history",
     "plot-history",

@@ -365,6 +365,55 @@ def replay(
 
 
 @app.command()
+def score(
+    as_of: AsOf,
+    clients: Annotated[
+        Path | None,
+        typer.Option(help="CSV or Parquet with client_id; all known clients by default."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The .parquet or .csv to write.", show_default="build/scores-DATE"),
+    ] = None,
+    to_sql: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL_ENV:TABLE",
+            help="A table too; URL_ENV is the variable that holds the database's URL.",
+        ),
+    ] = None,
+) -> None:
+    """Score clients with the release that is served."""
+    from evergreen import load_release  # noqa: PLC0415
+    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.serving import batch  # noqa: PLC0415
+    from evergreen.store.sql import SqlTable  # noqa: PLC0415
+
+    try:
+        table = SqlTable.parse(to_sql) if to_sql else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to-sql") from None
+    day = as_of.date()
+    target = out or paths.BUILD / f"scores-{day}.parquet"
+    served = load_release()
+    with _progress() as progress:
+        task = progress.add_task("score", total=None)
+        done = batch.score(
+            served,
+            load_settings(),
+            day,
+            target,
+            clients=clients,
+            to_sql=table,
+            progress=lambda n, total: progress.update(task, completed=n, total=total),
+        )
+    new = f", {done.new:,} of them new: nothing is known of them" if done.new else ""
+    console.print(f"{done.clients:,} clients{new}; release {served.version}: {target}")
+    if table is not None:
+        console.print(f"the same rows: table {table.table} of the database of {table.variable}")
+
+
+@app.command()
 def summary() -> None:
     """Show the outcome of the last run: models, gains with their intervals, verdicts."""
     from evergreen.loop.summary import summary as summarise  # noqa: PLC0415

@@ -52,3 +52,4 @@ DVC_FILES_IN_USE = Path(".dvc/tmp/rwlock")
 QUARANTINE = Path("data/quarantine")
 TAKEN_IN = RAW / "taken-in.json"
 WORK = Path(".dvc/tmp/ingest")
+BUILD = Path("build")

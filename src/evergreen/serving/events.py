@@ -14,7 +14,7 @@ from evergreen.errors import DataError
 from evergreen.store import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
     from datetime import date
 
 AMOUNTS = ("amount_minor", "amount")
@@ -97,29 +97,32 @@ def read_notes(frame: pd.DataFrame | None, *, as_of: date) -> pa.Table:
     return written.filter(written["text"].is_valid()).cast(tables.NOTES)
 
 
-def client_ids(values: pd.Series | pd.Index, where: str) -> pd.Series:
+def client_ids(values: Iterable[object], where: str) -> list[str]:
     """Ids of clients as strings.
 
     Raises
     ------
     DataError
-        If one is missing, or they are neither strings nor whole numbers: 1.0 is another id than 1.
+        If one is missing, or neither a string nor a whole number: 1.0 is another id than 1.
     """
-    ids = pd.Series(values).reset_index(drop=True)
-    if pd.api.types.is_integer_dtype(ids.dtype):
-        ids = ids.astype("str")
-    elif not all(isinstance(one, str) for one in ids.dropna()):
-        raise DataError(
-            f"{where}: client_id is expected to hold strings or whole numbers, found {ids.dtype}",
-            "turn them into the strings that data/raw has",
-        )
-    _check_rows(where, (ids.notna() & (ids.str.strip() != "")).to_numpy(), "client_id is missing")
-    return ids.astype("str")
+    ids = list(values)
+    for place, one in enumerate(ids):
+        if one is None or one is pd.NA or one != one or not str(one).strip():  # noqa: PLR0124 - NaN
+            raise DataError(
+                f"{where}: client_id is missing; the first is at position {place}",
+                "mend or drop these rows",
+            )
+        if not isinstance(one, str | int):
+            raise DataError(
+                f"{where}: client_id is expected to hold strings or whole numbers, found {one!r}",
+                "turn them into the strings that data/raw has",
+            )
+    return [str(one) for one in ids]
 
 
 def _common(where: str, frame: pd.DataFrame, as_of: date) -> dict[str, pa.Array]:
     """client_id, timestamp and ingested_on of transactions and of notes."""
-    ids = client_ids(frame["client_id"], where)
+    ids = client_ids(frame["client_id"].tolist(), where)
     times = _times(where, frame, "timestamp")
     _check_rows(where, times.notna().to_numpy(), "timestamp is missing or no time")
     days = times.dt.normalize()

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from evergreen import paths
-from evergreen.core.rows import KEYS
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events
 from evergreen.serving.database import Databases
@@ -103,11 +102,11 @@ class ServedRelease:
         day, wanted = day_of(as_of), self._named(targets)
         if events.are_events(rows):
             with self._opened(rows, day, notes, clients) as (con, keys):
-                return self.score(con, keys, targets=wanted)
+                return self.score(con, keys, day, targets=wanted)
         if notes is not None or clients is not None:
             raise DataError("notes and clients go with transactions, found feature rows")
-        shared, keys = self._one_extractor(wanted), _keys_of(rows, day)
-        return self._table(keys, shared.predict(rows.drop(columns=KEYS, errors="ignore"), wanted))
+        ids = _clients_of(rows, day)
+        return self._table(ids, day, self._one_extractor(wanted).predict(rows, wanted))
 
     def features(
         self,
@@ -140,10 +139,11 @@ class ServedRelease:
         self,
         con: duckdb.DuckDBPyConnection,
         snapshots: pd.DataFrame,
+        as_of: date,
         *,
         targets: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """Predict snapshots from a database of what happened.
+        """Predict snapshots of a day from a database of what happened.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class ServedRelease:
             With ``transactions``, ``notes`` and ``ledger``; see
             `evergreen.store.history.open_history`.
         snapshots
-            client_id (string) and observed_on (timestamp), a row each.
+            client_id (string) and observed_on (timestamp; `as_of`), a row each.
 
         Returns
         -------
@@ -165,12 +165,15 @@ class ServedRelease:
             if here:
                 features = shared.features(con, snapshots)
                 found |= shared.predict(features[shared.needed(here)], here)
-        return self._table(snapshots, {target: found[target] for target in wanted})
+        predicted = {target: found[target] for target in wanted}
+        return self._table(snapshots["client_id"].tolist(), as_of, predicted)
 
-    def _table(self, keys: pd.DataFrame, predicted: dict[str, np.ndarray]) -> pd.DataFrame:
+    def _table(
+        self, clients: list[str], day: date, predicted: dict[str, np.ndarray]
+    ) -> pd.DataFrame:
+        keys = {"client_id": clients, "observed_on": np.datetime64(day, "us")}
         columns = {column_of(name, self.kinds[name]): made for name, made in predicted.items()}
-        given = {name: keys[name].to_numpy() for name in KEYS}
-        return pd.DataFrame(given | {"release": self.version} | columns)
+        return pd.DataFrame(keys | {"release": self.version} | columns, index=range(len(clients)))
 
     def _named(self, targets: Sequence[str] | None) -> Sequence[str]:
         for target in targets or ():
@@ -203,7 +206,7 @@ class ServedRelease:
         transactions = events.read_transactions(rows, as_of=day, minor_units=minor_units)
         written = events.read_notes(notes, as_of=day)
         ids = {*transactions["client_id"].to_pylist(), *written["client_id"].to_pylist()}
-        ids |= set(events.client_ids(pd.Series(list(clients or ()), dtype=object), "clients"))
+        ids |= set(events.client_ids(clients or (), "clients"))
         keys = snapshots_on(day, sorted(ids))
         with self._databases.of(transactions, written) as con:
             yield con, keys
@@ -243,13 +246,13 @@ def day_of(value: date | str) -> date:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-def snapshots_on(day: date, clients: Iterable[str]) -> pd.DataFrame:
+def snapshots_on(day: date, clients: list[str]) -> pd.DataFrame:
     """A row for each client, with the day as observed_on."""
     keys = pd.DataFrame({"client_id": pd.Series(clients, dtype="str")})
     return keys.assign(observed_on=np.datetime64(day, "us"))
 
 
-def _keys_of(rows: pd.DataFrame, day: date) -> pd.DataFrame:
+def _clients_of(rows: pd.DataFrame, day: date) -> list[str]:
     where = "the feature rows"
     if "client_id" not in rows:
         raise DataError(
@@ -257,11 +260,10 @@ def _keys_of(rows: pd.DataFrame, day: date) -> pd.DataFrame:
             "add it; or, if these are transactions, timestamp and amount",
         )
     if "observed_on" in rows:
-        observed = pd.to_datetime(rows["observed_on"])
-        others = observed[observed != pd.Timestamp(day)]
+        observed = rows["observed_on"].to_numpy("datetime64[D]")
+        others = observed[observed != np.datetime64(day)]
         if len(others):
             raise DataError(
-                f"{where} are of {others.iloc[0]:%Y-%m-%d}, as_of is {day}",
-                "pass the day that they are of",
+                f"{where} are of {others[0]}, as_of is {day}", "pass the day that they are of"
             )
-    return snapshots_on(day, events.client_ids(rows["client_id"], where))
+    return events.client_ids(rows["client_id"].tolist(), where)

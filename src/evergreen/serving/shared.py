@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from evergreen.core.estimators.columns import read_matrix
+from evergreen.core.rows import KEYS
 from evergreen.core.text import create_texts
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ class Shared(NamedTuple):
         return self.extractor.transform(con, snapshots, text=self.forms)
 
     def predict(self, features: pd.DataFrame, targets: Collection[str]) -> dict[str, np.ndarray]:
-        """Predict some targets from exactly the columns that their models see: (n,) each."""
+        """Predict some targets from the columns that their models see, and no others: (n,) each."""
         columns = self.needed(targets)
-        matrix = read_matrix(features, columns, model=f"the model of {' and '.join(targets)}")
+        matrix = read_matrix(
+            features, columns, model=f"the model of {' and '.join(targets)}", beside=KEYS
+        )
         places = {name: place for place, name in enumerate(columns)}
         return {
             target: self._one(target, matrix[:, [places[c] for c in self.columns_of(target)]])

@@ -62,8 +62,10 @@ def column_names(X: pd.DataFrame) -> tuple[str, ...]:
     return names
 
 
-def read_matrix(X: pd.DataFrame, columns: Sequence[str], *, model: str) -> FloatArray:
-    """Take the columns by name, in the order given.
+def read_matrix(
+    X: pd.DataFrame, columns: Sequence[str], *, model: str, beside: Sequence[str] = ()
+) -> FloatArray:
+    """Take the columns by name, in the order given; those named in `beside` may be there as well.
 
     Returns
     -------
@@ -77,13 +79,13 @@ def read_matrix(X: pd.DataFrame, columns: Sequence[str], *, model: str) -> Float
     ValueError
         If a column is not numeric, or holds a number that is infinite or above 3.4e38.
     """
-    if len(X.columns) != len(columns) or set(X.columns) != set(columns):
-        raise FeatureMismatchError(model, columns, list(X.columns))
+    found = [name for name in X.columns if name not in beside]
+    if len(found) != len(columns) or set(found) != set(columns):
+        raise FeatureMismatchError(model, columns, found)
     selected = X[list(columns)]
-    texts = [
-        name for name, kind in selected.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)
-    ]
-    if texts:
+    kinds = selected.dtypes
+    if not all(map(pd.api.types.is_numeric_dtype, set(kinds))):
+        texts = [name for name, kind in kinds.items() if not pd.api.types.is_numeric_dtype(kind)]
         raise ValueError(f"X is expected to be numeric, found other types in: {_listed(texts)}")
     values = selected.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     bad = (np.abs(values) > LARGEST).any(axis=0)

@@ -1,0 +1,153 @@
+"""All clients at once, or those of a list: in parts, so that memory does not grow with them."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from evergreen.core.ledger import create_ledger
+from evergreen.serving.events import client_ids
+from evergreen.serving.release import snapshots_on
+from evergreen.store import predictions, tables
+from evergreen.store.scores import read_client_ids, scores_file
+from evergreen.store.sql import scores_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    import duckdb
+
+    from evergreen.params import Settings
+    from evergreen.serving.release import ServedRelease
+    from evergreen.store.sql import SqlTable
+
+CLIENTS = 25_000
+EVENTS = 1_000_000
+MEMORY = "300MB"
+
+
+class Scored(NamedTuple):
+    """What a batch came to; `new` are clients of whom nothing was known."""
+
+    clients: int
+    new: int
+
+
+def score(
+    release: ServedRelease,
+    settings: Settings,
+    as_of: date,
+    out: Path,
+    *,
+    clients: Path | None = None,
+    to_sql: SqlTable | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Scored:
+    """Score clients from ``data/raw`` as it was known on a day.
+
+    Parameters
+    ----------
+    settings
+        What the raw tables are like, and how many threads may be used.
+    out
+        The file to write, .parquet or .csv: the rows that `ServedRelease.predict` gives, in the
+        order of the client ids, or in that of the list.
+    clients
+        A CSV or Parquet file with the column client_id: who is scored, each once. Without it all
+        clients with a transaction before `as_of`.
+    to_sql
+        A table that gets the same rows.
+    progress
+        Called with the number of clients scored, and of all.
+
+    Raises
+    ------
+    DataError
+        As of `evergreen.store.tables.view_transactions`, or if the list or a place to write to is
+        not as described. Nothing is written then.
+    """
+    listed = None
+    if clients is not None:
+        listed = client_ids(read_client_ids(clients).tolist(), str(clients))
+    schema = predictions.schema(release.kinds)
+    with ExitStack() as stack:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        writers = [stack.enter_context(scores_file(out, schema))]
+        if to_sql is not None:
+            writers.append(stack.enter_context(scores_table(to_sql, schema)))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
+        plan = _divided(settings, as_of, listed, scratch)
+        done, total = 0, len(plan)
+        for part, rows in plan.groupby("part", sort=True):
+            con = _opened(settings, scratch, int(str(part)))
+            scored = release.score(con, snapshots_on(as_of, rows["client_id"].tolist()), as_of)
+            con.close()
+            table = pa.Table.from_pandas(scored, preserve_index=False).cast(schema)
+            for write in writers:
+                write(table)
+            done += len(rows)
+            progress(done, total)
+    return Scored(total, int((plan["events"] == 0).sum()))
+
+
+def _divided(
+    settings: Settings, as_of: date, listed: list[str] | None, scratch: Path
+) -> pd.DataFrame:
+    """Put the rows of each part of the clients into a folder of its own.
+
+    So each part is read once, however many there are. Returns client_id, events and part, in the
+    order in which clients are to be written.
+    """
+    con = _connect(settings, scratch)
+    tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
+    tables.view_notes(con, known_by=as_of)
+    known: pd.DataFrame = con.sql(
+        f"select client_id, count(*) as events from transactions "
+        f"where timestamp::date < date '{as_of}' group by client_id order by client_id"
+    ).df()
+    plan = known
+    if listed is not None:
+        once = pd.DataFrame({"client_id": list(dict.fromkeys(listed))}, dtype="str")
+        plan = once.merge(known, on="client_id", how="left").fillna({"events": 0})
+    plan = plan.assign(part=_parts(plan["events"]))
+    con.register("plan", plan)
+    for table in ("transactions", "notes"):
+        con.execute(
+            f"copy (select t.*, p.part from {table} t join plan p using (client_id)) "
+            f"to '{scratch / table}' (format parquet, partition_by (part))"
+        )
+    con.close()
+    return plan
+
+
+def _parts(events: pd.Series) -> pd.Series:
+    """Number the parts: neither too many clients in one, nor too many events."""
+    by_events = events.cumsum() // EVENTS
+    by_clients = pd.Series(range(len(events)), index=events.index) // CLIENTS
+    return (by_events + by_clients).astype("int64")
+
+
+def _opened(settings: Settings, scratch: Path, part: int) -> duckdb.DuckDBPyConnection:
+    con = _connect(settings, scratch)
+    for table, schema in (("transactions", tables.TRANSACTIONS), ("notes", tables.NOTES)):
+        folder = scratch / table / f"part={part}"
+        if folder.is_dir():
+            con.execute(f"create view {table} as select * from read_parquet('{folder}/*.parquet')")
+        else:
+            con.register(table, schema.empty_table())
+    create_ledger(con)
+    return con
+
+
+def _connect(settings: Settings, scratch: Path) -> duckdb.DuckDBPyConnection:
+    con = tables.connect(settings.compute.threads)
+    spilled = scratch / "spilled"
+    con.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = '{spilled}'")
+    con.execute("set enable_progress_bar = false")  # the caller has one of its own
+    return con

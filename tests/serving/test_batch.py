@@ -1,0 +1,136 @@
+"""Scores of many clients are those of each, in a file that is there whole or not at all."""
+
+import sqlite3
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import evergreen
+from evergreen import paths
+from evergreen.errors import DataError
+from evergreen.serving import batch
+from evergreen.store import tables
+from evergreen.store.sql import SqlTable
+
+AS_OF = date(2024, 4, 1)
+COLUMNS = ["purchase_probability", "churn_probability", "clv"]
+OUT = Path("build/scores.parquet")
+
+
+@pytest.fixture
+def release(finished):
+    return evergreen.load_release(paths.PRODUCTION)
+
+
+@pytest.fixture
+def score(finished, release):
+    def scored(out=OUT, **options):
+        return batch.score(release, finished.settings, AS_OF, out, **options)
+
+    return scored
+
+
+def test_a_batch_is_what_the_pipeline_and_the_library_predict(score, release, retailer):
+    done = score()
+    found = pd.read_parquet(OUT)
+    events = retailer.to_pandas()
+    events = events[events["timestamp"] < pd.Timestamp(AS_OF)]
+    served = release.predict(events, AS_OF)
+    assert done == (len(served), 0)
+    pd.testing.assert_series_equal(found["client_id"], served["client_id"])
+    np.testing.assert_allclose(found[COLUMNS], served[COLUMNS], rtol=1e-12)
+    piped = tables.read_frame(tables.partition_path(paths.SCORED, AS_OF), made_by="promote")
+    ours = found.set_index("client_id").loc[piped["client_id"], COLUMNS]
+    np.testing.assert_allclose(ours, piped[COLUMNS], rtol=1e-12)
+
+
+def test_parts_change_nothing_and_leave_nothing_behind(score, monkeypatch):
+    score()
+    whole, seen = OUT.read_bytes(), []
+    monkeypatch.setattr(batch, "CLIENTS", 100)
+    monkeypatch.setattr(batch, "EVENTS", 999)
+    score(Path("build/parts.parquet"), progress=lambda n, total: seen.append((n, total)))
+    pd.testing.assert_frame_equal(pd.read_parquet("build/parts.parquet"), pd.read_parquet(OUT))
+    assert len(seen) > 5
+    assert seen[-1][0] == seen[-1][1]
+    assert sorted(path.name for path in Path("build").iterdir()) == ["parts.parquet", OUT.name]
+    assert OUT.read_bytes() == whole
+
+
+def test_listed_clients_are_scored_in_their_order_once_and_unknown_ones_as_new(score):
+    Path("list.csv").write_text("\ufeffclient_id,name\nnobody,N\nc0007,A\nNA,B\nc0001,C\nc0007,A\n")
+    assert score(clients=Path("list.csv")) == (4, 2)
+    assert list(pd.read_parquet(OUT)["client_id"]) == ["nobody", "c0007", "NA", "c0001"]
+
+
+def test_a_list_of_new_clients_alone_is_scored(score):
+    pd.DataFrame({"client_id": [17, 18]}).to_parquet("list.parquet")
+    assert score(clients=Path("list.parquet")) == (2, 2)
+    assert pd.read_parquet(OUT)["clv"].notna().all()
+
+
+def test_a_cell_of_a_csv_can_not_be_a_formula(score):
+    ids = ["=1+1", "+1", "-1", "@x", "c0001"]
+    pd.DataFrame({"client_id": ids}).to_csv("list.csv", index=False)
+    score(Path("build/scores.csv"), clients=Path("list.csv"))
+    found = pd.read_csv("build/scores.csv")
+    assert list(found["client_id"]) == ["'=1+1", "'+1", "'-1", "'@x", "c0001"]
+    assert list(found) == ["client_id", "observed_on", "release", *sorted(COLUMNS)]
+    assert set(found["observed_on"]) == {"2024-04-01"}
+
+
+def test_a_csv_holds_every_digit(score):
+    score(), score(Path("build/scores.csv"))
+    found, expected = pd.read_csv("build/scores.csv"), pd.read_parquet(OUT)
+    assert (found[COLUMNS].to_numpy() == expected[COLUMNS].to_numpy()).all()
+
+
+def test_scores_go_to_a_table_and_again_replace_themselves(score, monkeypatch):
+    monkeypatch.setenv("SCORES_URL", "sqlite:///scores.db")
+    for _ in range(2):
+        score(to_sql=SqlTable.parse("SCORES_URL:scores"))
+    rows = sqlite3.connect("scores.db").execute("select client_id, clv from scores").fetchall()
+    expected = pd.read_parquet(OUT)
+    assert dict(rows) == dict(zip(expected["client_id"], expected["clv"], strict=True))
+    assert len(rows) == len(expected)
+
+
+def test_a_url_is_taken_from_the_environment_alone(score, monkeypatch):
+    with pytest.raises(ValueError, match="belongs into the environment") as caught:
+        SqlTable.parse("postgresql://me:secret@host/db:scores")
+    assert "secret" not in str(caught.value)
+    monkeypatch.delenv("SCORES_URL", raising=False)
+    with pytest.raises(DataError, match="SCORES_URL is expected to hold"):
+        score(to_sql=SqlTable.parse("SCORES_URL:scores"))
+    assert not OUT.exists()
+
+
+def test_a_database_that_refuses_leaves_the_old_file(score, monkeypatch):
+    score()
+    before = OUT.read_bytes()
+    monkeypatch.setenv("SCORES_URL", "sqlite:////no/such/folder/scores.db")
+    with pytest.raises(DataError, match="refuses table scores: unable to open") as caught:
+        score(to_sql=SqlTable.parse("SCORES_URL:scores"))
+    assert "no/such/folder" not in str(caught.value)
+    assert OUT.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("list.csv", "id\n1\n", "no column client_id"),
+        ("list.csv", 'client_id\nc1\n" "\n', "client_id is missing"),
+        ("list.parquet", "no parquet", "is not readable"),
+        ("list.txt", "client_id\n1\n", "expected to end in .parquet or .csv"),
+        ("none.csv", None, "is not there"),
+    ],
+)
+def test_a_list_that_can_not_be_used_is_explained(score, name, content, said):
+    if content is not None:
+        Path(name).write_text(content)
+    with pytest.raises(DataError, match=said):
+        score(clients=Path(name))
+    assert not OUT.exists()

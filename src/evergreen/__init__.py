@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evergreen.serving.release import load_release
+    from evergreen.trainer import ContinuousTrainer
 
-__all__ = ["load_release"]
+__all__ = ["ContinuousTrainer", "load_release"]
 
 # Before any OpenMP library is loaded: waiting threads are to sleep. Where they spin, a fit of one
 # second takes a minute on a machine that is busy elsewhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-_HOME = {"load_release": "evergreen.serving.release"}
+_HOME = {
+    "ContinuousTrainer": "evergreen.trainer",
+    "load_release": "evergreen.serving.release",
+}
 
 
 def __getattr__(name: str) -> object:

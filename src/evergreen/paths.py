@@ -53,3 +53,4 @@ QUARANTINE = Path("data/quarantine")
 TAKEN_IN = RAW / "taken-in.json"
 WORK = Path(".dvc/tmp/ingest")
 BUILD = Path("build")
+CONTINUOUS = Path("models/continuous")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 WIDTH, PANEL = 10.0, 2.5
 PROMOTION: Final = "#009E73"
+BY_HAND: Final = "by hand"
+"""What a model is called here that no run has made."""
+SHOWN: Final = ("champion", "incremental", "full", BY_HAND)
 
 
 def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) -> None:
@@ -67,21 +70,22 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     # A baseline stands in only until there is a champion, and is so much worse that it would press
     # all that matters into one line.
-    judged = rows[rows["loss"].notna() & rows["model"].isin(["champion", "incremental", "full"])]
+    judged = rows[rows["loss"].notna() & rows["model"].isin(SHOWN)]
     if judged.empty:
         axes.text(0.5, 0.5, "nothing was judged", transform=axes.transAxes, ha="center", color=PALE)
         return
     for model, points in judged.groupby("model", sort=False):
         style = STYLES.get(str(model), OTHER_STYLE)
-        line = {"linestyle": "none"} if model == "full" else {"dashes": style.dash}
-        days = pd.to_datetime(points["as_of"]).to_numpy()
+        apart = model in ("full", BY_HAND)
+        line = {"linestyle": "none"} if apart else {"dashes": style.dash}
+        days = pd.to_datetime(points["as_of"], format="ISO8601").to_numpy()
         axes.plot(
             days,
             points["loss"],
             color=style.colour,
             linewidth=style.width,
             marker=style.marker,
-            markersize=5 if model == "full" else 3,
+            markersize=5 if apart else 3,
             **line,
             label=str(model),
         )

@@ -27,7 +27,7 @@ class FeatureMismatchError(EvergreenError, ValueError):
     """A table does not have the columns that the model was fitted on."""
 
     def __init__(self, model: str, expected: Sequence[str], found: Sequence[object]) -> None:
-        lines = _difference(expected, found)
+        lines = difference(expected, found)
         more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         super().__init__(
             f"{model} was fitted on {len(expected)} columns, found {len(found)}:\n"
@@ -37,7 +37,8 @@ class FeatureMismatchError(EvergreenError, ValueError):
         )
 
 
-def _difference(expected: Sequence[str], found: Sequence[object]) -> list[str]:
+def difference(expected: Sequence[str], found: Sequence[object]) -> list[str]:
+    """A line for each column that is missing, unknown, or there more than once."""
     times, known = Counter(map(str, found)), set(expected)
     lines = [f"- {name} (missing)" for name in expected if not times[name]]
     lines += [f"+ {name} (unknown to the model)" for name in sorted(times.keys() - known)]

@@ -1,5 +1,6 @@
 """Scores of many clients are those of each, in a file that is there whole or not at all."""
 
+import shutil
 import sqlite3
 from datetime import date
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import evergreen
-from evergreen import paths
+from evergreen import cli, paths
 from evergreen.errors import DataError
 from evergreen.serving import batch
 from evergreen.store import tables
@@ -134,3 +136,22 @@ def test_a_list_that_can_not_be_used_is_explained(score, name, content, said):
     with pytest.raises(DataError, match=said):
         score(clients=Path(name))
     assert not OUT.exists()
+
+
+def test_an_empty_list_gives_an_empty_file(score):
+    Path("list.csv").write_text("client_id\n")
+    assert score(clients=Path("list.csv")) == (0, 0)
+    assert list(pd.read_parquet(OUT)["client_id"]) == []
+
+
+def test_the_command_scores_with_what_is_served_and_counts_new_clients(finished):
+    finished.write_params()
+    shutil.copytree(paths.PRODUCTION, paths.RELEASES / "one")
+    paths.CURRENT.symlink_to("one")
+    Path("list.csv").write_text("client_id\nc0001\nnobody\n")
+    asked = ["score", "--as-of", "2024-04-01", "--clients", "list.csv"]
+    done = CliRunner().invoke(cli.app, asked, catch_exceptions=False)
+    assert "2 clients, 1 of them new" in done.output
+    assert len(pd.read_parquet("build/scores-2024-04-01.parquet")) == 2
+    refused = CliRunner().invoke(cli.app, [*asked, "--to-sql", "sqlite:///x.db:scores"])
+    assert refused.exit_code == 2

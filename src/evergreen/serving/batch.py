@@ -7,10 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from evergreen import paths
 from evergreen.core.ledger import create_ledger
+from evergreen.errors import DataError
 from evergreen.serving.events import client_ids
 from evergreen.serving.release import snapshots_on
 from evergreen.store import predictions, tables
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-    import duckdb
-
     from evergreen.params import Settings
     from evergreen.serving.release import ServedRelease
     from evergreen.store.sql import SqlTable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 CLIENTS = 25_000
 EVENTS = 1_000_000
 MEMORY = "300MB"
+TABLES = ("transactions", "notes")
 
 
 class Scored(NamedTuple):
@@ -82,12 +84,11 @@ def score(
         if to_sql is not None:
             writers.append(stack.enter_context(scores_table(to_sql, schema)))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
-        plan = _divided(settings, as_of, listed, scratch)
+        con = _connect(settings, as_of, scratch)
+        plan = _divided(con, as_of, listed)
         done, total = 0, len(plan)
-        for part, rows in plan.groupby("part", sort=True):
-            con = _opened(settings, scratch, int(str(part)))
-            scored = release.score(con, snapshots_on(as_of, rows["client_id"].tolist()), as_of)
-            con.close()
+        for _, rows in plan.groupby("part", sort=True):
+            scored = _score_part(release, con, as_of, rows)
             table = pa.Table.from_pandas(scored, preserve_index=False).cast(schema)
             for write in writers:
                 write(table)
@@ -96,34 +97,55 @@ def score(
     return Scored(total, int((plan["events"] == 0).sum()))
 
 
-def _divided(
-    settings: Settings, as_of: date, listed: list[str] | None, scratch: Path
+def _score_part(
+    release: ServedRelease, con: duckdb.DuckDBPyConnection, as_of: date, rows: pd.DataFrame
 ) -> pd.DataFrame:
-    """Put the rows of each part of the clients into a folder of its own.
+    try:
+        _open(con, rows)
+        return release.score(con, snapshots_on(as_of, rows["client_id"].tolist()), as_of)
+    except duckdb.Error as error:
+        raise DataError(
+            f"{paths.RAW} holds what can't be read, or is too much for {MEMORY} and the disk: "
+            f"{error}",
+            f"dvc checkout --force {paths.RAW}",
+        ) from None
 
-    So each part is read once, however many there are. Returns client_id, events and part, in the
-    order in which clients are to be written.
-    """
-    con = _connect(settings, scratch)
+
+def _connect(settings: Settings, as_of: date, scratch: Path) -> duckdb.DuckDBPyConnection:
+    """Open what was known on a day, with little memory and a place to put what exceeds it."""
+    con = tables.connect(settings.compute.threads)
+    con.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = '{scratch}'")
+    con.execute("set enable_progress_bar = false")  # the caller has one of its own
     tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
     tables.view_notes(con, known_by=as_of)
+    for table in TABLES:
+        con.execute(f"alter view {table} rename to all_{table}")
+    return con
+
+
+def _divided(con: duckdb.DuckDBPyConnection, as_of: date, listed: list[str] | None) -> pd.DataFrame:
+    """Who is scored: client_id, events and part, in the order in which they are to be written."""
     known: pd.DataFrame = con.sql(
-        f"select client_id, count(*) as events from transactions "
+        f"select client_id, count(*) as events from all_transactions "
         f"where timestamp::date < date '{as_of}' group by client_id order by client_id"
     ).df()
-    plan = known
-    if listed is not None:
-        once = pd.DataFrame({"client_id": list(dict.fromkeys(listed))}, dtype="str")
-        plan = once.merge(known, on="client_id", how="left").fillna({"events": 0})
-    plan = plan.assign(part=_parts(plan["events"]))
-    con.register("plan", plan)
-    for table in ("transactions", "notes"):
+    if listed is None:
+        return known.assign(part=_parts(known["events"]))
+    once = pd.DataFrame({"client_id": list(dict.fromkeys(listed))}, dtype="str")
+    plan = once.merge(known, on="client_id", how="left").fillna({"events": 0})
+    return plan.assign(part=_parts(plan["events"]))
+
+
+def _open(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+    """Make ``transactions``, ``notes`` and ``ledger`` those of some clients."""
+    con.register("part", rows[["client_id"]])
+    for table in TABLES:
         con.execute(
-            f"copy (select t.*, p.part from {table} t join plan p using (client_id)) "
-            f"to '{scratch / table}' (format parquet, partition_by (part))"
+            f"create or replace temp table {table} as "
+            f"select t.* from all_{table} t semi join part using (client_id)"
         )
-    con.close()
-    return plan
+    con.unregister("part")
+    create_ledger(con)
 
 
 def _parts(events: pd.Series) -> pd.Series:
@@ -131,23 +153,3 @@ def _parts(events: pd.Series) -> pd.Series:
     by_events = events.cumsum() // EVENTS
     by_clients = pd.Series(range(len(events)), index=events.index) // CLIENTS
     return (by_events + by_clients).astype("int64")
-
-
-def _opened(settings: Settings, scratch: Path, part: int) -> duckdb.DuckDBPyConnection:
-    con = _connect(settings, scratch)
-    for table, schema in (("transactions", tables.TRANSACTIONS), ("notes", tables.NOTES)):
-        folder = scratch / table / f"part={part}"
-        if folder.is_dir():
-            con.execute(f"create view {table} as select * from read_parquet('{folder}/*.parquet')")
-        else:
-            con.register(table, schema.empty_table())
-    create_ledger(con)
-    return con
-
-
-def _connect(settings: Settings, scratch: Path) -> duckdb.DuckDBPyConnection:
-    con = tables.connect(settings.compute.threads)
-    spilled = scratch / "spilled"
-    con.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = '{spilled}'")
-    con.execute("set enable_progress_bar = false")  # the caller has one of its own
-    return con

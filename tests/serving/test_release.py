@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import numpy as np
@@ -214,3 +215,25 @@ def test_the_package_itself_imports_nothing_heavy():
         check=True,
     ).stdout
     assert said.strip() == "False"
+
+
+def test_targets_of_different_extractors_need_rows_of_their_own(release, events):
+    few = events.head(20)
+    rows, expected = release.features(few, AS_OF), release.predict(few, AS_OF)
+    [shared] = release._shared
+    release._shared = [shared._replace(models={t: m}) for t, m in shared.models.items()]
+    pd.testing.assert_frame_equal(release.predict(few, AS_OF), expected)
+    with pytest.raises(DataError, match="trained with different extractors"):
+        release.predict(rows, AS_OF)
+    own = release.features(few, AS_OF, targets=["clv"])
+    found = release.predict(own, AS_OF, targets=["clv"])
+    pd.testing.assert_series_equal(found["clv"], expected["clv"])
+
+
+def test_several_threads_predict_at_once(release, events):
+    parts = [part for _, part in events[events["client_id"] < "c0016"].groupby("client_id")]
+    expected = [release.predict(part, AS_OF) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda part: release.predict(part, AS_OF), parts))
+    for ours, alone in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(ours, alone)

@@ -96,6 +96,7 @@ def test_from_a_weak_start_the_loss_falls_to_near_the_best_possible(
 
 
 def test_the_same_policy_twice_is_the_same(committed, tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.EVERY", 42)
     shop = Shop(tmp_path, monkeypatch)
     monkeypatch.setitem(POLICIES, "again", POLICIES["weekly"])
     rows = shop.replay(committed, "weekly", "again")

@@ -1,10 +1,10 @@
 """A model is replaced by one that reads other words."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from evergreen.loop.features_changed import features_changed, in_one_line
 
-from .conftest import AS_OF
+AS_OF = date(2024, 4, 1)
 
 
 def test_words_that_came_and_went_with_a_new_model_are_named(finished):

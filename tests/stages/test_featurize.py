@@ -13,7 +13,8 @@ from evergreen.core import features
 from evergreen.store import extractors, tables
 from evergreen.store.releases import load_release
 
-from .conftest import AS_OF
+AS_OF = date(2024, 4, 1)
+
 
 OUTS = (Path("data/features"), paths.EXTRACTOR)
 

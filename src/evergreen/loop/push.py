@@ -67,7 +67,9 @@ def _gone_on(upstream: str) -> EvergreenError:
     """
     names = git("ls-tree", "-r", "--name-only", upstream, "--", str(paths.HISTORY)).split()
     ours = [day for day in history.dates() if str(history.path_of(day)) not in names]
-    last = max((name for name in names if name.count("/") == 1), default="")
+    last = max(
+        (name for name in names if name.count("/") == 1 and name.endswith(".json")), default=""
+    )
     again = [day for day in ours if str(history.path_of(day)) > last]
     aside = f"unpushed-{git('rev-parse', '--short', 'HEAD').strip()}"
     runs = [f"evergreen cycle --as-of {day} --push" for day in again] or ["evergreen finish"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def push_data() -> str:
     DataError
         If an object is damaged, or neither here nor there.
     """
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # what it raises is told below
     with Repo() as repo:
         name, mark = _default_remote(repo)
         head, before = git("rev-parse", "HEAD").strip(), _commit_at(mark)

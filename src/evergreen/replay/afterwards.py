@@ -16,13 +16,13 @@ from evergreen.core.text import create_texts
 from evergreen.stages.collect_labels import open_labels
 from evergreen.stages.featurize import daily_features
 from evergreen.store import models
-from evergreen.store.cache import Cache
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
     from datetime import date
 
     from evergreen.params import Settings
+    from evergreen.store.cache import Cache
     from evergreen.store.models import Model
 
 HINDSIGHT_DAYS = 28
@@ -37,8 +37,8 @@ class Afterwards:
     Features are point in time as ever: those of a day hold what was known by that day.
     """
 
-    def __init__(self, settings: Settings, through: date) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, through: date, cache: Cache) -> None:
+        self._settings, self.cache = settings, cache
         con, _ = open_labels(settings.model_copy(update={"as_of": through}))
         create_texts(con, max_chars=settings.features.text.max_chars)
         self._snapshots = con.sql(
@@ -48,7 +48,7 @@ class Afterwards:
         labels = con.sql("select * from labels order by target, observed_on, client_id").df()
         known = as_known(labels, by=through)
         self._labels = {name: known[known["target"] == name] for name in settings.targets}
-        self._features = daily_features(settings, Cache(), con, self._snapshots)
+        self._features = daily_features(settings, cache, con, self._snapshots)
 
     def predictions(self, as_of: date, following: date) -> pd.DataFrame:
         """What the run's release says of the clients observed from its date until the next run's.

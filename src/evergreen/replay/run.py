@@ -100,7 +100,7 @@ def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
         settings, afterwards = policy.settings(scenario.settings), None
         for as_of in scenario.dates:
             if not (RUNS / str(as_of)).is_dir():
-                afterwards = afterwards or Afterwards(settings, scenario.through)
+                afterwards = afterwards or Afterwards(settings, scenario.through, Cache())
                 _run(scenario, policy, settings, as_of, afterwards)
 
 
@@ -132,7 +132,7 @@ def _run(
     champions = load_release(paths.CHAMPION).models
     mode, last_full = policy.plan(settings, as_of, champions, labels[~labels["holdout"]])
     settings = _as_of(settings, as_of, last_full).model_copy(update={"mode": mode})
-    list(featurize.make(settings, Cache()))
+    list(featurize.make(settings, afterwards.cache))
     list(train_incremental.run(settings))
     trained = last_full == as_of
     if trained or not paths.FULL.exists():

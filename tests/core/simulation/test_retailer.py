@@ -116,6 +116,10 @@ def test_a_snapshot_of_which_nothing_can_be_known_is_refused(retailer, client_id
 def test_the_loop_labels_what_is_to_be_expected(drifting):
     con = tables.connect(threads=1)
     con.register("transactions", drifting.transactions)
+    con.execute(
+        "create table outcomes (target varchar, client_id varchar, observed_on date, "
+        "value double, ingested_on date)"
+    )
     create_ledger(con)
     last = date(2017, 7, 19)
     create_snapshots(

@@ -1,0 +1,144 @@
+"""Commands that run: pin, finish, cycle, replay, and the outcome of the last run."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - typer reads it
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evergreen.cli.shared import AsOf, Mode, ModeOption, Push, Through, app, console, progress_bar
+
+
+@app.command()
+def pin(
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="The date of the next run; without it the first run is pinned.",
+        ),
+    ] = None,
+    mode: ModeOption = Mode.AUTO,
+    *,
+    new_line: Annotated[
+        bool, typer.Option(help="Start a new line of models: the next run has no champion.")
+    ] = False,
+) -> None:
+    """Take in what is new and put the inputs of the next run under DVC's care."""
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.loop.pin import pin_first_run, pin_run  # noqa: PLC0415
+    from evergreen.params import load_settings  # noqa: PLC0415
+
+    with exclusive():
+        lines = (
+            pin_run(as_of.date(), mode, new_line=new_line)
+            if as_of
+            else pin_first_run(load_settings(), new_line=new_line)
+        )
+        for line in lines:
+            console.print(line)
+
+
+@app.command()
+def finish(*, push: Push = False) -> None:
+    """Verify and publish the release of the run, record it and commit it."""
+    from evergreen.loop.finish import finish as finish_run  # noqa: PLC0415
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+
+    with exclusive():
+        for line in finish_run(push=push):
+            console.print(line)
+
+
+@app.command()
+def cycle(
+    as_of: AsOf,
+    through: Through = None,
+    every: Annotated[int, typer.Option(min=1, help="Days from one run to the next.")] = 1,
+    mode: ModeOption = Mode.AUTO,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Say what is due and change nothing.")] = False,
+    push: Push = False,
+) -> None:
+    """Pin, run and finish; for one date, or for one after the other."""
+    from evergreen.loop import cycle as loop  # noqa: PLC0415
+
+    last = through.date() if through else None
+    if dry_run:
+        for line in loop.dry_run(as_of.date(), last, every=every, mode=mode):
+            console.print(line)
+        return
+    with progress_bar() as progress:
+        task = progress.add_task("", total=None)
+        for line in loop.cycle(
+            as_of.date(),
+            last,
+            every=every,
+            mode=mode,
+            push=push,
+            doing=lambda done, total, what: progress.update(
+                task, completed=done, total=total, description=what
+            ),
+        ):
+            console.print(line)
+
+
+@app.command()
+def replay(
+    first: Annotated[
+        datetime,
+        typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="The first run."),
+    ],
+    to: Annotated[
+        datetime,
+        typer.Option(
+            "--to", formats=["%Y-%m-%d"], metavar="DATE", help="The end of the history to judge by."
+        ),
+    ],
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A policy to replay, as often as needed; all by default.", metavar="NAME"
+        ),
+    ] = None,
+    *,
+    every: Annotated[int, typer.Option(min=1, help="Days from one run to the next.")] = 1,
+    target: Annotated[
+        list[str] | None, typer.Option(help="A target, as often as needed; all by default.")
+    ] = None,
+    budget: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Share of clients that can be contacted.")
+    ] = 0.1,
+    jobs: Annotated[int, typer.Option(min=1, help="Policies replayed at a time.")] = 2,
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("reports/replay"),
+) -> None:
+    """Show what retraining policies would have brought on one's own history."""
+    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.replay import folder, policies, report, run  # noqa: PLC0415
+
+    wanted = policies.named(policy or policies.POLICIES)
+    scenario = run.scenario(load_settings(), first.date(), to.date(), every, target)
+    with exclusive(), progress_bar() as progress:
+        task = progress.add_task(f"replay {len(wanted)} policies", total=None)
+        replayed, labels = folder.replay(
+            scenario,
+            wanted,
+            jobs=jobs,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for part in report.write_report(out, scenario, replayed, labels, budget=budget):
+        console.print(part)
+
+
+@app.command()
+def summary() -> None:
+    """Show the outcome of the last run: models, gains with their intervals, verdicts."""
+    from evergreen.loop.summary import summary as summarise  # noqa: PLC0415
+    from evergreen.params import load_settings  # noqa: PLC0415
+
+    for part in summarise(load_settings()):
+        console.print(part)

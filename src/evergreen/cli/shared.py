@@ -1,0 +1,81 @@
+"""What all commands share: the application, the console, a progress bar, common options."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from evergreen import paths
+from evergreen.errors import SettingsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+WIDE = 120
+"""Columns of a table that goes to a file or a pipe, where rich would assume 80."""
+console = Console(
+    markup=False, soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE
+)
+
+
+@app.callback()
+def at_the_root() -> None:
+    """Keep a retailer's client models fresh: reproducible continuous training on DVC."""
+    if not paths.PARAMS.is_file():
+        raise SettingsError(
+            f"{paths.PARAMS} was expected in the current folder, and is not there",
+            "change to the root of the repository",
+        )
+
+
+def progress_bar() -> Progress:
+    """A bar at a terminal; nothing in a file or a pipe."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+AsOf = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The date to look from.")
+]
+Through = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Catch up until this date."),
+]
+Push = Annotated[bool, typer.Option(help="Push data to the DVC remote, then commits with git.")]
+
+
+class Mode(StrEnum):
+    """What a run is asked for."""
+
+    AUTO = "auto"
+    INCREMENTAL = "incremental"
+    FULL = "full"
+    COMPARE = "compare"
+
+
+ModeOption = Annotated[
+    Mode, typer.Option(help="What to do; auto: whatever is due.", show_default=True)
+]

@@ -15,7 +15,7 @@ from evergreen.core.rows import KEYS, as_known
 from evergreen.core.text import create_texts
 from evergreen.stages.collect_labels import open_labels
 from evergreen.stages.featurize import daily_features
-from evergreen.store import models
+from evergreen.store import models, tables
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Afterwards:
 
     def __init__(self, settings: Settings, through: date, cache: Cache) -> None:
         self._settings, self.cache = settings, cache
+        self._columns: dict[tuple[str, str, str], pd.DataFrame] = {}
         con, _ = open_labels(settings.model_copy(update={"as_of": through}))
         create_texts(con, max_chars=settings.features.text.max_chars)
         self._snapshots = con.sql(
@@ -59,6 +60,7 @@ class Afterwards:
             client_id, observed_on, target, and prediction (float64). Where a target has no model
             yet, the mean of the labels that there are is predicted.
         """
+        self._columns.clear()
         rows = self._between(as_of, following)
         released = load_release(paths.PRODUCTION).models
         parts = [
@@ -112,7 +114,9 @@ class Afterwards:
             known = models.read_manifest(found).label_mean if found.is_dir() else np.nan
             return np.full(len(rows), known)
         manifest = model.manifest
-        columns = self._features.of(
-            model.extractor, manifest.extractor, {manifest.text_form}, rows[KEYS]
-        )
-        return model.predict(columns)
+        which = (manifest.extractor, manifest.text_form, tables.digest(rows[KEYS]))
+        if which not in self._columns:
+            self._columns[which] = self._features.of(
+                model.extractor, manifest.extractor, {manifest.text_form}, rows[KEYS]
+            )
+        return model.predict(self._columns[which])

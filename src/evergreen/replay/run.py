@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
+    import pandas as pd
+
     from evergreen.params import Settings
     from evergreen.replay.policies import Policy
 
@@ -127,6 +129,9 @@ def _run(
     started = time.perf_counter()
     last_full = _inherit(as_of)
     settings = _as_of(settings, as_of, last_full)
+    if policy.trains == "nothing" and _all_have_models(settings):
+        _leave_as_it_is(scenario, as_of, last_full, afterwards)
+        return
     list(collect_labels.run(settings))
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
     champions = load_release(paths.CHAMPION).models
@@ -143,12 +148,7 @@ def _run(
     files.write_json(report, paths.COMPARISON_REPORT)
     list(promote.run(settings))
     seconds = time.perf_counter() - started
-    unfinished = RUNS / f".{as_of}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    shutil.copy(tables.partition_path(paths.SCORED, as_of), unfinished / SCORED)
     said = afterwards.predictions(as_of, scenario.following(as_of))
-    tables.write_frame(said, unfinished / AFTER)
     record = {
         "as_of": str(as_of),
         "full_retrain_as_of": str(last_full),
@@ -163,8 +163,40 @@ def _run(
             for name, found in report.items()
         },
     }
+    _leave(record, said, tables.partition_path(paths.SCORED, as_of))
+
+
+def _leave(record: dict[str, Any], said: pd.DataFrame, scored: Path) -> None:
+    """Leave what a run has come to: whole, or not at all."""
+    as_of = record["as_of"]
+    unfinished = RUNS / f".{as_of}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    shutil.copy(scored, unfinished / SCORED)
+    tables.write_frame(said, unfinished / AFTER)
     files.write_json(record, unfinished / RECORD)
-    unfinished.replace(RUNS / str(as_of))
+    unfinished.replace(RUNS / as_of)
+
+
+def _all_have_models(settings: Settings) -> bool:
+    return load_release(paths.CHAMPION).models.keys() >= settings.targets.keys()
+
+
+def _leave_as_it_is(
+    scenario: Scenario, as_of: date, last_full: date, afterwards: Afterwards
+) -> None:
+    """A run that neither trains nor judges: its release is that of the run before."""
+    before = records(Path())[-1]
+    nothing: dict[str, Any] = {"promoted": None, "candidates": {}}
+    record = before | {
+        "as_of": str(as_of),
+        "full_retrain_as_of": str(last_full),
+        "seconds": 0.0,
+        "rows_trained": 0,
+        "targets": dict.fromkeys(scenario.settings.targets, nothing),
+    }
+    said = afterwards.predictions(as_of, scenario.following(as_of))
+    _leave(record, said, RUNS / before["as_of"] / SCORED)
 
 
 def _as_of(settings: Settings, as_of: date, last_full: date) -> Settings:

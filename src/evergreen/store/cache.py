@@ -16,24 +16,32 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
+
 from evergreen import paths
 from evergreen.store import files, models, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
+
 CODE = Path(__file__).parents[1]
+IN_MEMORY = 400
+"""So many tables of a day each."""
 
 
 class Cache:
     """Files and folders under ``.cache/made``, each made whole or not at all."""
 
     def __init__(self) -> None:
-        self._made_with = {
+        made_with = {
             "code": files.digests(CODE, pattern="*.py"),
             "libraries": models.library_versions(),
             "platform": models.platform_class(),
         }
+        self._made_with = {"made_with": files.digest_of(made_with)}
+        self._in_memory: dict[Path, pd.DataFrame] = {}
         self._used: set[str] = set()
 
     def entry(self, kind: str, made_from: dict[str, object]) -> Path:
@@ -62,6 +70,14 @@ class Cache:
     def unfinished(entry: Path) -> Path:
         """Where this process makes an entry, to be renamed when it is whole."""
         return entry.with_name(f".{entry.name}.{os.getpid()}.unfinished")
+
+    def read(self, entry: Path) -> pd.DataFrame:
+        """A table that was kept; the last ones read stay in memory."""
+        if entry not in self._in_memory:
+            while len(self._in_memory) >= IN_MEMORY:
+                del self._in_memory[next(iter(self._in_memory))]
+            self._in_memory[entry] = pq.read_table(entry).to_pandas()
+        return self._in_memory[entry]
 
     def raw_known_by(self, day: date) -> str:
         """The digest of all rows that were known by a date, in all raw tables."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from evergreen.core.rows import KEYS
 from evergreen.store import tables
@@ -43,7 +42,6 @@ class DailyFeatures:
         made_from: dict[str, object],
     ) -> None:
         self._cache, self._con, self._made_from = cache, con, made_from
-        self._in_memory: dict[Path, pd.DataFrame] = {}
         self._days = {
             pd.Timestamp(str(day)): rows.reset_index(drop=True)
             for day, rows in snapshots.groupby("observed_on")
@@ -72,13 +70,8 @@ class DailyFeatures:
             self._make(extractor, forms, {day: days[day] for day in missing})
         if not days:
             return extractor.transform(self._con, snapshots, text=forms)
-        made = pd.concat([self._read(path) for path in days.values()], ignore_index=True)
+        made = pd.concat([self._cache.read(path) for path in days.values()], ignore_index=True)
         return snapshots[KEYS].merge(made, on=KEYS, how="left", validate="one_to_one")
-
-    def _read(self, path: Path) -> pd.DataFrame:
-        if path not in self._in_memory:
-            self._in_memory[path] = pq.read_table(path).to_pandas()
-        return self._in_memory[path]
 
     def _entry(self, day: pd.Timestamp, digest: str, forms: Collection[TextForm]) -> Path:
         return self._cache.entry(

@@ -13,6 +13,7 @@ from evergreen.core import gate
 from evergreen.core.rounding import rounded
 from evergreen.core.rows import KEYS, as_known
 from evergreen.core.text import create_texts
+from evergreen.replay.results import ANY, LEVEL
 from evergreen.stages.collect_labels import open_labels
 from evergreen.stages.featurize import daily_features
 from evergreen.store import models, tables
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 HINDSIGHT_DAYS = 28
 """So long after a run its candidates are still compared with what was in production before."""
-HINDSIGHT_ALPHA = 0.025
-ANY = gate.Minimum(rows=2, minority=1, clients=2)
 
 
 class Afterwards:
@@ -92,7 +91,7 @@ class Afterwards:
             self._predict(champion, target, rows),
             self._predict(challenger, target, rows),
             clients=rows["client_id"],
-            alpha=HINDSIGHT_ALPHA,
+            alpha=LEVEL / 2,
             label_cap=champion.manifest.label_cap,
             label_mean=champion.manifest.label_mean,
             minimum=ANY,

@@ -6,9 +6,9 @@ import os
 import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import chdir
 from datetime import timedelta
 from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -25,6 +25,7 @@ from evergreen.store.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from evergreen.replay.policies import Policy
 
@@ -81,14 +82,14 @@ def replay(
 
 def _prepare(scenario: Scenario) -> Path:
     """The working folder of this replay, with all that is known by its end; others are removed."""
-    settings = scenario.settings
+    settings, cache = scenario.settings, Cache()
     made_from: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude={"as_of", "mode", "hold"}),
         "dates": [str(day) for day in scenario.dates],
         "through": str(scenario.through),
-        "raw": Cache().raw_known_by(scenario.through),
+        "raw": cache.raw_known_by(scenario.through),
     }
-    folder = paths.REPLAYS / Cache().entry("replay", made_from).name
+    folder = paths.REPLAYS / cache.entry("replay", made_from).name
     for other in paths.REPLAYS.glob("*"):
         if other != folder:
             shutil.rmtree(other)
@@ -118,13 +119,9 @@ def _lay_raw(scenario: Scenario, raw: Path) -> None:
     work = unfinished / paths.RAW
     if known:
         shutil.copytree(paths.RAW, work, copy_function=os.link)
-    before = Path.cwd()
     unfinished.mkdir(parents=True, exist_ok=True)
-    os.chdir(unfinished)
-    try:
+    with chdir(unfinished):
         list(take_in(scenario.settings, through=scenario.through, reach=last_needed))
-    finally:
-        os.chdir(before)
     work.replace(raw)
     shutil.rmtree(unfinished)
 
@@ -158,13 +155,9 @@ def _read(folder: Path) -> Replayed:
 
 
 def _labels(scenario: Scenario, folder: Path) -> pd.DataFrame:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with chdir(folder):
         con, _ = open_labels(scenario.settings.model_copy(update={"as_of": scenario.through}))
         labels = con.sql("select * from labels order by target, observed_on, client_id").df()
-    finally:
-        os.chdir(before)
     if labels.empty:
         raise DataError(
             f"no label is known by {scenario.through}, so there is nothing to judge by",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import chdir
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +27,7 @@ from evergreen.store.cache import Cache
 from evergreen.store.releases import load_release, write_empty_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     import pandas as pd
@@ -96,7 +95,7 @@ def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
         ``runs/<as_of>`` with its record, what it scored, and what its models said of the clients
         observed until the next run.
     """
-    with _working_in(folder):
+    with chdir(folder):
         if not paths.PREDICTIONS.exists():
             predictions.write_none(paths.PREDICTIONS, scenario.settings.targets)
         settings, afterwards = policy.settings(scenario.settings), None
@@ -110,16 +109,6 @@ def records(folder: Path) -> list[dict[str, Any]]:
     """The records of the runs that a policy has finished, in order."""
     found = sorted((folder / RUNS).glob(f"[!.]*/{RECORD}"))
     return [json.loads(path.read_text("utf-8")) for path in found]
-
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def _run(

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from evergreen.errors import DataError
-from evergreen.sources.parts import Part, sample
+from evergreen.sources.parts import Part, laid_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,15 +198,5 @@ def _part(
     numbers: frozenset[int],
     copy: Path,
 ) -> Part:
-    name = str(copy).replace("'", "''")
-    sql = f"select * from read_parquet('{name}')"
-    return Part(
-        name=f"{source.url_env}, {source.table or 'query'}",
-        headers=headers,
-        first_line=1,
-        fast=None,
-        rows=None,
-        careful=partial(str, sql),
-        values=partial(sample, con, sql),
-        decimal_point=numbers,
-    )
+    name = f"{source.url_env}, {source.table or 'query'}"
+    return laid_out(con, name, headers, copy, first_line=1, decimal_point=numbers)

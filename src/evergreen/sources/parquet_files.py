@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from evergreen.errors import DataError
-from evergreen.sources.parts import Part, sample
+from evergreen.sources.parts import Part, laid_out, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,21 +85,11 @@ def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> l
     except (CalamineError, PasswordError, OSError) as error:
         raise unreadable(path, error) from None
     sheets = zip(names, laid, strict=True)
-    return [_sheet(con, f"{path}, sheet {name}", *found) for name, found in sheets if found]
-
-
-def _sheet(con: duckdb.DuckDBPyConnection, name: str, headers: list[str], copy: Path) -> Part:
-    quoted = str(copy).replace("'", "''")
-    sql = f"select * from read_parquet('{quoted}')"
-    return Part(
-        name=name,
-        headers=headers,
-        first_line=2,
-        fast=None,
-        rows=None,
-        careful=partial(str, sql),
-        values=partial(sample, con, sql),
-    )
+    return [
+        laid_out(con, f"{path}, sheet {name}", *found, first_line=2)
+        for name, found in sheets
+        if found
+    ]
 
 
 def _lay_out(book: CalamineWorkbook, name: str, copy: Path) -> tuple[list[str], Path] | None:

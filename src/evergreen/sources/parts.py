@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import duckdb
 
@@ -74,6 +76,30 @@ class Part:
             "name the column in params.yaml as the source does; or move a file that is no part "
             "of the source out of its folder",
         )
+
+
+def laid_out(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    headers: list[str],
+    copy: Path,
+    *,
+    first_line: int,
+    decimal_point: frozenset[int] = frozenset(),
+) -> Part:
+    """The part whose rows were written to a Parquet file as text, with their lines."""
+    quoted = str(copy).replace("'", "''")
+    sql = f"select * from read_parquet('{quoted}')"
+    return Part(
+        name=name,
+        headers=headers,
+        first_line=first_line,
+        fast=None,
+        rows=None,
+        careful=partial(str, sql),
+        values=partial(sample, con, sql),
+        decimal_point=decimal_point,
+    )
 
 
 def sample(con: duckdb.DuckDBPyConnection, sql: str, column: int) -> Iterator[str]:

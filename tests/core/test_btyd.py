@@ -107,6 +107,13 @@ def test_expected_purchases_are_the_integral_over_the_chance_to_leave(model, cli
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-7)
 
 
+def test_whole_distances_between_the_shapes_are_no_pole():
+    buyer = tuple(np.array([value]) for value in (99.0, 1.0, 1.0))
+    whole, beside = (BgNbd(1.0, 1.0, a, 1.0, 0.0, 0) for a in (2.0, 2.00001))
+    found = whole.expected_purchases(*buyer, 21)
+    assert found == pytest.approx(beside.expected_purchases(*buyer, 21), rel=1e-4)
+
+
 def test_a_chance_to_leave_with_a_of_one_has_its_limit():
     client = tuple(np.array([value]) for value in (3.0, 20.0, 50.0))
     near = [

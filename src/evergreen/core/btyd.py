@@ -81,7 +81,7 @@ class BgNbd:
 
         Equation 10 of Fader, Hardie and Lee.
         """
-        a = self.a if abs(self.a - 1) > NEAR_ONE else 1 + NEAR_ONE  # the limit there is finite
+        a = _beside_its_poles(self.a, self.r)
         shape, c = self.r + x, a + self.b + x - 1
         w = horizon_days / (self.alpha + T + horizon_days)
         # By Euler's transformation there are two ways to write the same function. One of them has
@@ -102,6 +102,13 @@ class BgNbd:
 
     def _log_likelihoods(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         return _log_likelihoods((self.r, self.alpha, self.a, self.b), x, t_x, T)
+
+
+def _beside_its_poles(a: float, r: float) -> float:
+    """Move `a` off 1 and off whole distances from `r`, where only the limit is finite."""
+    if abs(a - 1) <= NEAR_ONE:
+        a = 1 + NEAR_ONE
+    return a + 2 * NEAR_ONE if abs(a - r - round(a - r)) <= NEAR_ONE else a
 
 
 def fit_bg_nbd(x: FloatArray, t_x: FloatArray, T: FloatArray) -> BgNbd | Unfitted:

@@ -5,6 +5,7 @@ import pytest
 from evergreen.core.labels import create_labels
 from evergreen.core.snapshots import create_snapshots
 
+DAY = timedelta(days=1)
 FIRST = date(2024, 1, 1)
 AS_OF = date(2024, 3, 1)
 
@@ -64,12 +65,12 @@ def test_a_window_beyond_what_is_known_has_no_label(database, complete_until):
     assert max(found)[0] == complete_until - timedelta(days=7)
 
 
-def test_a_late_purchase_makes_a_second_version_from_its_own_day_on(database):
+def test_a_late_purchase_makes_a_second_version_from_the_day_after_it_came_in(database):
     late = date(2024, 2, 20)
     con = database(
         [
             ("a", FIRST),
-            {"client_id": "a", "timestamp": date(2024, 1, 20), "ingested_on": late},
+            {"client_id": "a", "timestamp": date(2024, 1, 20), "ingested_on": late - DAY},
         ]
     )
     found = [row for row in labels_of(con, "purchase", every=1) if row[0] == date(2024, 1, 18)]
@@ -109,9 +110,9 @@ def test_an_outcome_from_elsewhere_wins_over_what_the_ledger_says(database):
     assert found[day + timedelta(days=1)][0] == 0.0
 
 
-def test_a_late_and_a_corrected_outcome_are_versions_from_their_days_on(database):
+def test_a_late_and_a_corrected_outcome_are_versions_from_the_days_after_they_came_in(database):
     day, late, corrected = date(2024, 1, 10), date(2024, 1, 25), date(2024, 2, 5)
-    outcomes = [outcome(day, 1.0, late), outcome(day, 0.0, corrected)]
+    outcomes = [outcome(day, 1.0, late - DAY), outcome(day, 0.0, corrected - DAY)]
     con = database([("a", FIRST)], outcomes=outcomes)
     versions = [row[1:] for row in labels_of(con, "purchase", every=1) if row[0] == day]
     assert versions == [

@@ -1,4 +1,6 @@
-from datetime import date
+from datetime import date, timedelta
+
+NEXT = timedelta(days=1)
 
 
 def ledger(con):
@@ -16,12 +18,13 @@ def test_lines_of_one_invoice_are_one_purchase(database):
             {"client_id": "a", "timestamp": day, "amount_minor": 200, "invoice_id": "x"},
         ]
     )
-    assert ledger(con) == [("a", day, day, 1, 0, 500, 0)]
+    assert ledger(con) == [("a", day, day + NEXT, 1, 0, 500, 0)]
 
 
 def test_an_invoice_without_value_is_no_purchase(database):
-    con = database([("a", date(2024, 1, 5), 0)])
-    assert ledger(con) == [("a", date(2024, 1, 5), date(2024, 1, 5), 0, 0, 0, 0)]
+    day = date(2024, 1, 5)
+    con = database([("a", day, 0)])
+    assert ledger(con) == [("a", day, day + NEXT, 0, 0, 0, 0)]
 
 
 def test_a_return_is_counted_apart_and_lowers_the_spend(database):
@@ -29,7 +32,7 @@ def test_a_return_is_counted_apart_and_lowers_the_spend(database):
     assert ledger(con)[1][3:] == (0, 1, -200, 200)
 
 
-def test_a_late_correction_takes_the_purchase_back_on_the_day_it_became_known(database):
+def test_a_late_correction_takes_the_purchase_back_from_the_day_after_it_came_in(database):
     day, late = date(2024, 1, 5), date(2024, 2, 1)
     con = database(
         [
@@ -43,4 +46,7 @@ def test_a_late_correction_takes_the_purchase_back_on_the_day_it_became_known(da
             },
         ]
     )
-    assert ledger(con) == [("a", day, day, 1, 0, 500, 0), ("a", day, late, -1, 0, -500, 0)]
+    assert ledger(con) == [
+        ("a", day, day + NEXT, 1, 0, 500, 0),
+        ("a", day, late + NEXT, -1, 0, -500, 0),
+    ]

@@ -55,7 +55,7 @@ def test_data_that_has_not_come_is_not_taken_for_clients_who_stay_away(raw):
         "data/raw/transactions ends on 2024-01-05, expected rows until 2024-01-16 or later "
         "(as_of 2024-01-20, data.max_lag_days 3): what looks like clients who stay away would be "
         "data that has not come\n"
-        "Next: evergreen ingest ... --through 2024-01-20, or an earlier as_of in params.yaml"
+        "Next: evergreen ingest ... --through 2024-01-19, or an earlier as_of in params.yaml"
     )
 
 
@@ -69,7 +69,7 @@ def test_a_deleted_column_is_named_with_the_nearest_one_found(raw):
     others = [f for f in tables.TRANSACTIONS if f.name != "amount_minor"]
     raw(date(2024, 1, 5), schema=pa.schema([*others, pa.field("amount", pa.int64())]))
     with pytest.raises(DataError) as error:
-        view(date(2024, 1, 5))
+        view(date(2024, 1, 6))
     assert str(error.value).startswith(
         "data/raw/transactions/2024-01-05.parquet lacks 'amount_minor' (found: client_id,"
     )
@@ -81,7 +81,7 @@ def test_a_column_of_another_type_is_refused(raw):
     position = tables.TRANSACTIONS.get_field_index("amount_minor")
     raw(date(2024, 1, 5), schema=tables.TRANSACTIONS.set(position, field))
     with pytest.raises(DataError, match="has 'amount_minor' as double, expected int64"):
-        view(date(2024, 1, 5))
+        view(date(2024, 1, 6))
 
 
 def test_a_file_that_is_not_named_by_its_day_is_refused(raw):

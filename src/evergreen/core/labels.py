@@ -98,7 +98,7 @@ def _insert_labels(
             from changes group by client_id, observed_on, known_on
             window so_far as (partition by client_id, observed_on order by known_on)
         ), explicit as (
-            select client_id, observed_on, greatest(m.matured_on, o.ingested_on) as known_on,
+            select client_id, observed_on, greatest(m.matured_on, o.ingested_on + 1) as known_on,
                    arg_max(o.value, o.ingested_on) as label
             from outcomes o join matured m using (client_id, observed_on)
             where o.target = $target

@@ -1,9 +1,9 @@
 """What is known of each client's purchases, day by day: the base of labels and features.
 
-Events become known on ``ingested_on``, which may be later than their own date, and a later row
-may change an invoice that was known already (a return, a correction). So the ledger holds
-*changes*: whoever sums the changes of a day that were known by some date gets what was known of
-that day then.
+A row comes in on ``ingested_on``, which may be later than the date of its event, and the first run
+that knows it is that of the following day: a run looks from the start of its date. A later row may
+change an invoice that was known already (a return, a correction). So the ledger holds *changes*:
+whoever sums the changes of a day that were known by some date gets what was known of that day then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
     """Make the table ``ledger`` from the view ``transactions``.
 
-    Columns: client_id, day (date of the event), known_on (date), and the changes, all integers:
+    Columns: client_id, day (date of the event), known_on (the first date from which it
+    is known), and the changes, all integers:
     purchases (invoices with a positive total), returns (invoices with a negative total), spend and
     returned (minor units of money; spend is net of returns, returned is positive).
     """
@@ -25,7 +26,7 @@ def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
         """
         create or replace table ledger as
         with changes as (
-            select client_id, invoice_id, timestamp::date as day, ingested_on as known_on,
+            select client_id, invoice_id, timestamp::date as day, ingested_on + 1 as known_on,
                    sum(amount_minor) as spend
             from transactions group by all
         ), totals as (

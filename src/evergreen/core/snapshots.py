@@ -33,7 +33,7 @@ def create_snapshots(
         f"""
         create table snapshots as
         with clients as (
-            select client_id, min(greatest(day + 1, known_on)) as since
+            select client_id, min(known_on) as since
             from ledger group by client_id
         ), placed as (
             select client_id, {_hash("'slot:'")} % $every as slot,
@@ -74,7 +74,7 @@ def add_snapshots(
         select distinct l.client_id, l.observed_on,
                {_hash("'holdout:' || $salt || ':'")} < $share * 4294967296
         from (select client_id, observed_on from logged) l join (
-            select client_id as known, min(greatest(day + 1, known_on)) as since
+            select client_id as known, min(known_on) as since
             from ledger group by client_id
         ) on l.client_id = known
         where l.observed_on >= since and l.observed_on <= date '{as_of}'

@@ -152,7 +152,7 @@ def create_texts(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
     con.execute(
         """
         create or replace table text_ledger as
-        select client_id, timestamp::date as day, ingested_on as known_on,
+        select client_id, timestamp::date as day, ingested_on + 1 as known_on,
                left(text, $max_chars) as text, count(*) as times
         from (
             select client_id, timestamp, ingested_on, text from transactions

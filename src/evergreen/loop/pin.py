@@ -166,7 +166,7 @@ def _take_in(
 ) -> Iterator[str]:
     lines = take_in(
         settings,
-        through=as_of if settings.source.demo else as_of - timedelta(days=1),
+        through=as_of - timedelta(days=1),
         reach=as_of - timedelta(days=1 + settings.data.max_lag_days),
         progress=progress,
     )

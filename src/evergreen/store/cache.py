@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from bisect import bisect_right
+from bisect import bisect_left
 from datetime import date
 from functools import cached_property
 from itertools import accumulate
@@ -80,9 +80,9 @@ class Cache:
         return self._in_memory[entry]
 
     def raw_known_by(self, day: date) -> str:
-        """The digest of all rows that were known by a date, in all raw tables."""
+        """The digest of all rows that had come in before a date, in all raw tables."""
         days, digests = self._raw
-        return digests[bisect_right(days, day) - 1]
+        return digests[bisect_left(days, day) - 1]
 
     @cached_property
     def _raw(self) -> tuple[list[date], list[str]]:

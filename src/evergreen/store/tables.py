@@ -164,7 +164,7 @@ def partitions(folder: Path) -> dict[date, Path]:
 
 
 def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag_days: int) -> date:
-    """Make the view ``transactions`` of all rows known by a date.
+    """Make the view ``transactions`` of all rows known by a date: they came in before it.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
         If there are none, they end more than `max_lag_days` before `known_by`, or a file does not
         have the canonical columns.
     """
-    found = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day <= known_by}
+    found = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day < known_by}
     if not found:
         raise DataError(
             f"{paths.TRANSACTIONS} holds no transactions that were known by {known_by}",
@@ -191,14 +191,15 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"{max(found)}: a day without rows has an empty one, so this one is lost",
             f"dvc checkout --force {paths.RAW}",
         )
-    complete_until = min(max(found) + timedelta(days=1), known_by)
+    complete_until = max(found) + timedelta(days=1)
     if (known_by - complete_until).days > max_lag_days:
+        through = known_by - timedelta(days=1)
         raise DataError(
             f"{paths.TRANSACTIONS} ends on {max(found)}, expected rows until "
             f"{known_by - timedelta(days=max_lag_days + 1)} or later "
             f"(as_of {known_by}, data.max_lag_days {max_lag_days}): what looks like clients who "
             "stay away would be data that has not come",
-            f"evergreen ingest ... --through {known_by}, or an earlier as_of in {paths.PARAMS}",
+            f"evergreen ingest ... --through {through}, or an earlier as_of in {paths.PARAMS}",
         )
     _view(con, "transactions", list(found.values()), TRANSACTIONS, known_by)
     return complete_until
@@ -206,7 +207,7 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
 
 def view_notes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
     """Make the view ``notes`` of all notes known by a date; it is empty where there are none."""
-    found = [path for day, path in partitions(paths.NOTES).items() if day <= known_by]
+    found = [path for day, path in partitions(paths.NOTES).items() if day < known_by]
     _view(con, "notes", found, NOTES, known_by)
 
 
@@ -215,14 +216,14 @@ def view_attributes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
 
     Files may lack an attribute that is newer than they are.
     """
-    found = [str(path) for day, path in partitions(paths.ATTRIBUTES).items() if day <= known_by]
+    found = [str(path) for day, path in partitions(paths.ATTRIBUTES).items() if day < known_by]
     con.register("no_attributes", attributes_schema((), ()).empty_table())
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in found)
     rows = "select * from no_attributes"
     if found:
         rows += f" union all by name select * from read_parquet([{listed}], union_by_name=true)"
     con.execute(
-        f"create view attributes as select * from ({rows}) where ingested_on <= date '{known_by}'"
+        f"create view attributes as select * from ({rows}) where ingested_on < date '{known_by}'"
     )
 
 
@@ -242,7 +243,7 @@ def view_by_target(
         Files of `by_target_schema`; they may lack a target that is newer than they are.
     """
     schema = by_target_schema(targets)
-    found = [str(path) for day, path in partitions(folder).items() if day <= known_by]
+    found = [str(path) for day, path in partitions(folder).items() if day < known_by]
     con.register(f"{name}_columns", schema.empty_table())
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in found)
     rows = f"select * from {name}_columns"
@@ -250,7 +251,7 @@ def view_by_target(
         rows += f" union all by name select * from read_parquet([{listed}], union_by_name=true)"
     parts = [
         f"select '{target}' as target, client_id, observed_on, {target} as value, ingested_on "
-        f"from ({rows}) where {target} is not null and ingested_on <= date '{known_by}'"
+        f"from ({rows}) where {target} is not null and ingested_on < date '{known_by}'"
         for target in targets
     ]
     con.execute(f"create view {name} as {' union all '.join(parts)}")
@@ -267,7 +268,7 @@ def _view(
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
     con.execute(
         f"create view {name} as select {', '.join(schema.names)} from read_parquet([{names}]) "
-        f"where ingested_on <= date '{known_by}'"
+        f"where ingested_on < date '{known_by}'"
     )
 
 

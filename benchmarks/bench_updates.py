@@ -223,6 +223,10 @@ def open_database(case, settings):
     con = tables.connect(settings.compute.threads)
     case.rows(con).create("transactions")
     con.register("notes", tables.NOTES.empty_table())
+    con.execute(
+        "create table outcomes (target varchar, client_id varchar, observed_on date,"
+        " value double, ingested_on date)"
+    )
     create_ledger(con)
     create_texts(con, max_chars=settings.features.text.max_chars)
     [(end,)] = con.sql("select max(ingested_on) + 1 from transactions").fetchall()

@@ -165,6 +165,7 @@ def predictions(task, settings, models, threads):
     for name in models:
         options = settings.estimators.of(name)
         columns = task.columns[options.text]
+        options = options.expecting(fitted.get("btyd"), columns)
         model = estimators.build(name, task.kind, options, seed=settings.seed, threads=threads)
         started = time.perf_counter()
         model.fit(task.X[columns], task.trained["label"])

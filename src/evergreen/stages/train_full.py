@@ -55,6 +55,10 @@ def _train(
     features = matrices.read_features(paths.FEATURES_FULL, digest, known)
     features = matrices.with_features(labels, features)[known]
     X = features[columns]
+    baselines = fit_baselines(
+        target.label, features, labels["label"], horizon_days=target.horizon_days
+    )
+    options = options.expecting(baselines.get("btyd"), columns)
     estimator = estimators.build(
         target.estimator,
         target.kind,
@@ -86,9 +90,7 @@ def _train(
             "features": files.sha256(matrices.features_path(paths.FEATURES_FULL, digest)),
             "labels": files.sha256(paths.FEATURES_FULL / matrices.LABELS),
         },
-        "baselines": fit_baselines(
-            target.label, features, labels["label"], horizon_days=target.horizon_days
-        ),
+        "baselines": baselines,
     }
     return models.save_model(
         paths.FULL / name,

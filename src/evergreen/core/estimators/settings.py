@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 Kind = Literal["binary", "regression"]
 EstimatorName = Literal["lightgbm", "hist_gradient_boosting", "random_forest", "linear", "blend"]
@@ -28,6 +31,19 @@ class OneEstimatorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     text: TextForm
+
+    def expecting(self, found: Mapping[str, object] | None, columns: Collection[str]) -> Self:
+        """With the column that tells what to expect, for an estimator that makes use of it.
+
+        Parameters
+        ----------
+        found
+            The fields of `ExpectedColumn`, if there is one.
+        columns
+            What the estimator will see.
+        """
+        del found, columns
+        return self
 
 
 class LightGBMSettings(OneEstimatorSettings):
@@ -134,18 +150,44 @@ class LinearSettings(OneEstimatorSettings):
     update_epochs: Annotated[int, Field(ge=1, le=1000)] = 5
 
 
+class ExpectedColumn(BaseModel):
+    """A column that tells what to expect of the label: offset + slope x column.
+
+    Attributes
+    ----------
+    where_unknown
+        What to expect where the column is missing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    column: str
+    offset: float
+    slope: float
+    where_unknown: float
+
+
 class BlendSettings(OneEstimatorSettings):
-    """The mean of LightGBM and the linear model, each with its own settings.
+    """LightGBM and the linear model, each with its own settings, and a column to hold them to.
 
     Attributes
     ----------
     text
         For both of them.
+    expected
+        What a model that has not learned from labels expects; the stage finds it.
     """
 
     text: TextForm = "components"
     lightgbm: LightGBMSettings = LightGBMSettings()
     linear: LinearSettings = LinearSettings()
+    expected: ExpectedColumn | None = None
+
+    def expecting(self, found: Mapping[str, object] | None, columns: Collection[str]) -> Self:
+        """With that column as a third member, if the model sees it."""
+        if found is None or found["column"] not in columns:
+            return self
+        return self.model_copy(update={"expected": ExpectedColumn.model_validate(found)})
 
 
 class EstimatorSettings(BaseModel):

@@ -89,18 +89,16 @@ def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFram
         kind = settings.targets[target].kind
         monday = rows["observed_on"] - pd.to_timedelta(rows["observed_on"].dt.day_of_week, unit="D")
         policies = [c for c in rows.columns if c not in (*KEYS, "label")]
-        mean, cap = float(rows["label"].mean()), float(rows["label"].quantile(0.999))
+        scale = _scale(rows)
         losses = rows[policies].apply(
-            lambda said, kind=kind, rows=rows, cap=cap, mean=mean: gate.row_losses(
-                kind, rows["label"], said, label_cap=cap, label_mean=mean
+            lambda said, kind=kind, rows=rows, scale=scale: gate.row_losses(
+                kind, rows["label"], said, **scale
             )
         )
         sums = losses.groupby(monday).sum().cumsum()
         for week, part in rows.groupby(monday):
             for policy in policies:
-                measured = metrics.evaluate(
-                    kind, part["label"], part[policy], label_cap=cap, label_mean=mean
-                )
+                measured = metrics.evaluate(kind, part["label"], part[policy], **scale)
                 lines.append(
                     {
                         "week": str(week)[:10],
@@ -116,6 +114,12 @@ def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFram
                     }
                 )
     return pd.DataFrame(lines)
+
+
+def _scale(rows: pd.DataFrame) -> dict[str, float]:
+    """What caps and floors the losses of amounts: the same for all policies and weeks."""
+    labels = rows["label"]
+    return {"label_cap": float(labels.quantile(0.999)), "label_mean": float(labels.mean())}
 
 
 def gain(
@@ -135,9 +139,8 @@ def gain(
         rows[policy],
         clients=rows["client_id"],
         alpha=alpha / 2,
-        label_cap=float(rows["label"].quantile(0.999)),
-        label_mean=float(rows["label"].mean()),
         minimum=ANY,
+        **_scale(rows),
     )
     return found.gain, found.interval
 
@@ -216,11 +219,9 @@ def summarise(
     lines = []
     for target, rows in found.items():
         kind = settings.targets[target].kind
-        mean, cap = float(rows["label"].mean()), float(rows["label"].quantile(0.999))
+        scale = _scale(rows)
         for policy, one in replayed.items():
-            measured = metrics.evaluate(
-                kind, rows["label"], rows[policy], label_cap=cap, label_mean=mean
-            )
+            measured = metrics.evaluate(kind, rows["label"], rows[policy], **scale)
             better, interval = gain(kind, rows, policy, BASIS, alpha=LEVEL)
             _, sure = gain(kind, rows, policy, BASIS, alpha=LEVEL / comparisons)
             total, extra, reach = captured(rows, policy, budget=budget)
@@ -237,7 +238,7 @@ def summarise(
                     "r2": measured.get("r2"),
                     "mae": measured.get("mae"),
                     "mean_prediction": float(rows[policy].mean()),
-                    "mean_label": mean,
+                    "mean_label": scale["label_mean"],
                     "gain": better or 0.0,
                     "low": low,
                     "high": high,

@@ -67,6 +67,19 @@ def test_a_late_row_becomes_known_on_the_newest_day(shop):
     assert (late["timestamp"].date(), late["ingested_on"]) == (date(2024, 1, 5), date(2024, 1, 8))
 
 
+def test_a_mistyped_year_makes_no_history_of_centuries(shop):
+    days = "".join(f"c{n},2024-01-{1 + n % 9:02},1,x\n" for n in range(2000))
+    shop.lay("1.csv", HEAD + "a,1974-01-05,1,x\n" + days)
+    shop.take_in()
+    assert min(shop.stored()) == date(2024, 1, 1)
+    assert shop.quarantined() == [
+        "inbox/1.csv,2,,1974-01-05,date lies more than a year before all others"
+    ]
+    shop.lay("2.csv", HEAD + "a,1975-01-05,1,x\nb,2024-01-20,1,x\n")
+    shop.take_in()
+    assert min(row["timestamp"].date() for row in shop.rows()) == date(2024, 1, 1)
+
+
 def test_a_late_row_waits_for_a_new_day_and_is_not_lost(shop):
     shop.lay("1.csv", HEAD + DAY_6)
     shop.take_in()
@@ -274,7 +287,7 @@ def test_notes_join_their_columns_and_may_come_late(shop):
     (shop.folder / "notes.csv").write_text(note + "b,2024-01-03,Mail,x\n")
     shop.take_in(date(2024, 1, 8))
     assert [(r["text"], r["ingested_on"].day) for r in shop.rows(paths.NOTES)] == [
-        ("Call likes\nsilk", 4),
+        ("Call likes\nsilk", 5),
         ("Mail x", 8),
     ]
 
@@ -321,6 +334,16 @@ def test_attributes_are_taken_in_and_a_changed_row_corrects_the_known_one(shop):
         for row in shop.rows(paths.ATTRIBUTES)
     ]
     assert told == [(5, "a", 40.0, "gold"), (6, "b", None, None), (7, "a", 41.0, "gold")]
+
+
+def test_attributes_older_than_the_history_were_known_when_it_began(shop):
+    shop.others["attributes"] = ATTRIBUTES
+    shop.lay("1.csv", HEAD + DAY_5 + DAY_6)
+    lay_clients(shop, "1.csv", "Who,Since,Age,Segment\na,1998-03-01,40,gold\nb,2024-01-06,,\n")
+    shop.take_in(date(2024, 1, 7))
+    found = shop.stored(paths.ATTRIBUTES)
+    assert [len(rows) for rows in found.values()] == [1, 1, 0]
+    assert found[date(2024, 1, 5)][0]["valid_from"] == date(1998, 3, 1)
 
 
 def test_the_date_of_attributes_may_stand_in_the_name_of_the_file(shop):

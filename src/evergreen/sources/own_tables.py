@@ -141,9 +141,18 @@ def examine(settings: Settings, *, through: date) -> Iterator[str]:
 def _prepared(settings: Settings, through: date, reach: date | None) -> Iterator[list[Prepared]]:
     shutil.rmtree(paths.WORK, ignore_errors=True)
     try:
-        yield [_prepare(table, settings, through, reach) for table in _tables(settings)]
+        prepared: list[Prepared] = []
+        for table in _tables(settings):
+            begins = _beginning(prepared[0]) if prepared else None
+            prepared.append(_prepare(table, settings, through, reach, begins))
+        yield prepared
     finally:
         shutil.rmtree(paths.WORK, ignore_errors=True)
+
+
+def _beginning(transactions: Prepared) -> date | None:
+    """The first day of the history, with what is about to be written."""
+    return min(tables.partitions(transactions.table.folder), default=transactions.span.start)
 
 
 def _tables(settings: Settings) -> Iterator[Table]:
@@ -183,7 +192,9 @@ def _attributes_schema(source: AttributesSource | None) -> pa.Schema:
     )
 
 
-def _prepare(table: Table, settings: Settings, through: date, reach: date | None) -> Prepared:
+def _prepare(
+    table: Table, settings: Settings, through: date, reach: date | None, begins: date | None
+) -> Prepared:
     con = tables.connect(settings.compute.threads)
     bound_memory(con)
     opened = _open(con, table)
@@ -191,12 +202,16 @@ def _prepare(table: Table, settings: Settings, through: date, reach: date | None
     con.execute("create temp table verdicts (part int, line bigint, verdict varchar)")
     formats = _stage_all(con, table, opened.parts, settings)
     quarantine.put_off(con, through)
+    if table.complete:
+        quarantine.put_strays_aside(con, min(tables.partitions(table.folder), default=None))
     quarantine.write_quarantine(con, table.name, through)
     account = Ingested(quarantine.count_fates(con, through), None, None)
     quarantine.check_share(con, account, table.name, through, settings.data.max_bad_share)
     if table.complete:
         _check_reach(con, table, reach)
-    span = recognise(con, table.folder, table.schema, through=through, complete=table.complete)
+    span = recognise(
+        con, table.folder, table.schema, through=through, complete=table.complete, begins=begins
+    )
     account = Ingested(quarantine.count_fates(con, through), span.start, span.end)
     quarantine.write_account(account, table.name, through)
     state = replace(opened.settle(_waiting(con, through)), date_formats=formats)
@@ -324,7 +339,7 @@ def _write(one: Prepared, progress: Callable[[int, int], None]) -> None:
         content = ", ".join(content_of(schema))
         rows = f"""
             select {content},
-                   if(day >= date '{span.start}', day, date '{span.end}') as ingested_on
+                   if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on
             from incoming left join verdicts using (part, line)
             where fate = 0 and day <= date '{span.through}'
                 and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTING}')

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.sources.conversion import Check
 
 BLAMED_SHOWN = 3
+STRAY_DAYS, STRAY_SHARE = 366, 0.001
 TELLING_CHARS = 40
 """Longer values are not printed: they may be notes about people."""
 
@@ -54,6 +55,38 @@ def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
         where fate > {MALFORMED} and day > date '{through}' and day < date '{LATEST}'
         """
     )
+
+
+def put_strays_aside(con: duckdb.DuckDBPyConnection, begins: date | None) -> None:
+    """Judge rows that lie more than a year before the history bad: their dates are mistyped.
+
+    Parameters
+    ----------
+    begins
+        The first day of the history; by default the first after which there is no gap of more than
+        a year with nearly all rows behind it.
+    """
+    if begins is None:
+        [(begins,)] = con.sql(
+            f"""
+            with days as (
+                select day, count(*) as rows from incoming where fate = 0 group by day
+            ), gaps as (
+                select day, day - lag(day) over before as gap,
+                       sum(rows) over before - rows as earlier, sum(rows) over () as every
+                from days window before as (order by day)
+            )
+            select max(day) from gaps where gap > {STRAY_DAYS} and earlier <= every * {STRAY_SHARE}
+            """
+        ).fetchall()
+    if begins is not None:
+        con.execute(
+            f"""
+            update incoming set fate = {MALFORMED}, value = day::varchar,
+                   malformed = 'date lies more than a year before all others'
+            where fate = 0 and day < date '{begins}' - {STRAY_DAYS}
+            """
+        )
 
 
 def count_fates(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]:

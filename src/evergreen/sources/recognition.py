@@ -48,6 +48,11 @@ class Span:
     start: date | None
     end: date | None
 
+    @property
+    def of_earlier(self) -> date | None:
+        """On which day a row becomes known that is older than `start`: late, or from the start."""
+        return self.start if self.newest is None else self.end
+
 
 def recognise(
     con: duckdb.DuckDBPyConnection,
@@ -56,6 +61,7 @@ def recognise(
     *,
     through: date,
     complete: bool,
+    begins: date | None,
 ) -> Span:
     """Make the table ``verdicts`` (part, line, verdict) for the rows that need a second look.
 
@@ -68,6 +74,9 @@ def recognise(
     complete
         Whether the end of the rows is the end of what is known, as with transactions. Otherwise
         nothing is taken to be missing, and the last day is `through`.
+    begins
+        The first day of the history, if it is known: what is older was known from then on. A file a
+        day since the oldest attribute became valid would serve nobody.
     """
     stored = tables.partitions(folder)
     newest = max(stored, default=None)
@@ -87,6 +96,8 @@ def recognise(
     ).fetchall()
     end = through if (last and later) or not complete else last
     start = newest + timedelta(days=1) if newest else first
+    if start and begins and not newest:
+        start = max(start, begins)
     if start is None or end is None or end < start:
         return _settle(con, Span(newest, through, None, None))
     return _settle(con, Span(newest, through, start, end))

@@ -1,6 +1,7 @@
 from datetime import date
 
 import pytest
+import sqlalchemy as sa
 
 from evergreen.errors import EvergreenError
 from evergreen.loop.init import begin
@@ -31,8 +32,8 @@ def here(tmp_path, monkeypatch, request):
 
 def begun(here, **columns):
     made = here / "mine"
-    said = begin(made, files="../inbox/*.csv", columns=COLUMNS | columns, as_of=date(2024, 1, 6))
-    return made, list(said)
+    transactions = {"files": "../inbox/*.csv", "columns": COLUMNS | columns}
+    return made, list(begin(made, transactions, as_of=date(2024, 1, 6)))
 
 
 def test_the_new_repository_names_the_source_and_its_check_reads_it(here):
@@ -41,6 +42,22 @@ def test_the_new_repository_names_the_source_and_its_check_reads_it(here):
     assert (settings.as_of, settings.full_retrain.as_of) == (date(2024, 1, 6), date(2024, 1, 6))
     assert settings.source.transactions.files == "../inbox/*.csv"
     assert any("read 1 rows = 1 accepted" in line for line in said)
+
+
+def test_the_source_may_be_a_database(here, monkeypatch):
+    engine = sa.create_engine(f"sqlite:///{here / 'shop.db'}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("create table sales (Client, Date, Total)"))
+        connection.execute(sa.text("insert into sales values ('a', '2024-01-05', '1')"))
+    monkeypatch.setenv("SHOP_URL", f"sqlite:///{here / 'shop.db'}")
+    transactions = {"files": None, "url_env": "SHOP_URL", "table": "sales", "columns": COLUMNS}
+    said = list(begin(here / "mine", transactions, as_of=date(2024, 1, 6)))
+    assert any("read 1 rows = 1 accepted" in line for line in said)
+
+
+def test_a_column_left_blank_is_not_mapped(here):
+    made, _ = begun(here, text="", invoice_id=None)
+    assert load_settings(made / "params.yaml").source.transactions.columns.text is None
 
 
 def test_what_belongs_to_other_data_is_left_behind(here):

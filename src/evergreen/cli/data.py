@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import Annotated
 
+import click
 import typer
 
 from evergreen import paths
@@ -141,34 +142,61 @@ def check() -> None:
 def init(
     folder: Annotated[Path, typer.Argument(help="The repository to make.")],
     *,
-    files: Annotated[str, typer.Option(prompt="Files (a glob)", help="Your files, as a glob.")],
-    client_id: Annotated[str, typer.Option(prompt="Column of the client", help="A column.")],
-    timestamp: Annotated[str, typer.Option(prompt="Column of the date", help="A column.")],
-    amount: Annotated[str, typer.Option(prompt="Column of the amount", help="A column.")],
+    files: Annotated[str | None, typer.Option(help="Your files, as a glob.")] = None,
+    url_env: Annotated[
+        str | None, typer.Option(help="Instead: the variable that holds a database's URL.")
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="The table of the database.")] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="For files of a known kind, instead of columns.")
+    ] = None,
+    client_id: Annotated[str | None, typer.Option(help="The column of the client.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="The column of the date.")] = None,
+    amount: Annotated[
+        str | None, typer.Option(help="The column of the amount, or PRICE*QUANTITY.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="The column of a description.")] = None,
+    invoice_id: Annotated[str | None, typer.Option(help="The column of the invoice.")] = None,
     as_of: Annotated[
-        datetime,
+        datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
             metavar="DATE",
-            prompt="Date of the first run (one after the last day of data)",
-            help="The date of the first run.",
+            help="The date of the first run: one after the last day of data.",
         ),
-    ],
-    text: Annotated[str | None, typer.Option(help="The column of a description.")] = None,
-    invoice_id: Annotated[str | None, typer.Option(help="The column of the invoice.")] = None,
+    ] = None,
 ) -> None:
     """Make a repository for your own data from this one; asks for what is not given."""
     from evergreen.loop.init import begin  # noqa: PLC0415
 
-    columns = {
-        "client_id": client_id,
-        "timestamp": timestamp,
-        "amount": amount,
-        "text": text,
-        "invoice_id": invoice_id,
-    }
-    named = {role: column for role, column in columns.items() if column}
-    for line in begin(folder, files=files, columns=named, as_of=as_of.date()):
+    if files is None and url_env is None:
+        files = typer.prompt("Files, as a glob (or $NAME, a variable with a database's URL)")
+        if str(files).startswith("$"):
+            files, url_env = None, str(files)[1:]
+    if url_env is not None:
+        table = table or typer.prompt("Table of the database")
+    transactions: dict[str, object] = {"files": files, "url_env": url_env, "table": table}
+    if adapter is None:
+        client_id = client_id or typer.prompt("Column of the client")
+        timestamp = timestamp or typer.prompt("Column of the date")
+        if amount is None:
+            amount = str(typer.prompt("Column of the amount (or PRICE*QUANTITY)"))
+            text = text or typer.prompt("Column of a description (none: return)", default="")
+            invoice_id = invoice_id or typer.prompt("Column of the invoice (none)", default="")
+        price, _, quantity = amount.partition("*")
+        each = {"price": price.strip(), "quantity": quantity.strip()}
+        transactions["columns"] = {
+            "client_id": client_id,
+            "timestamp": timestamp,
+            **(each if quantity else {"amount": amount}),
+            "text": text,
+            "invoice_id": invoice_id,
+        }
+    day = as_of or typer.prompt(
+        "Date of the first run, one after the last day of data (YYYY-MM-DD)",
+        type=click.DateTime(["%Y-%m-%d"]),
+    )
+    for line in begin(folder, transactions | {"adapter": adapter}, as_of=day.date()):
         console.print(line)
 
 

@@ -7,7 +7,7 @@ import re
 import shutil
 from contextlib import chdir
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -27,17 +27,16 @@ OF_OTHER_DATA = ("dvc.lock", "history/", "reports/", "data/raw.dvc", "data/predi
 SOURCE = r"(?m)^source:[^\n]*\n(?:[ \t]+[^\n]*\n)+"
 
 
-def begin(folder: Path, *, files: str, columns: dict[str, str], as_of: date) -> Iterator[str]:
+def begin(folder: Path, transactions: dict[str, Any], *, as_of: date) -> Iterator[str]:
     """Copy what is versioned here and is not of other data, name the source, commit, and check.
 
     Parameters
     ----------
     folder
         The repository to make; it must not exist.
-    files
-        A glob of files, seen from here.
-    columns
-        The canonical columns of transactions and those of the files.
+    transactions
+        What stands under ``source.transactions`` in params.yaml, globs of files as seen from here;
+        what is None or empty is left out.
     as_of
         The date of the first run.
 
@@ -53,18 +52,21 @@ def begin(folder: Path, *, files: str, columns: dict[str, str], as_of: date) -> 
     """
     if folder.exists():
         raise EvergreenError(f"{folder} exists already, a new folder was expected", "another name")
-    seen_from_there = files if Path(files).is_absolute() else os.path.relpath(files, folder)
+    source: dict[str, Any] = {k: _filled(v) for k, v in transactions.items() if v}
+    files = source.get("files")
+    if files and not Path(files).is_absolute():
+        source["files"] = os.path.relpath(files, folder)
     tracked = [name for name in git("ls-files").splitlines() if not name.startswith(OF_OTHER_DATA)]
     try:
         for name in tracked:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(name, folder / name)
         with chdir(folder):
-            _write_source({"files": seen_from_there, "columns": columns})
+            _write_source(source)
             params_file.write_run(as_of=as_of, full_as_of=as_of, mode="auto")
             git("init", "--quiet")
             git("add", "--all")
-            git("commit", "--quiet", "--message", f"Begin with {seen_from_there}")
+            git("commit", "--quiet", "--message", f"Begin with {_called(source)}")
     except EvergreenError:
         shutil.rmtree(folder)
         raise
@@ -72,6 +74,14 @@ def begin(folder: Path, *, files: str, columns: dict[str, str], as_of: date) -> 
     with chdir(folder):
         yield from map(str, check())
     yield f"go on with: cd {folder} && make setup && evergreen ingest"
+
+
+def _filled(value: str | dict[str, str | None]) -> object:
+    return {k: v for k, v in value.items() if v} if isinstance(value, dict) else value
+
+
+def _called(source: dict[str, Any]) -> str:
+    return str(source.get("files") or f"table {source.get('table')} of {source.get('url_env')}")
 
 
 def _write_source(transactions: dict[str, object]) -> None:

@@ -8,7 +8,6 @@ from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import Annotated
 
-import click
 import typer
 
 from evergreen import paths
@@ -194,10 +193,17 @@ def init(
         }
     day = as_of or typer.prompt(
         "Date of the first run, one after the last day of data (YYYY-MM-DD)",
-        type=click.DateTime(["%Y-%m-%d"]),
+        value_proc=_day,
     )
     for line in begin(folder, transactions | {"adapter": adapter}, as_of=day.date()):
         console.print(line)
+
+
+def _day(given: str) -> datetime:
+    try:
+        return datetime.strptime(given, "%Y-%m-%d")
+    except ValueError:
+        raise typer.BadParameter(f"{given!r} is no date such as 2024-04-01") from None
 
 
 @app.command()

@@ -10,6 +10,7 @@ from evergreen.core.curves import (
     CALIBRATION_COLUMNS,
     GAINS_COLUMNS,
     ROC_COLUMNS,
+    Scored,
     calibration_points,
     gains_points,
     in_model_order,
@@ -121,6 +122,39 @@ def test_binary_calibration_has_wilson_intervals(bought):
     assert table.loc[0, ["low", "high"]].tolist() == pytest.approx([expected.low, expected.high])
 
 
+def test_calibration_counts_the_rows_of_one_client_as_what_they_tell():
+    y, prediction = buyers(2000)
+    alone = calibration_points(y, prediction)
+    copied = calibration_points(
+        np.repeat(y, 5), np.repeat(prediction, 5), clients=np.repeat(np.arange(2000), 5)
+    )
+
+    np.testing.assert_allclose(copied[["low", "high"]], alone[["low", "high"]], rtol=0.002)
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_clustered_calibration_intervals_hold_what_they_promise(kind):
+    """Eight rows a client who is all one way: 95 % of the intervals hold the true share."""
+    rng, held = np.random.default_rng(3), 0
+    for _ in range(400):
+        y = np.repeat((rng.random(120) < 0.3).astype(float), 8)
+        table = calibration_points(
+            y, np.full(960, 0.3), kind=kind, clients=np.repeat(np.arange(120), 8)
+        )
+        held += bool(table.loc[0, "low"] <= 0.3 <= table.loc[0, "high"])
+
+    assert 0.92 < held / 400 < 0.98
+
+
+def test_a_bin_of_equal_labels_counts_its_clients():
+    table = calibration_points(
+        [0] * 40 + [0, 1], [0.1] * 40 + [0.9] * 2, 2, clients=[*("abcd" * 10), "e", "f"]
+    )
+
+    expected = binomtest(0, 4).proportion_ci(0.95, method="wilson")
+    assert table.loc[0, "high"] == pytest.approx(expected.high)
+
+
 def test_amounts_have_normal_intervals_that_stop_at_zero():
     table = calibration_points([0, 0, 6, 10, 12, 14], [1, 1, 1, 9, 9, 9], 2, kind="regression")
 
@@ -200,8 +234,10 @@ def test_models_come_in_one_order_whatever_the_input():
 def test_plot_rows_are_long_tables_with_targets_in_the_given_order():
     rows = plot_rows(
         {
-            "purchase": ("binary", [0, 1], {"full": [0.1, 0.2], "champion": [0.2, 0.1]}),
-            "clv": ("regression", [0, 9], {"base_rate": [3, 3]}),
+            "purchase": Scored(
+                "binary", [0, 1], list("ab"), {"full": [0.1, 0.2], "champion": [0.2, 0.1]}
+            ),
+            "clv": Scored("regression", [0, 9], list("ab"), {"base_rate": [3, 3]}),
         }
     )
 
@@ -214,8 +250,8 @@ def test_plot_rows_are_long_tables_with_targets_in_the_given_order():
 def test_plot_rows_have_a_roc_curve_for_binary_targets_only():
     rows = plot_rows(
         {
-            "churn": ("binary", [0, 1], {"full": [0.1, 0.2]}),
-            "clv": ("regression", [0, 9], {"full": [3, 4]}),
+            "churn": Scored("binary", [0, 1], list("ab"), {"full": [0.1, 0.2]}),
+            "clv": Scored("regression", [0, 9], list("ab"), {"full": [3, 4]}),
         }
     )
 
@@ -224,14 +260,16 @@ def test_plot_rows_have_a_roc_curve_for_binary_targets_only():
 
 
 def test_plot_rows_are_rounded_to_six_decimals():
-    rows = plot_rows({"churn": ("binary", [0, 1, 1], {"full": [1 / 3, 2 / 3, 1 / 7]})})
+    rows = plot_rows(
+        {"churn": Scored("binary", [0, 1, 1], list("abc"), {"full": [1 / 3, 2 / 3, 1 / 7]})}
+    )
 
     assert rows.calibration["predicted"].tolist() == [0.142857, 0.333333, 0.666667]
 
 
 def test_plot_rows_of_nothing_are_empty_and_keep_their_dtypes():
-    filled = plot_rows({"churn": ("binary", [0, 1], {"full": [0.1, 0.2]})})
-    for scored in ({}, {"churn": ("binary", [0, 0], {"full": [0.1, 0.2]})}):
+    filled = plot_rows({"churn": Scored("binary", [0, 1], list("ab"), {"full": [0.1, 0.2]})})
+    for scored in ({}, {"churn": Scored("binary", [0, 0], list("ab"), {"full": [0.1, 0.2]})}):
         for table, same in zip(plot_rows(scored), filled, strict=True):
             assert len(table) == 0
             assert table.dtypes.to_dict() == same.dtypes.to_dict()

@@ -10,7 +10,7 @@ from dvc_render.vega import VegaRenderer
 from matplotlib.figure import Figure
 from PIL import Image
 
-from evergreen.core.curves import MODEL_ORDER, plot_rows
+from evergreen.core.curves import MODEL_ORDER, Scored, plot_rows
 from evergreen.store.figures import STYLES, draw_target
 
 TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
@@ -28,7 +28,11 @@ def scored(rows=400):
     spend = bought * rng.gamma(0.5, 300, rows)
     models = {"full": chance, "champion": chance**2, "base_rate": np.full(rows, 0.5)}
     amounts = {name: 100 * prediction for name, prediction in models.items()}
-    return {"purchase": ("binary", bought, models), "clv": ("regression", spend, amounts)}
+    clients = np.arange(rows) // 2
+    return {
+        "purchase": Scored("binary", bought, clients, models),
+        "clv": Scored("regression", spend, clients, amounts),
+    }
 
 
 ROWS = plot_rows(scored())
@@ -112,7 +116,9 @@ def test_panels_without_rows_say_so_in_words(tmp_path, texts, kind, words, panel
 
 
 def test_bins_without_an_interval_and_unknown_models_are_drawn(tmp_path):
-    rows = plot_rows({"clv": ("regression", [0, 0, 25_000], {"mine": [0.0, 1, 3e6]})})
+    rows = plot_rows(
+        {"clv": Scored("regression", [0, 0, 25_000], ["a", "b", "c"], {"mine": [0.0, 1, 3e6]})}
+    )
 
     assert draw(tmp_path / "a.png", target="clv", kind="regression", rows=rows).is_file()
 
@@ -120,10 +126,10 @@ def test_bins_without_an_interval_and_unknown_models_are_drawn(tmp_path):
 def test_drawing_needs_no_pyplot_and_no_global_setting(tmp_path):
     code = f"""
 import sys, pathlib, matplotlib
-from evergreen.core.curves import plot_rows
+from evergreen.core.curves import Scored, plot_rows
 from evergreen.store.figures import draw_target
 before = matplotlib.rcParams.copy()
-rows = plot_rows({{"churn": ("binary", [0, 1], {{"full": [0.1, 0.2]}})}})
+rows = plot_rows({{"churn": Scored("binary", [0, 1], ["a", "b"], {{"full": [0.1, 0.2]}})}})
 path = pathlib.Path({str(tmp_path / "a.png")!r})
 draw_target(path, target="churn", kind="binary", subtitle="kept", **rows._asdict())
 assert path.is_file()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from evergreen.core import gate, metrics
 from evergreen.core.baselines import WITHOUT_A_MODEL
+from evergreen.core.decision import gain_in_words
 from evergreen.core.losses import LOSS_NAME
 
 if TYPE_CHECKING:
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 INCREMENTAL = "incremental"
 FULL = "full"
+
+
+class Evidence(TypedDict):
+    """What every look of one target shares."""
+
+    clients: pd.Series
+    label_cap: float | None
+    label_mean: float | None
+    minimum: gate.Minimum
 
 
 @dataclass(frozen=True)
@@ -36,12 +46,15 @@ class Comparison:
         The challenger to promote; None to leave things as they are.
     metrics
         The figures of every model on the same rows.
+    warnings
+        In words, each baseline that the champion is proven to be worse than.
     """
 
     opponent: str | None
     decisions: dict[str, gate.Decision]
     winner: str | None
     metrics: dict[str, dict[str, float | None]]
+    warnings: tuple[str, ...]
 
 
 def compare(
@@ -71,7 +84,9 @@ def compare(
     champion, challengers, baselines
         Predictions, float64 (n,).
     alphas
-        For each challenger its chance of a false promotion.
+        For each challenger its chance of a false promotion. The baselines share that of an
+        incremental candidate, as they are looked at in every run: it is the chance of a warning
+        about a champion that none of them beats.
     label_cap, label_mean
         Of the labels that the champion was trained on.
     """
@@ -87,23 +102,35 @@ def compare(
             measured, [name for name in baselines if name in WITHOUT_A_MODEL], LOSS_NAME[kind]
         )
     )
+    evidence: Evidence = {
+        "clients": clients,
+        "label_cap": label_cap,
+        "label_mean": label_mean,
+        "minimum": minimum,
+    }
     decisions = {
         name: gate.decide(
             kind,
             y,
             predictions[str(opponent)],
             values,
-            clients=clients,
             alpha=alphas[name] / len(challengers),
-            label_cap=label_cap,
-            label_mean=label_mean,
-            minimum=minimum,
+            **evidence,
         )
         for name, values in challengers.items()
     }
+    warnings: tuple[str, ...] = ()
+    if champion is not None and baselines:
+        alpha = alphas[INCREMENTAL] / len(baselines)
+        warnings = tuple(
+            f"{name} beats the champion: {gain_in_words(found.gain, found.interval, alpha)}"
+            for name, values in baselines.items()
+            for found in [gate.lead_of(values, kind, y, champion, alpha=alpha, **evidence)]
+            if found is not None
+        )
     passed = {name: d.interval[0] for name, d in decisions.items() if d.promote and d.interval}
     winner = max(passed, key=lambda name: passed[name]) if passed else None
-    return Comparison(opponent, decisions, winner, measured)
+    return Comparison(opponent, decisions, winner, measured, warnings)
 
 
 def _best(

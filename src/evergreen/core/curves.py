@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evergreen.core.losses import Kind
 
     Floats = NDArray[np.float64]
-    Scored = tuple[Kind, ArrayLike, Mapping[str, ArrayLike]]
+    Codes = NDArray[np.intp]
 
 MODEL_ORDER: Final = ("champion", "incremental", "full", "base_rate", "last_period", "btyd")
 ROC_COLUMNS: Final = {"false_positive_rate": "float64", "true_positive_rate": "float64"}
@@ -31,6 +31,15 @@ CALIBRATION_COLUMNS: Final = {
 GAINS_COLUMNS: Final = {"contacted_share": "float64", "captured_share": "float64"}
 GRID: Final = np.linspace(0.0, 1.0, 101)
 Z_95: Final = float(norm.ppf(0.975))
+
+
+class Scored(NamedTuple):
+    """The held-out rows of a target, and what each model says of them: all of shape (n,)."""
+
+    kind: Kind
+    y: ArrayLike
+    clients: ArrayLike
+    predictions: Mapping[str, ArrayLike]
 
 
 class PlotRows(NamedTuple):
@@ -66,7 +75,7 @@ def roc_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
     ValueError
         If the lengths differ.
     """
-    labels, scores = _usable(y, prediction)
+    labels, scores, _ = _usable(y, prediction)
     if not labels.size:
         return _frame(ROC_COLUMNS)
     false_positive, true_positive, _ = roc_curve(labels, scores)
@@ -78,12 +87,20 @@ def roc_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
 
 
 def calibration_points(
-    y: ArrayLike, prediction: ArrayLike, bins: int = 10, *, kind: Kind = "binary"
+    y: ArrayLike,
+    prediction: ArrayLike,
+    bins: int = 10,
+    *,
+    kind: Kind = "binary",
+    clients: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Mean prediction against mean label in bins of equally many rows.
 
-    Rows with equal predictions stay in one bin, so there may be fewer bins than asked for.
-    The interval takes the rows as independent; several rows of one client make it too narrow.
+    Rows with equal predictions stay in one bin, so there may be fewer bins than asked for. Rows of
+    one client are alike, so they count for less than as many clients: the interval is that of the
+    effective number of rows, which is the number of rows divided by how much larger the variance of
+    the mean is when it is clustered by client [2]_, and never more than the number of rows. In a
+    bin where all labels are equal that can't be seen, and each client counts as one row.
 
     Parameters
     ----------
@@ -96,13 +113,15 @@ def calibration_points(
         Number of bins, at least 1.
     kind : {"binary", "regression"}
         Decides about the interval.
+    clients : array_like of shape (n,), optional
+        Client id of each row. Without it, each row is its own client.
 
     Returns
     -------
     DataFrame
         One row per bin by rising prediction: predicted, observed (means), low, high (95 %
         interval of observed: Wilson's for binary labels [1]_, else normal and not below zero,
-        NaN in a bin of one row), rows (int64). No rows under the conditions of `roc_points`.
+        NaN in a bin of one client), rows (int64). No rows under the conditions of `roc_points`.
 
     Raises
     ------
@@ -113,19 +132,24 @@ def calibration_points(
     ----------
     .. [1] E. B. Wilson (1927), "Probable inference, the law of succession, and statistical
        inference", Journal of the American Statistical Association 22, 209-212.
+    .. [2] E. L. Korn, B. I. Graubard (1998), "Confidence intervals for proportions with small
+       expected number of positive counts estimated from survey data", Survey Methodology 24,
+       193-201.
     """
-    labels, scores = _usable(y, prediction)
+    labels, scores, codes = _usable(y, prediction, clients)
     if not labels.size:
         return _frame(CALIBRATION_COLUMNS)
     bin_of_row = _equal_count_bins(scores, bins)
     rows = np.bincount(bin_of_row)
     predicted = np.bincount(bin_of_row, scores) / rows
     observed = np.bincount(bin_of_row, labels) / rows
+    deviations = labels - observed[bin_of_row]
+    squares = np.bincount(bin_of_row, deviations**2)
+    effective = _effective_rows(deviations, squares, bin_of_row, codes)
     if kind == "binary":
-        low, high = _wilson_interval(observed, rows)
+        low, high = _wilson_interval(observed, effective)
     else:
-        deviations = labels - observed[bin_of_row]
-        low, high = _normal_interval(observed, np.bincount(bin_of_row, deviations**2), rows)
+        low, high = _normal_interval(observed, squares, rows, effective)
     return _frame(CALIBRATION_COLUMNS, predicted, observed, low, high, rows)
 
 
@@ -154,7 +178,7 @@ def gains_points(value: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
     ValueError
         If the lengths differ.
     """
-    values, scores = _usable(value, prediction)
+    values, scores, _ = _usable(value, prediction)
     if not values.size:
         return _frame(GAINS_COLUMNS)
     _, group_of_row = np.unique(-scores, return_inverse=True)
@@ -169,9 +193,8 @@ def plot_rows(scored: Mapping[str, Scored]) -> PlotRows:
 
     Parameters
     ----------
-    scored : mapping of str to (kind, y, mapping of str to prediction)
-        For each target its kind, its held-out labels, and each model's predictions for them.
-        Targets keep their order; models come as champion, incremental, full, baselines.
+    scored : mapping of str to Scored
+        By target. Targets keep their order; models come as champion, incremental, full, baselines.
 
     Returns
     -------
@@ -189,11 +212,11 @@ def plot_rows(scored: Mapping[str, Scored]) -> PlotRows:
         calibration=_long(
             scored,
             CALIBRATION_COLUMNS,
-            lambda kind, y, prediction: calibration_points(y, prediction, kind=kind),
+            lambda one, prediction: calibration_points(
+                one.y, prediction, kind=one.kind, clients=one.clients
+            ),
         ),
-        gains=_long(
-            scored, GAINS_COLUMNS, lambda _kind, y, prediction: gains_points(y, prediction)
-        ),
+        gains=_long(scored, GAINS_COLUMNS, lambda one, prediction: gains_points(one.y, prediction)),
     )
 
 
@@ -208,19 +231,19 @@ def in_model_order(names: Iterable[str]) -> list[str]:
     )
 
 
-def _roc_of_binary(kind: Kind, y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
-    return roc_points(y, prediction) if kind == "binary" else _frame(ROC_COLUMNS)
+def _roc_of_binary(one: Scored, prediction: ArrayLike) -> pd.DataFrame:
+    return roc_points(one.y, prediction) if one.kind == "binary" else _frame(ROC_COLUMNS)
 
 
 def _long(
     scored: Mapping[str, Scored],
     columns: Mapping[str, str],
-    points: Callable[[Kind, ArrayLike, ArrayLike], pd.DataFrame],
+    points: Callable[[Scored, ArrayLike], pd.DataFrame],
 ) -> pd.DataFrame:
     parts = [
-        _labelled(points(kind, y, predictions[model]), target, model)
-        for target, (kind, y, predictions) in scored.items()
-        for model in in_model_order(predictions)
+        _labelled(points(one, one.predictions[model]), target, model)
+        for target, one in scored.items()
+        for model in in_model_order(one.predictions)
     ]
     none = _labelled(_frame(columns), "", "")
     return pd.concat([none, *parts], ignore_index=True).round(6)
@@ -243,29 +266,51 @@ def _frame(columns: Mapping[str, str], *values: ArrayLike) -> pd.DataFrame:
     )
 
 
-def _usable(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats]:
-    """Labels and predictions that a curve can be drawn of; empty if there is none."""
+def _usable(
+    y: ArrayLike, prediction: ArrayLike, clients: ArrayLike | None = None
+) -> tuple[Floats, Floats, Codes]:
+    """Labels, predictions and clients that a curve can be drawn of; empty if there are none."""
     labels, scores = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    if labels.shape != scores.shape:
+    ids = np.arange(labels.size) if clients is None else pd.Series(clients).to_numpy()
+    if not labels.shape == scores.shape == ids.shape:
         raise ValueError(
             f"expected as many predictions as labels, found {scores.size} for {labels.size}"
+            + ("" if clients is None else f", and {ids.size} clients")
         )
     known = np.isfinite(labels)
     labels, scores = labels[known], scores[known]
     # A row without a usable prediction must not vanish: the model would look better without it.
     if not labels.size or np.ptp(labels) == 0 or not np.isfinite(scores).all():
-        return np.empty(0), np.empty(0)
-    return labels, scores
+        return np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)
+    return labels, scores, pd.factorize(ids[known])[0]
 
 
-def _equal_count_bins(scores: Floats, bins: int) -> NDArray[np.intp]:
+def _equal_count_bins(scores: Floats, bins: int) -> Codes:
     middle_rank = rankdata(scores, method="average") - 0.5
     position = np.floor(middle_rank * bins / len(scores))
     _, bin_of_row = np.unique(position, return_inverse=True)
     return bin_of_row
 
 
-def _wilson_interval(share: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+def _effective_rows(
+    deviations: Floats, squares: NDArray[Any], bin_of_row: Codes, codes: Codes
+) -> Floats:
+    """As how many independent rows those of each bin count."""
+    rows, width = np.bincount(bin_of_row), int(codes.max()) + 1
+    place = bin_of_row * width + codes
+    shape = len(rows), width
+    cells = len(rows) * width
+    clients = np.count_nonzero(np.bincount(place, minlength=cells).reshape(shape), axis=1)
+    sums = np.bincount(place, deviations, minlength=cells).reshape(shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_client = (sums**2).sum(axis=1) * clients / (clients - 1)
+        inflation = by_client / (squares * rows / (rows - 1))
+    unseen = ~np.isfinite(inflation)
+    effective: Floats = rows / np.where(unseen, rows / clients, np.maximum(inflation, 1.0))
+    return effective
+
+
+def _wilson_interval(share: Floats, rows: Floats) -> tuple[Floats, Floats]:
     shrink = 1 + Z_95**2 / rows
     centre = (share + Z_95**2 / (2 * rows)) / shrink
     half = Z_95 * np.sqrt(share * (1 - share) / rows + Z_95**2 / (4 * rows**2)) / shrink
@@ -276,8 +321,8 @@ def _wilson_interval(share: Floats, rows: NDArray[np.intp]) -> tuple[Floats, Flo
 
 
 def _normal_interval(
-    mean: Floats, squares: NDArray[Any], rows: NDArray[np.intp]
+    mean: Floats, squares: NDArray[Any], rows: Codes, effective: Floats
 ) -> tuple[Floats, Floats]:
-    with np.errstate(divide="ignore", invalid="ignore"):  # one row tells nothing about spread
-        half = Z_95 * np.sqrt(squares / (rows - 1) / rows)
+    with np.errstate(divide="ignore", invalid="ignore"):  # one client tells nothing about spread
+        half = np.where(effective > 1, Z_95 * np.sqrt(squares / (rows - 1) / effective), np.nan)
     return np.maximum(mean - half, 0.0), mean + half

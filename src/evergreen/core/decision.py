@@ -197,8 +197,8 @@ class Decision:
         rarer = "label of the rarer class" if self.kind == "binary" else "positive label"
         plural = rarer.replace("label", "labels", 1)
         return {
-            "gain": self._gain_words(),
-            "detectable": _signed(100 * (self.detectable_gain or 0), self._decimals())[1:],
+            "gain": gain_in_words(self.gain, self.interval, self.alpha),
+            "detectable": _signed(100 * (self.detectable_gain or 0), _decimals(self.interval))[1:],
             "rows": _count(self.rows, "row"),
             "clients": _count(self.clients, "client"),
             "minority": _count(self.minority, rarer, plural),
@@ -211,23 +211,6 @@ class Decision:
             **{guardrail.name: guardrail.words() for guardrail in self.guardrails},
         }
 
-    def _gain_words(self) -> str:
-        if self.gain is None or self.interval is None:
-            return "gain unknown"
-        gain, low, high = (
-            _signed(100 * value, self._decimals()) for value in (self.gain, *self.interval)
-        )
-        level = 100 * (1 - 2 * self.alpha)
-        return f"gain {gain} % ({level:.4g} % interval {low} to {high} %)"
-
-    def _decimals(self) -> int:
-        """Decimals that show two digits of the half-width in percent, and the low end's sign."""
-        if self.interval is None or self.interval[0] == self.interval[1]:
-            return 2
-        low, high = (100 * end for end in self.interval)
-        enough = min(max(1 - floor(log10((high - low) / 2)), 0), MAX_DECIMALS)
-        return next((d for d in range(enough, MAX_DECIMALS) if round(low, d)), enough)
-
     def _remarks(self) -> str:
         dropped = _count(self.dropped_labels, "label")
         replaced = _count(self.replaced_champion_predictions, "invalid champion prediction")
@@ -237,6 +220,24 @@ class Decision:
         if self.replaced_champion_predictions:
             remarks += f"; {replaced} replaced"
         return remarks
+
+
+def gain_in_words(gain: float | None, interval: tuple[float, float] | None, alpha: float) -> str:
+    """Say a gain with its two-sided interval at level 1 - 2 * alpha."""
+    if gain is None or interval is None:
+        return "gain unknown"
+    decimals = _decimals(interval)
+    middle, low, high = (_signed(100 * value, decimals) for value in (gain, *interval))
+    return f"gain {middle} % ({100 * (1 - 2 * alpha):.4g} % interval {low} to {high} %)"
+
+
+def _decimals(interval: tuple[float, float] | None) -> int:
+    """Decimals that show two digits of the half-width in percent, and the low end's sign."""
+    if interval is None or interval[0] == interval[1]:
+        return 2
+    low, high = (100 * end for end in interval)
+    enough = min(max(1 - floor(log10((high - low) / 2)), 0), MAX_DECIMALS)
+    return next((d for d in range(enough, MAX_DECIMALS) if round(low, d)), enough)
 
 
 def _count(number: int, singular: str, plural: str | None = None) -> str:

@@ -12,7 +12,6 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtrit
 
 from evergreen.core.decision import (
     DEFAULT_MINIMUM,
@@ -22,6 +21,7 @@ from evergreen.core.decision import (
     Guardrail,
     Minimum,
 )
+from evergreen.core.gain import Gain, relative_gain, standard_error, t_quantile
 from evergreen.core.losses import (
     FloatArray,
     Kind,
@@ -33,14 +33,20 @@ from evergreen.core.losses import (
     row_losses,
 )
 
-__all__ = ["REASONS", "Decision", "Guardrail", "Kind", "Minimum", "decide", "row_losses"]
+__all__ = [
+    "REASONS",
+    "Decision",
+    "Guardrail",
+    "Kind",
+    "Minimum",
+    "decide",
+    "lead_of",
+    "row_losses",
+]
 
 IntArray = npt.NDArray[np.intp]
 GUARDRAIL_ALPHA = 0.01
-POWER = 0.8
 MAX_ALPHA = 0.5
-# Differences of equal losses leave sums of this order; a spread below it is rounding, not evidence.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,28 +258,65 @@ def _is_constant(values: FloatArray) -> bool:
     return bool(np.all(values == values[:1]))
 
 
-def _weigh(decision: Decision, rows: _Rows) -> Decision:
+def lead_of(
+    other: npt.ArrayLike,
+    kind: Kind,
+    y_true: npt.ArrayLike,
+    champion: npt.ArrayLike,
+    *,
+    clients: npt.ArrayLike,
+    alpha: float,
+    label_cap: float | None,
+    label_mean: float | None,
+    minimum: Minimum,
+) -> Gain | None:
+    """Compute how far predictions that no one wants to promote are ahead of the champion.
+
+    Unlike `decide` it lets a constant lead and asks no guardrail: a champion that is worse than the
+    same figure for everyone is worse, whatever else that figure is good for.
+
+    Parameters
+    ----------
+    other
+        Predictions for the same rows, shape (n,).
+    kind, y_true, champion, clients, alpha, label_cap, label_mean, minimum
+        As for `decide`.
+
+    Returns
+    -------
+    Gain or None
+        None unless the lower bound of the gain is above zero, on evidence that would be enough
+        for a promotion.
+    """
+    rows = _read_rows(
+        kind, y_true, champion, other, clients=clients, label_cap=label_cap, label_mean=label_mean
+    )
+    if _obstacle(rows, minimum) not in (None, "challenger_constant"):
+        return None
+    found = relative_gain(*_losses(rows), rows.codes, alpha=alpha)
+    return found if found.interval is not None and found.interval[0] > 0 else None
+
+
+def _losses(rows: _Rows) -> tuple[FloatArray, FloatArray]:
     scale = {"label_cap": rows.label_cap, "label_mean": rows.label_mean}
     old = row_losses(rows.kind, rows.labels, rows.champion, **scale)
-    new = row_losses(rows.kind, rows.labels, rows.challenger, **scale)
-    champion_loss, challenger_loss = float(old.mean()), float(new.mean())
-    ratio = challenger_loss / champion_loss if champion_loss else np.inf
-    gain = 1 - ratio
-    se = _standard_error((new - ratio * old) / champion_loss, rows.codes)
-    margin = _t_quantile(decision.alpha, rows.clients) * se
-    usable = isfinite(gain) and isfinite(margin) and se > ROUNDING
-    interval = (gain - margin, gain + margin) if usable else None
+    return old, row_losses(rows.kind, rows.labels, rows.challenger, **scale)
+
+
+def _weigh(decision: Decision, rows: _Rows) -> Decision:
+    old, new = _losses(rows)
+    found = relative_gain(old, new, rows.codes, alpha=decision.alpha)
     guardrails = _guardrails(rows)
-    reason = _verdict(interval, guardrails)
+    reason = _verdict(found.interval, guardrails)
     return replace(
         decision,
         promote=reason == "gain_proven",
         reason=reason,
-        gain=_finite(gain),
-        interval=interval,
-        detectable_gain=margin + _t_quantile(1 - POWER, rows.clients) * se if usable else None,
-        champion_loss=_finite(champion_loss),
-        challenger_loss=_finite(challenger_loss),
+        gain=found.gain,
+        interval=found.interval,
+        detectable_gain=found.detectable,
+        champion_loss=_finite(float(old.mean())),
+        challenger_loss=_finite(float(new.mean())),
         guardrails=guardrails,
     )
 
@@ -291,21 +334,6 @@ def _verdict(interval: tuple[float, float] | None, guardrails: tuple[Guardrail, 
     return next((f"guardrail_{name}" for name in breached), "gain_proven")
 
 
-def _standard_error(influence: FloatArray, codes: IntArray) -> float:
-    """Compute the standard error of a mean-like figure from its influence values, by client."""
-    sums = np.bincount(codes, weights=influence - influence.mean())
-    # Squares of very small or large amounts would leave the range of a double.
-    unit = float(np.abs(sums).max()) or 1.0
-    if sums.size == 1:
-        return np.inf
-    spread = sums.size / (sums.size - 1) * np.sum((sums / unit) ** 2)
-    return unit * float(np.sqrt(spread)) / influence.size
-
-
-def _t_quantile(tail: float, clients: int) -> float:
-    return -float(stdtrit(clients - 1, tail))
-
-
 def _guardrails(rows: _Rows) -> tuple[Guardrail, ...]:
     calibration = _calibration_guardrail(rows)
     return (_auc_guardrail(rows), calibration) if rows.kind == "binary" else (calibration,)
@@ -314,7 +342,7 @@ def _guardrails(rows: _Rows) -> tuple[Guardrail, ...]:
 def _auc_guardrail(rows: _Rows) -> Guardrail:
     champion, old = _auc(rows.labels, rows.champion)
     challenger, new = _auc(rows.labels, rows.challenger)
-    margin = _t_quantile(GUARDRAIL_ALPHA, rows.clients) * _standard_error(old - new, rows.codes)
+    margin = t_quantile(GUARDRAIL_ALPHA, rows.clients) * standard_error(old - new, rows.codes)
     return Guardrail(
         name="auc",
         champion=champion,
@@ -356,9 +384,9 @@ def _calibration_guardrail(rows: _Rows) -> Guardrail:
     old, new = np.minimum(rows.champion, cap) - labels, np.minimum(rows.challenger, cap) - labels
     champion, challenger = float(old.mean()), float(new.mean())
     outward = np.copysign(1.0, challenger) * new
-    t = _t_quantile(GUARDRAIL_ALPHA / 2, rows.clients)
+    t = t_quantile(GUARDRAIL_ALPHA / 2, rows.clients)
     bounds = [
-        float(margin.mean()) - t * _standard_error(margin, rows.codes)
+        float(margin.mean()) - t * standard_error(margin, rows.codes)
         for margin in (outward - old, outward + old)
     ]
     return Guardrail(

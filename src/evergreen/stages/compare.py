@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import pandas as pd
 
 from evergreen import paths
-from evergreen.core import comparison, curves, gate
+from evergreen.core import comparison, curves, gate, slices
 from evergreen.core.baselines import Baseline, columns_of, predict_baseline
 from evergreen.core.losses import LOSS_NAME
 from evergreen.core.rounding import rounded
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    import pandas as pd
 
     from evergreen.core.comparison import Comparison
     from evergreen.params import Settings
@@ -36,6 +37,11 @@ class Contest(NamedTuple):
     full: Model | None
 
     @property
+    def trained(self) -> Model | None:
+        """The model that vouches for the labels' cap and mean."""
+        return self.champion or self.full
+
+    @property
     def baselines(self) -> dict[str, Baseline]:
         """Fitted at the last full retrain, whether or not it takes part."""
         return self.full.manifest.baselines if self.full else {}
@@ -46,13 +52,16 @@ class Judged(NamedTuple):
 
     report: dict[str, Any]
     metrics: dict[str, Any]
-    scored: dict[str, tuple[gate.Kind, np.ndarray, dict[str, np.ndarray]]]
+    scored: dict[str, curves.Scored]
+    contests: dict[str, Contest]
 
 
 def run(settings: Settings) -> Iterator[str]:
     """Write ``reports/metrics.json``, ``reports/comparison.json``, plot rows and pictures."""
     judged = judge(settings)
-    yield from (f"{name}: {found['verdict']}" for name, found in judged.report.items())
+    for name, found in judged.report.items():
+        yield f"{name}: {found['verdict']}"
+        yield from (f"{name}: warning: {warning}" for warning in found["warnings"])
     _draw(judged)
     yield f"pictures: {paths.FIGURES}"
 
@@ -60,14 +69,16 @@ def run(settings: Settings) -> Iterator[str]:
 def judge(settings: Settings) -> Judged:
     """Decide on the candidates of each target; write ``metrics.json`` and ``comparison.json``."""
     champions = load_release(paths.CHAMPION).models
-    judged = Judged({}, {}, {})
+    judged = Judged({}, {}, {}, {})
     for name, target in settings.targets.items():
         contest = _contest(settings, name, champions.get(name))
         predictions = _predictions(contest)
         outcome = _compare(settings, name, contest, predictions)
         judged.metrics[name] = rounded(outcome.metrics)
         judged.report[name] = {"loss": LOSS_NAME[target.kind]} | _report(contest, outcome)
-        judged.scored[name] = (target.kind, contest.labels["label"].to_numpy(), predictions)
+        y, clients = contest.labels["label"].to_numpy(), contest.labels["client_id"]
+        judged.scored[name] = curves.Scored(target.kind, y, clients, predictions)
+        judged.contests[name] = contest
     files.write_json(judged.metrics, paths.METRICS_REPORT)
     files.write_json(judged.report, paths.COMPARISON_REPORT)
     return judged
@@ -131,8 +142,7 @@ def _features(contest: Contest, model: Model, columns: list[str]) -> pd.DataFram
 def _compare(
     settings: Settings, name: str, contest: Contest, predictions: dict[str, np.ndarray]
 ) -> Comparison:
-    limits = settings.gate
-    trained = contest.champion or contest.full
+    limits, trained = settings.gate, contest.trained
     return comparison.compare(
         settings.targets[name].kind,
         contest.labels["label"],
@@ -168,6 +178,7 @@ def _report(contest: Contest, outcome: Comparison) -> dict[str, Any]:
             for name, model in contest.challengers.items()
         },
         "absent": contest.absent,
+        "warnings": list(outcome.warnings),
         "winner": outcome.winner,
         "verdict": _verdict(outcome, verdicts, contest.absent),
     }
@@ -183,22 +194,46 @@ def _verdict(outcome: Comparison, verdicts: dict[str, str], absent: dict[str, st
 
 
 def _draw(judged: Judged) -> None:
-    roc, calibration, gains = curves.plot_rows(judged.scored)
+    rows = curves.plot_rows(judged.scored)
     shutil.rmtree(paths.PLOT_ROWS, ignore_errors=True)
     shutil.rmtree(paths.FIGURES, ignore_errors=True)
-    for name, table in (("roc", roc), ("calibration", calibration), ("gains", gains)):
+    for name, table in (rows._asdict() | {"slices": _slices(judged)}).items():
         files.write_csv(table, paths.PLOT_ROWS / f"{name}.csv")
-    for name, (kind, _, _) in judged.scored.items():
+    for name, one in judged.scored.items():
         figures.draw_target(
             paths.FIGURES / f"{name}.png",
             target=name,
-            kind=kind,
-            roc=roc,
-            calibration=calibration,
-            gains=gains,
+            kind=one.kind,
+            **rows._asdict(),
             subtitle=judged.report[name]["verdict"],
             auc={model: values.get("roc_auc") for model, values in judged.metrics[name].items()},
         )
+
+
+def _slices(judged: Judged) -> pd.DataFrame:
+    made = [
+        _slices_of(contest, judged.scored[name], judged.report[name]["opponent"]).assign(
+            target=name
+        )
+        for name, contest in judged.contests.items()
+        if contest.trained is not None
+    ]
+    none = pd.DataFrame(columns=["target", *slices.COLUMNS])
+    table = pd.concat(made, ignore_index=True) if made else none
+    return table[["target", *slices.COLUMNS]].round(6)
+
+
+def _slices_of(contest: Contest, scored: curves.Scored, opponent: str) -> pd.DataFrame:
+    trained = cast("Model", contest.trained)
+    columns = [name for name in slices.READ if name in trained.manifest.features]
+    return slices.slice_rows(
+        scored,
+        _features(contest, trained, columns),
+        reference=opponent,
+        challengers=tuple(contest.challengers),
+        label_cap=trained.manifest.label_cap,
+        label_mean=trained.manifest.label_mean,
+    )
 
 
 if __name__ == "__main__":

@@ -163,6 +163,7 @@ def _candidate(kind: str, name: str, judged: dict[str, Any]) -> history.Candidat
         gain=judged["gain"],
         interval=judged["interval"],
         reason=judged["reason"],
+        alpha=judged["alpha"],
     )
 
 

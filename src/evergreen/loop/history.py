@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class CandidateRecord(BaseModel):
-    """A challenger as it was judged."""
+    """A challenger as it was judged.
+
+    `alpha` is the chance that this look had of promoting it if it was no better; None in a record
+    from before it was kept.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,6 +33,7 @@ class CandidateRecord(BaseModel):
     gain: float | None
     interval: tuple[float, float] | None
     reason: str
+    alpha: float | None = None
 
 
 class TargetRecord(BaseModel):

@@ -1,4 +1,4 @@
-"""Commands that run: pin, finish, cycle, replay, and the outcome of the last run."""
+"""Commands that run: pin, finish, cycle, replay, and summary and report of the last run."""
 
 from __future__ import annotations
 
@@ -142,3 +142,17 @@ def summary() -> None:
 
     for part in summarise(load_settings()):
         console.print(part)
+
+
+@app.command()
+def report(
+    out: Annotated[
+        Path, typer.Option(help="The page to write; the Markdown gets the same name with .md.")
+    ] = Path("reports/report.html"),
+) -> None:
+    """Write the last run as one page for a reviewer, and in Markdown for a pull request."""
+    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.report.page import write_report  # noqa: PLC0415
+
+    for line in write_report(load_settings(), out, out.with_suffix(".md")):
+        console.print(line)

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history, rollback, track_record
 from evergreen.loop.commands import dvc, git
-from evergreen.loop.features_changed import features_changed, in_one_line
+from evergreen.loop.features_changed import in_one_line
 from evergreen.loop.publish import publish
 from evergreen.loop.push import push as push_recorded
+from evergreen.loop.recording import record_of
 from evergreen.params import load_settings
-from evergreen.store import files, models
+from evergreen.report.page import write_report
+from evergreen.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evergreen.loop.history import RunRecord
-    from evergreen.params import Settings
 
 RECORDED = (
     str(paths.PARAMS),
@@ -64,8 +63,10 @@ def finish(*, push: bool = False) -> Iterator[str]:
     yield f"{settings.as_of}: release {version or 'none'}" + (
         f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
     )
-    record = _record(settings)
+    record = record_of(settings)
     _write_history(record)
+    for line in write_report(settings, paths.PAGE, paths.PAGE_IN_MARKDOWN):
+        yield f"{settings.as_of}: {line}"
     for name, changed in record.features_changed.items():
         yield f"{settings.as_of}: {name}: features changed: {in_one_line(changed)}"
     git("add", "--", *RECORDED)
@@ -107,87 +108,6 @@ def _check_complete() -> None:
             f"the run is not complete, or its inputs have changed: {', '.join(status)}",
             "see that the disk is not full, then dvc repro and the same command again",
         )
-
-
-def _record(settings: Settings) -> RunRecord:
-    """The record of the run that the working folder holds."""
-    report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
-    decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
-    labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
-    return history.RunRecord(
-        as_of=settings.as_of,
-        mode=settings.mode,
-        lock=files.sha256(paths.DVC_LOCK),
-        full_retrain_as_of=settings.full_retrain.as_of,
-        release=decision["release"],
-        previous_release=decision["previous_release"],
-        parameters_changed=_parameters_changed(settings),
-        features_changed=features_changed(settings.targets),
-        targets={
-            name: _target_record(name, report[name], decision["targets"][name], labels[name])
-            for name in settings.targets
-        },
-    )
-
-
-def _target_record(
-    name: str, report: dict[str, Any], decision: dict[str, Any], labels: dict[str, Any]
-) -> history.TargetRecord:
-    judged = report["candidates"]
-    losses = [candidate["champion_loss"] for candidate in judged.values()]
-    return history.TargetRecord(
-        action=decision["action"],
-        version=decision["version"],
-        champion=report["champion"],
-        opponent=report["opponent"],
-        rows=report["rows"],
-        clients=report["clients"],
-        loss=report["loss"],
-        champion_loss=losses[0] if losses else None,
-        candidates={kind: _candidate(kind, name, c) for kind, c in judged.items()},
-        absent=report["absent"],
-        verdict=decision["verdict"],
-        labels=labels["labels"],
-        live=labels["live"],
-    )
-
-
-def _candidate(kind: str, name: str, judged: dict[str, Any]) -> history.CandidateRecord:
-    manifest = models.read_manifest(paths.CANDIDATES[kind] / name)
-    return history.CandidateRecord(
-        version=judged["version"],
-        parent=manifest.parent,
-        trained_on=manifest.rows,
-        updates=manifest.updates,
-        loss=judged["challenger_loss"],
-        gain=judged["gain"],
-        interval=judged["interval"],
-        reason=judged["reason"],
-        alpha=judged["alpha"],
-    )
-
-
-def _parameters_changed(settings: Settings) -> dict[str, tuple[Any, Any]]:
-    """Parameters that differ from those of the run before, apart from the dates of the run."""
-    earlier = [day for day in history.dates() if day < settings.as_of]
-    if not earlier:
-        return {}
-    text = git("show", f"{history.commit_of(earlier[-1])}:{paths.PARAMS}")
-    before, after = _flat(yaml.safe_load(text)), _flat(settings.model_dump(mode="json"))
-    keys = sorted((before.keys() | after.keys()) - {"as_of", "mode", "full_retrain.as_of"})
-    return {
-        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
-    }
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
 
 
 def _message(record: RunRecord) -> str:

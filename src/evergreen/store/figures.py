@@ -95,11 +95,11 @@ def draw_target(
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
     _write_heading(figure, f"{target}: held-out clients", lines)
     if kind == "binary":
-        _draw_roc(_panel(figure, 0), roc, auc)
-    _draw_calibration(_panel(figure, 1 if kind == "binary" else 0), calibration, kind)
+        draw_roc(_panel(figure, 0), roc, auc)
+    draw_calibration(_panel(figure, 1 if kind == "binary" else 0), calibration, kind)
     gains_panel = _panel(figure, 2) if kind == "binary" else _panel(figure, 1, wide=True)
-    _draw_gains(gains_panel, gains, target, kind)
-    _draw_legend(figure, in_model_order({*roc["model"], *calibration["model"], *gains["model"]}))
+    draw_gains(gains_panel, gains, target, kind)
+    draw_legend(figure, in_model_order({*roc["model"], *calibration["model"], *gains["model"]}))
     path.parent.mkdir(parents=True, exist_ok=True)
     # The version of matplotlib, which it would write, is no part of the picture.
     figure.savefig(path, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
@@ -117,14 +117,20 @@ def _write_heading(figure: Figure, title: str, lines: list[str]) -> None:
 def _panel(figure: Figure, position: int, *, wide: bool = False) -> Axes:
     left, width = LEFT + position * STEP, PANEL + STEP * wide
     height = figure.get_figheight()
-    axes = figure.add_axes((left / WIDTH, BOTTOM / height, width / WIDTH, PANEL / height))
+    return framed(figure, (left / WIDTH, BOTTOM / height, width / WIDTH, PANEL / height))
+
+
+def framed(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
+    """Axes at a place of a figure, as every panel has them."""
+    axes = figure.add_axes(place)
     axes.tick_params(labelsize=8, color=RULE, labelcolor=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(RULE)
     return axes
 
 
-def _draw_roc(axes: Axes, roc: pd.DataFrame, auc: Mapping[str, float | None] | None) -> None:
+def draw_roc(axes: Axes, roc: pd.DataFrame, auc: Mapping[str, float | None] | None) -> None:
+    """Draw the ROC curves of a target, with their areas."""
     _label(axes, "ROC", "false positive rate", "true positive rate")
     if roc.empty:
         _say(axes, NO_CURVE["binary"])
@@ -155,7 +161,8 @@ def _auc_text(model: str, rows: pd.DataFrame, auc: Mapping[str, float | None] | 
     return f"n/a  {model}" if exact is None else f"{exact:.3f}  {model}"
 
 
-def _draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None:
+def draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None:
+    """Draw what was predicted against what happened, with intervals."""
     if kind == "binary":
         _label(axes, "Calibration", "mean predicted probability", "observed share")
     else:
@@ -176,7 +183,8 @@ def _draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None
         axes.plot(rows["predicted"], rows["observed"], **line, **_marker(model))
 
 
-def _draw_gains(axes: Axes, gains: pd.DataFrame, target: str, kind: Kind) -> None:
+def draw_gains(axes: Axes, gains: pd.DataFrame, target: str, kind: Kind) -> None:
+    """Draw what share of all the clients with the highest predictions hold."""
     seen = f"share of {target} captured"
     _label(axes, "Cumulative gains", "share of clients, highest prediction first", seen)
     if gains.empty:
@@ -245,14 +253,13 @@ def _say(axes: Axes, words: str) -> None:
     axes.text(0.5, 0.5, words, fontsize=9, color=PALE, **place)
 
 
-def _draw_legend(figure: Figure, models: list[str]) -> None:
+def draw_legend(figure: Figure, models: list[str], **how: Any) -> None:  # noqa: ANN401 - as legends
+    """Name the models below the panels."""
     handles = [Line2D([], [], label=name, **_line(name), **_marker(name)) for name in models]
     figure.legend(
         handles=handles,
         loc="lower center",
-        ncols=max(len(models), 1),
-        fontsize=9,
-        handlelength=3.4,
+        **{"ncols": max(len(models), 1), "fontsize": 9, "handlelength": 3.4} | how,
         frameon=False,
         labelcolor=INK,
     )

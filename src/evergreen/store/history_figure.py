@@ -37,12 +37,8 @@ def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) 
     figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 0.9), dpi=150, facecolor="white")
     axes = figure.subplots(len(loss_names), 1, sharex=True, squeeze=False)[:, 0]
     for panel, (target, loss) in zip(axes, loss_names.items(), strict=True):
-        _draw_panel(panel, rows[rows["target"] == target], target, loss.replace("_", " "))
-    locator = AutoDateLocator(maxticks=10)  # type: ignore[no-untyped-call]
-    axes[-1].xaxis.set_major_locator(locator)
-    axes[-1].xaxis.set_major_formatter(
-        ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-    )
+        draw_panel(panel, rows[rows["target"] == target], target, loss.replace("_", " "))
+    mark_dates(axes[-1], at_most=10)
     handles: dict[str, Any] = {}
     for panel in axes:
         handles |= dict(zip(*panel.get_legend_handles_labels()[::-1], strict=True))
@@ -62,7 +58,15 @@ def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) 
     figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
+def mark_dates(axes: Axes, *, at_most: int) -> None:
+    """Mark days, months or years below some axes."""
+    locator = AutoDateLocator(maxticks=at_most)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
+    """Draw the losses of one target, run by run; the rows are those of `draw_history`."""
     axes.set_title(target, loc="left", fontsize=10, color=INK)
     axes.set_ylabel(loss, fontsize=8.5, color=INK)
     axes.grid(color="0.92", linewidth=0.7)

@@ -28,3 +28,8 @@ def write_page(path: Path, template: str, **content: Any) -> None:  # noqa: ANN4
 def embedded(picture: Path) -> str:
     """A PNG as a data URL, for a page in one file."""
     return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+
+
+def embedded_svg(drawing: str) -> str:
+    """A drawing as a data URL: apart from the page, so that names in it can't meet others."""
+    return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode("ascii")

@@ -1,0 +1,100 @@
+"""What a month of looks costs, and what comes after this run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.loop.due import foresee
+from evergreen.report.layout import Cell, Section, note
+from evergreen.store import tables
+from evergreen.store.releases import load_release
+
+if TYPE_CHECKING:
+    from evergreen.report.material import Material
+
+
+def false_promotions(material: Material) -> Section:
+    """How many promotions of no better model are to be expected at most, this month."""
+    as_of = material.record.as_of
+    month = [
+        r for r in material.records if (r.as_of.year, r.as_of.month) == (as_of.year, as_of.month)
+    ]
+    looks = [
+        (name, candidate.alpha)
+        for record in month
+        for name, target in record.targets.items()
+        for candidate in target.candidates.values()
+    ]
+    known = [(name, alpha) for name, alpha in looks if alpha is not None]
+    total = sum(alpha for _, alpha in known)
+    each = {name: sum(a for n, a in known if n == name) for name in material.record.targets}
+    told = (
+        f"In {as_of:%B %Y} so far {len(looks)} looks at candidates in {len(month)} "
+        f"run{'s' if len(month) > 1 else ''}. Were no candidate better than its champion, at "
+        f"most {total:.2f} would be expected to be promoted by chance "
+        f"({', '.join(f'{name} {alpha:.2f}' for name, alpha in each.items())})."
+    )
+    if len(known) < len(looks):
+        told += f" {len(looks) - len(known)} looks are not counted: their records lack the level."
+    return Section("False promotions to expect", [note(told)])
+
+
+def what_is_next(material: Material) -> Section:
+    """When the next full retrain is due, what is served, and how to undo this run."""
+    settings, record = material.settings, material.record
+    latest = settings.full_retrain.as_of + timedelta(days=settings.schedule.full_after_days)
+    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
+    training = labels[~labels["holdout"]]
+    models = load_release(paths.PRODUCTION).models
+    tomorrow = record.as_of + timedelta(days=1)
+    due, _ = foresee(settings, tomorrow, "auto", models, training)
+    full = (
+        f"A full retrain is due at the next run: {due.why_full}."
+        if due.full
+        else f"The next full retrain is due on {latest} at the latest, earlier where labels come "
+        "faster than foreseen or a decline is found."
+    )
+    return Section("What happens next", [note(full), *_served(material), *_undo(material)])
+
+
+def _served(material: Material) -> list[Cell]:
+    record, decided = material.record, material.decided
+    if record.release is None:
+        return [
+            note("Nothing is served: no model has beaten the baselines. The next run tries again.")
+        ]
+    same = record.release == record.previous_release
+    days = ", ".join(
+        f"{name} from {record.as_of + timedelta(days=target.horizon_days)}"
+        for name, target in material.settings.targets.items()
+    )
+    return [
+        note(
+            f"`evergreen finish` verifies release {record.release} and serves it from "
+            f"{paths.CURRENT}"
+            + (
+                ": the one that was served before."
+                if same
+                else f", after {record.previous_release}."
+            )
+        ),
+        note(
+            "To approve is to keep this run's commit: the next run starts from its models, and its "
+            f"{decided['scored']:,} scores of {record.as_of} meet their outcomes: {days}."
+        ),
+    ]
+
+
+def _undo(material: Material) -> list[Cell]:
+    replaced = [
+        n for n, t in material.record.targets.items() if t.action == "promoted" and t.champion
+    ]
+    return [
+        note(
+            f"To undo: `evergreen rollback {name} --to {material.record.targets[name].champion} "
+            '--reason "..."`, with `--hold` to keep it so.'
+        )
+        for name in replaced
+    ]

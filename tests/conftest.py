@@ -18,6 +18,7 @@ from evergreen import paths
 from evergreen.core.ledger import create_ledger
 from evergreen.core.text import create_texts
 from evergreen.params import parse_settings
+from evergreen.report.page import write_report
 from evergreen.stages import (
     collect_labels,
     compare,
@@ -265,6 +266,15 @@ class Repository:
         """Make what was promoted the champion of the next run."""
         shutil.rmtree(paths.CHAMPION)
         shutil.copytree(paths.PRODUCTION, paths.CHAMPION)
+
+    def report(self):
+        """The report of the run in Markdown; what DVC would have pinned is laid beside it."""
+        self.write_params()
+        paths.DVC_LOCK.touch()
+        for pinned in (paths.RAW, paths.PREDICTIONS, paths.CHAMPION):
+            pinned.with_name(f"{pinned.name}.dvc").write_text("outs:\n- md5: 0123456789abcdef\n")
+        list(write_report(self.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN))
+        return paths.PAGE_IN_MARKDOWN.read_text()
 
     def bytes_of(self, *outs):
         """Every file below some outputs, with its bytes."""

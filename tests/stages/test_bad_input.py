@@ -91,6 +91,10 @@ def test_one_class_only(repository, retailer):
     report = read(paths.COMPARISON_REPORT)["churn"]
     assert report["candidates"]["full"]["reason"] == "single_class"
     assert "churn: kept" in said["promote"][1]
+    told = repository.report()
+    assert "0 labels of the rarer class among" in told
+    assert "No order to judge: at most one class" in told
+    assert "too few to tell" in told
 
 
 def test_amounts_of_zero_only(repository, retailer):
@@ -98,6 +102,9 @@ def test_amounts_of_zero_only(repository, retailer):
     repository.write_raw(retailer.set_column(2, retailer.schema.field(2), zero))
     repository.run()
     assert read(paths.DECISION_REPORT)["release"] is None
+    told = repository.report()
+    assert "0 positive labels among" in told
+    assert "Nothing is served: no model has beaten the baselines" in told
 
 
 def test_too_few_repeat_buyers_leave_buy_till_you_die_out_and_say_why(repository, retailer):
@@ -106,6 +113,9 @@ def test_too_few_repeat_buyers_leave_buy_till_you_die_out_and_say_why(repository
     said = repository.run()["featurize"]
     assert any("purchases not fitted: " in line and "at least 50 are" in line for line in said)
     assert "btyd" not in read(paths.METRICS_REPORT)["purchase"]
+    told = repository.report()
+    assert "No btyd (buy till you die): purchases: " in told
+    assert "200 are needed" in told
 
 
 def test_a_history_too_short_for_a_horizon(repository):
@@ -115,6 +125,9 @@ def test_a_history_too_short_for_a_horizon(repository):
     assert "churn: skipped: no label of a training client is known" in said["train_full"][1]
     assert "kept: no candidate (incremental: no champion; full: no label" in said["compare"][1]
     assert read(paths.DECISION_REPORT)["targets"]["churn"]["version"] is None
+    told = repository.report()
+    assert "No figures: there was neither a model nor a baseline to judge" in told
+    assert "No rows, or no features to cut them by" in told
 
 
 def test_a_history_too_short_for_anything(repository):

@@ -37,7 +37,7 @@ def false_promotions(material: Material) -> Section:
         f"({', '.join(f'{name} {alpha:.2f}' for name, alpha in each.items())})."
     )
     if len(known) < len(looks):
-        told += f" {len(looks) - len(known)} looks are not counted: their records lack the level."
+        told += f" Not counted are {len(looks) - len(known)} of them, whose records lack the level."
     return Section("False promotions to expect", [note(told)])
 
 

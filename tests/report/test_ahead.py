@@ -1,0 +1,29 @@
+from datetime import date
+from types import SimpleNamespace
+
+from evergreen.report.ahead import false_promotions
+
+
+def look(alpha):
+    return SimpleNamespace(alpha=alpha)
+
+
+def run(day, *alphas):
+    candidates = {str(k): look(alpha) for k, alpha in enumerate(alphas)}
+    return SimpleNamespace(as_of=day, targets={"clv": SimpleNamespace(candidates=candidates)})
+
+
+def told(*records):
+    material = SimpleNamespace(record=records[-1], records=list(records))
+    return false_promotions(material).notes[0].text
+
+
+def test_the_chances_of_all_looks_of_the_month_add_up():
+    words = told(run(date(2024, 3, 31), 0.5), run(date(2024, 4, 1), 0.025, 0.005),
+                 run(date(2024, 4, 30), 0.01))  # fmt: skip
+    assert "In April 2024 so far 3 looks at candidates in 2 runs" in words
+    assert "at most 0.04 would be expected" in words
+
+
+def test_looks_of_an_older_record_are_named_as_not_counted():
+    assert "Not counted are 1 of them" in told(run(date(2024, 4, 1), 0.01, None))

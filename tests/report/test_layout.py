@@ -1,0 +1,33 @@
+import pytest
+
+from evergreen.report.layout import BAD, BAR, DASH, GOOD, gain_cells, number
+
+
+def test_gains_are_drawn_on_one_line_that_holds_zero():
+    better, worse, unclear = gain_cells(
+        [(0.05, 0.01, 0.09), (-0.05, -0.09, -0.01), (0, -0.01, 0.01)]
+    )
+    assert (better.mood, worse.mood, unclear.mood) == (GOOD, BAD, "")
+    assert better.bar.zero == worse.bar.zero == unclear.bar.zero == BAR / 2
+    assert 0 < worse.bar.low < worse.bar.middle < worse.bar.high < worse.bar.zero < better.bar.low
+    assert better.bar.high < BAR
+
+
+def test_a_gain_that_is_not_known_is_a_dash_and_moves_no_other():
+    nothing, known = gain_cells([(None, None, None), (0.05, 0.01, 0.09)])
+    assert nothing.text == DASH
+    assert known == gain_cells([(0.05, 0.01, 0.09)])[0]
+
+
+def test_a_gain_of_nothing_at_all_is_drawn():
+    [cell] = gain_cells([(0.0, 0.0, 0.0)])
+    assert cell.text == "+0.00 (+0.00 to +0.00)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.5000"), (-0.0027251, "\N{MINUS SIGN}0.002725"), (8.7934, "8.793"), (16750.2, "16,750"),
+     (None, DASH), (float("nan"), DASH)],
+)  # fmt: skip
+def test_figures_have_four_digits_or_are_a_dash(value, text):
+    assert number(value) == text

@@ -273,7 +273,7 @@ class Repository:
         paths.DVC_LOCK.touch()
         for pinned in (paths.RAW, paths.PREDICTIONS, paths.CHAMPION):
             pinned.with_name(f"{pinned.name}.dvc").write_text("outs:\n- md5: 0123456789abcdef\n")
-        list(write_report(self.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN))
+        write_report(self.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)
         return paths.PAGE_IN_MARKDOWN.read_text()
 
     def bytes_of(self, *outs):

@@ -26,7 +26,8 @@ def test_a_gain_of_nothing_at_all_is_drawn():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5000"), (-0.0027251, "\N{MINUS SIGN}0.002725"), (8.7934, "8.793"), (16750.2, "16,750"),
+    [(0.5, "0.5000"),
+     (-0.0027251, "\N{MINUS SIGN}0.002725"), (8.7934, "8.793"), (16750.2, "16,750"),
      (None, DASH), (float("nan"), DASH)],
 )  # fmt: skip
 def test_figures_have_four_digits_or_are_a_dash(value, text):

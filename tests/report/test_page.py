@@ -80,4 +80,4 @@ def test_a_run_that_is_not_complete_names_the_command(finished):
     paths.DVC_LOCK.touch()
     paths.METRICS_REPORT.unlink()
     with pytest.raises(EvergreenError, match=r"metrics\.json was expected.*\nNext: dvc repro"):
-        list(write_report(finished.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN))
+        write_report(finished.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)

@@ -154,5 +154,4 @@ def report(
     from evergreen.params import load_settings  # noqa: PLC0415
     from evergreen.report.page import write_report  # noqa: PLC0415
 
-    for line in write_report(load_settings(), out, out.with_suffix(".md")):
-        console.print(line)
+    console.print(write_report(load_settings(), out, out.with_suffix(".md")))

@@ -65,8 +65,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
     )
     record = record_of(settings)
     _write_history(record)
-    for line in write_report(settings, paths.PAGE, paths.PAGE_IN_MARKDOWN):
-        yield f"{settings.as_of}: {line}"
+    yield f"{settings.as_of}: {write_report(settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)}"
     for name, changed in record.features_changed.items():
         yield f"{settings.as_of}: {name}: features changed: {in_one_line(changed)}"
     git("add", "--", *RECORDED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from rich.table import Table
 
 from evergreen.core.losses import LOSS_NAME
@@ -20,6 +21,8 @@ from evergreen.store.replay_figure import draw_replay
 PARTS = ((0, 1, 2, 3, 4, 5), (0, 6, 7, 8, 9, 10, 11, 12, 13))
 FOR_TERMINAL = (0, 1, 2, 3, 4, 8, 9, 10, 11, 13)
 JUDGED = 2
+WEEKLY = {"x": "week", "y": "gain", "template": "replay", "title": "Replay: gain over never"}
+PLOTS = {"plots": [{"weekly.csv": WEEKLY}]}
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +44,9 @@ def write_report(
     budget: float,
 ) -> Iterator[RenderableType]:
     """Write ``replay.html``, ``.md``, ``.png``, ``.json`` and ``weekly.csv`` into a folder.
+
+    A ``dvc.yaml`` beside them lets ``dvc plots`` show the weeks; that of the pipeline can't name
+    them, as DVC complains of plots that are not there.
 
     Parameters
     ----------
@@ -71,6 +77,7 @@ def write_report(
     losses = {name: LOSS_NAME[settings.targets[name].kind] for name in found}
     advice = recommend(settings, summary, found)
     files.write_csv(weeks.round(6), folder / "weekly.csv")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(PLOTS, sort_keys=False), encoding="utf-8")
     lines = rounded(_records(summary.drop(columns="seconds")))
     files.write_json({"advice": advice, "policies": lines}, folder / "replay.json")
     picture = folder / "replay.png"

@@ -21,7 +21,6 @@ from evergreen.report.material import read_material
 from evergreen.store.pages import embedded_svg, write_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -69,16 +68,16 @@ class TargetPage(NamedTuple):
     sections: list[Section]
 
 
-def write_report(settings: Settings, html: Path, markdown: Path) -> Iterator[str]:
+def write_report(settings: Settings, html: Path, markdown: Path) -> str:
     """Write the page and its Markdown from what the stages and the history hold.
 
     Both depend on the run and those before it alone, so they are the same bytes whenever they are
     written.
 
-    Yields
-    ------
+    Returns
+    -------
     str
-        Where they are, a line each.
+        Where they are, in a line.
 
     Raises
     ------
@@ -101,9 +100,8 @@ def write_report(settings: Settings, html: Path, markdown: Path) -> Iterator[str
         "terms": TERMS.items(),
     }
     write_page(html, "report.html.jinja", width=BAR, embedded=embedded_svg, **content)
-    yield f"page: {html}"
     write_page(markdown, "report.md.jinja", **content)
-    yield f"for a pull request: {markdown}"
+    return f"report: {html}, and for a pull request {markdown}"
 
 
 def _subtitle(material: Material) -> str:

@@ -125,16 +125,17 @@ def _predictions(contest: Contest) -> dict[str, np.ndarray]:
     reigning = {} if contest.champion is None else {comparison.CHAMPION: contest.champion}
     known = reigning | contest.challengers
     made = {
-        name: model.predict(_features(contest, model, list(model.manifest.features)))
+        name: model.predict(features_of(contest, model, list(model.manifest.features)))
         for name, model in known.items()
     }
     if contest.full is not None:
-        features = _features(contest, contest.full, columns_of(contest.baselines))
+        features = features_of(contest, contest.full, columns_of(contest.baselines))
         made |= {name: predict_baseline(b, features) for name, b in contest.baselines.items()}
     return made
 
 
-def _features(contest: Contest, model: Model, columns: list[str]) -> pd.DataFrame:
+def features_of(contest: Contest, model: Model, columns: list[str]) -> pd.DataFrame:
+    """Some columns of the held-out rows of a contest, as a model's own extractor made them."""
     table = matrices.read_features(paths.FEATURES_HOLDOUT, model.manifest.extractor, columns)
     return matrices.with_features(contest.labels, table)
 
@@ -197,7 +198,7 @@ def _draw(judged: Judged) -> None:
     rows = curves.plot_rows(judged.scored)
     shutil.rmtree(paths.PLOT_ROWS, ignore_errors=True)
     shutil.rmtree(paths.FIGURES, ignore_errors=True)
-    for name, table in (rows._asdict() | {"slices": _slices(judged)}).items():
+    for name, table in (rows._asdict() | {"slices": slice_table(judged)}).items():
         files.write_csv(table, paths.PLOT_ROWS / f"{name}.csv")
     for name, one in judged.scored.items():
         figures.draw_target(
@@ -210,7 +211,8 @@ def _draw(judged: Judged) -> None:
         )
 
 
-def _slices(judged: Judged) -> pd.DataFrame:
+def slice_table(judged: Judged) -> pd.DataFrame:
+    """The rows of `evergreen.core.slices.slice_rows` of all targets."""
     made = [
         _slices_of(contest, judged.scored[name], judged.report[name]["opponent"]).assign(
             target=name
@@ -228,7 +230,7 @@ def _slices_of(contest: Contest, scored: curves.Scored, opponent: str) -> pd.Dat
     columns = [name for name in slices.READ if name in trained.manifest.features]
     return slices.slice_rows(
         scored,
-        _features(contest, trained, columns),
+        features_of(contest, trained, columns),
         reference=opponent,
         challengers=tuple(contest.challengers),
         label_cap=trained.manifest.label_cap,

@@ -1,0 +1,142 @@
+"""Time the stage ``compare`` on 50,000 held-out rows a target, and the report of a run.
+
+Run in the repository after `make demo`. The held-out clients of the last run are copied under other
+ids until there are enough rows; champion, candidates and all baselines predict them, and the stage
+writes metrics, verdicts, curves, slices and pictures. Beside it, the intervals of the slices by a
+bootstrap of clients, the usual alternative to a formula; and beside the page, the same panels as
+PNG.
+"""
+
+import shutil
+import sys
+import tempfile
+from contextlib import chdir
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evergreen import paths
+from evergreen.core import slices
+from evergreen.core.losses import row_losses
+from evergreen.params import load_settings
+from evergreen.report import material, page
+from evergreen.stages import compare
+from evergreen.store import figures, tables
+
+ROWS, RESAMPLES = 50_000, 200
+COMPARE_SECONDS, PAGE_SECONDS = 3.0, 2.0
+MODELS = (paths.CHAMPION, paths.INCREMENTAL, paths.FULL)
+
+
+def enlarge(scratch, root):
+    """Lay the inputs of ``compare`` in another folder, with copies of all held-out clients."""
+    shutil.copy(root / paths.PARAMS, scratch)
+    (scratch / "models").mkdir()
+    for folder in MODELS:
+        (scratch / folder).symlink_to(root / folder)
+    labels = pq.read_table(root / paths.FEATURES_HOLDOUT / "labels.parquet")
+    fewest = pd.Series(labels["target"].to_pylist()).value_counts().min()
+    times = -(-ROWS // int(fewest))
+    for path in sorted((root / paths.FEATURES_HOLDOUT).glob("*.parquet")):
+        table = pq.read_table(path)
+        place = table.schema.get_field_index("client_id")
+        ids = table["client_id"].to_pylist()
+        copies = [
+            table.set_column(
+                place, table.schema.field(place), pa.array([f"{client}-{k}" for client in ids])
+            )
+            for k in range(times)
+        ]
+        tables.write(pa.concat_tables(copies), scratch / paths.FEATURES_HOLDOUT / path.name)
+
+
+def seconds(work, rounds=3):
+    taken = []
+    for _ in range(rounds):
+        started = perf_counter()
+        work()
+        taken.append(perf_counter() - started)
+    return min(taken)
+
+
+def slices_by_formula(judged):
+    return compare.slice_table(judged)
+
+
+def slices_by_bootstrap(judged):
+    """The same gains, with intervals from drawn clients in place of the formula's."""
+    rng = np.random.default_rng(0)
+    for name, contest in judged.contests.items():
+        scored, trained = judged.scored[name], contest.trained
+        scale = {n: getattr(trained.manifest, n) for n in ("label_cap", "label_mean")}
+        losses = {
+            model: row_losses(scored.kind, scored.y, said, **scale)
+            for model, said in scored.predictions.items()
+        }
+        known = compare.features_of(contest, trained, list(slices.READ))
+        for band in slices.bands(known):
+            codes, ids = pd.factorize(scored.clients[band.inside])
+            old = np.bincount(codes, losses[judged.report[name]["opponent"]][band.inside])
+            for challenger in contest.challengers if len(ids) else ():
+                new = np.bincount(codes, losses[challenger][band.inside])
+                drawn = rng.integers(len(ids), size=(RESAMPLES, len(ids)))
+                gains = [1 - new[d].sum() / old[d].sum() for d in drawn]
+                np.quantile(gains, [0.025, 0.975])
+
+
+def time_compare(root):
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        enlarge(Path(folder), root)
+        settings = load_settings()
+        taken = seconds(lambda: list(compare.run(settings)))
+        judged = compare.judge(settings)
+        formula = seconds(lambda: slices_by_formula(judged))
+        bootstrap = seconds(lambda: slices_by_bootstrap(judged), rounds=1)
+    rows = ", ".join(f"{name} {len(one.clients):,}" for name, one in judged.scored.items())
+    verdict = "met" if taken < COMPARE_SECONDS else "missed"
+    print(f"compare, rows {rows}: {taken:.2f} s (goal {COMPARE_SECONDS} s: {verdict})")
+    print(
+        f"slices: {formula:.3f} s; by {RESAMPLES} resamples of clients {bootstrap:.2f} s, "
+        f"{bootstrap / formula:.0f} times as long"
+    )
+
+
+def panels_as_png(found):
+    for name, values in found.measured.items():
+        figures.draw_target(
+            Path(tempfile.gettempdir()) / f"bench-report-{name}.png",
+            target=name,
+            kind=found.settings.targets[name].kind,
+            **found.curves._asdict(),
+            subtitle=found.record.targets[name].verdict,
+            auc={model: metrics.get("roc_auc") for model, metrics in values.items()},
+        )
+
+
+def time_page():
+    settings = load_settings()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "report.html"
+        taken = seconds(lambda: page.write_report(settings, out, out.with_suffix(".md")))
+        size = out.stat().st_size
+    found = material.read_material(settings)
+    drawn = seconds(lambda: [page.judged.figures(found, name) for name in found.measured])
+    png = seconds(lambda: panels_as_png(found))
+    verdict = "met" if taken < PAGE_SECONDS else "missed"
+    print(f"report: {taken:.2f} s, {size / 1000:,.0f} kB (goal {PAGE_SECONDS} s: {verdict})")
+    print(f"its panels as SVG {drawn:.2f} s; as PNG {png:.2f} s, {png / drawn:.1f} times as long")
+
+
+def main():
+    if not paths.DECISION_REPORT.is_file():
+        sys.exit("run `make demo` first")
+    time_compare(Path.cwd())
+    time_page()
+
+
+if __name__ == "__main__":
+    main()

@@ -94,11 +94,16 @@ def time_compare(root):
         settings = load_settings()
         taken = seconds(lambda: list(compare.run(settings)))
         judged = compare.judge(settings)
+        predicted = seconds(
+            lambda: [compare.predict_all(contest) for contest in judged.contests.values()]
+        )
         formula = seconds(lambda: slices_by_formula(judged))
         bootstrap = seconds(lambda: slices_by_bootstrap(judged), rounds=1)
     rows = ", ".join(f"{name} {len(one.clients):,}" for name, one in judged.scored.items())
     verdict = "met" if taken < COMPARE_SECONDS else "missed"
     print(f"compare, rows {rows}: {taken:.2f} s (goal {COMPARE_SECONDS} s: {verdict})")
+    models = sum(len(one.predictions) for one in judged.scored.values())
+    print(f"of which predicting with {models} models and baselines: {predicted:.2f} s")
     print(
         f"slices: {formula:.3f} s; by {RESAMPLES} resamples of clients {bootstrap:.2f} s, "
         f"{bootstrap / formula:.0f} times as long"

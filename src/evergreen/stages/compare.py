@@ -72,7 +72,7 @@ def judge(settings: Settings) -> Judged:
     judged = Judged({}, {}, {}, {})
     for name, target in settings.targets.items():
         contest = _contest(settings, name, champions.get(name))
-        predictions = _predictions(contest)
+        predictions = predict_all(contest)
         outcome = _compare(settings, name, contest, predictions)
         judged.metrics[name] = rounded(outcome.metrics)
         judged.report[name] = {"loss": LOSS_NAME[target.kind]} | _report(contest, outcome)
@@ -120,18 +120,36 @@ def _check_champion(settings: Settings, name: str, champion: Model) -> None:
             )
 
 
-def _predictions(contest: Contest) -> dict[str, np.ndarray]:
-    """Of every model and baseline, in the order in which they are shown."""
+def predict_all(contest: Contest) -> dict[str, np.ndarray]:
+    """What every model and baseline says, in the order in which they are shown."""
     reigning = {} if contest.champion is None else {comparison.CHAMPION: contest.champion}
     known = reigning | contest.challengers
-    made = {
-        name: model.predict(features_of(contest, model, list(model.manifest.features)))
-        for name, model in known.items()
-    }
+    features = _features(contest, known)
+    made = {name: model.predict(features[_extractor(model)]) for name, model in known.items()}
     if contest.full is not None:
-        features = features_of(contest, contest.full, columns_of(contest.baselines))
-        made |= {name: predict_baseline(b, features) for name, b in contest.baselines.items()}
+        columns = features[_extractor(contest.full)]
+        made |= {name: predict_baseline(b, columns) for name, b in contest.baselines.items()}
     return made
+
+
+def _features(contest: Contest, known: dict[str, Model]) -> dict[str, pd.DataFrame]:
+    """The held-out rows by extractor: read and matched once for all models that share it."""
+    columns: dict[str, list[str]] = {}
+    models = list(known.values())
+    for model in models:
+        columns.setdefault(_extractor(model), []).extend(model.manifest.features)
+    if contest.full is not None:
+        models.append(contest.full)
+        columns.setdefault(_extractor(contest.full), []).extend(columns_of(contest.baselines))
+    by_extractor = {_extractor(model): model for model in models}
+    return {
+        extractor: features_of(contest, model, list(dict.fromkeys(columns[extractor])))
+        for extractor, model in by_extractor.items()
+    }
+
+
+def _extractor(model: Model) -> str:
+    return model.manifest.extractor
 
 
 def features_of(contest: Contest, model: Model, columns: list[str]) -> pd.DataFrame:

@@ -201,7 +201,7 @@ def _by_model(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.set_title(title, fontsize=10, color=INK, loc="left", y=1.0)
     axes.set_xlabel(x, fontsize=8.5, color=INK)
     axes.set_ylabel(y, fontsize=8.5, color=INK)
 
@@ -216,7 +216,7 @@ def _reference(axes: Axes, limit: float, note: str) -> None:
     axes.grid(color="0.92", linewidth=0.7)
     axes.set_axisbelow(True)
     axes.plot([0, limit], [0, limit], color=RULE, linewidth=0.9, zorder=1)
-    axes.set_title(note, fontsize=7, color=PALE, loc="right")
+    axes.set_title(note, fontsize=7, color=PALE, loc="right", y=1.0)
 
 
 def _spread_small_amounts(axes: Axes, limit: float) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from evergreen.core.curves import MODEL_ORDER, Scored, plot_rows
 from evergreen.store.figures import STYLES, draw_target
+from evergreen.store.replay_figure import LOOKS
 
 TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
 AXES = {
@@ -19,6 +20,7 @@ AXES = {
     "calibration": ("predicted", "observed"),
     "gains": ("contacted_share", "captured_share"),
 }
+OTHER_AXES = {"slices": ("gain", "band"), "replay": ("week", "gain")}
 
 
 def scored(rows=400):
@@ -146,7 +148,7 @@ def test_every_known_model_differs_in_colour_dash_and_marker():
 
 
 def fill(name, datapoints):
-    x, y = AXES[name]
+    x, y = (AXES | OTHER_AXES)[name]
     renderer = VegaRenderer(
         datapoints, name, template=name, template_dir=str(TEMPLATES), x=x, y=y, title="A title"
     )
@@ -191,3 +193,15 @@ def test_template_has_the_models_and_colours_of_the_pictures(name):
         }
     ]
     assert channels(template, "strokeDash")[0]["scale"]["domain"] == list(MODEL_ORDER)
+
+
+@pytest.mark.parametrize(
+    ("name", "looks", "who"),
+    [("slices", STYLES, ("incremental", "full")), ("replay", LOOKS, tuple(LOOKS))],
+)
+def test_templates_of_slices_and_replays_are_filled_and_coloured_as_pictures(name, looks, who):
+    filled = fill(name, [{"rev": "workspace", "target": "clv"}])
+
+    assert "DVC_METRIC" not in json.dumps(filled)
+    expected = {"domain": list(who), "range": [looks[one][0] for one in who]}
+    assert all(channel["scale"] == expected for channel in channels(filled, "color"))

@@ -8,7 +8,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import chdir
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -63,8 +64,7 @@ def replay(
     """
     folder = _prepare(scenario)
     total = len(policies) * len(scenario.dates)
-    started = get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=started) as pool:
+    with worker_processes(jobs) as pool:
         works = [
             pool.submit(replay_policy, scenario, policy, _own(folder, policy))
             for policy in policies
@@ -78,6 +78,22 @@ def replay(
     return {policy.name: _read(folder / policy.name) for policy in policies}, _labels(
         scenario, folder
     )
+
+
+def worker_processes(jobs: int) -> ProcessPoolExecutor:
+    """Processes to share work, which end when this one does, even if it is killed."""
+    return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare(scenario: Scenario) -> Path:

@@ -37,6 +37,18 @@ def test_a_cycle_leaves_everything_recorded_and_clean(two_runs):
     assert commits(two_runs)[0].startswith(f"Run of {DAY}: purchase ")
 
 
+def test_a_cycle_commits_its_report_in_markdown_and_keeps_the_page_out_of_git(two_runs):
+    tracked = two_runs.run("git", "ls-files", "reports").split()
+    assert "reports/report.md" in tracked
+    assert "reports/report.html" not in tracked
+    told = (two_runs.folder / "reports" / "report.md").read_text()
+    assert told.startswith(f"# Run of {DAY}\n")
+    assert "In April 2017 so far 6 looks at candidates in 2 runs" in told
+    assert "The next full retrain is due on 2017-04-08 at the latest" in told
+    assert told.count("was made: none.") == 3
+    assert (two_runs.folder / "reports" / "report.html").stat().st_size > 100_000
+
+
 def test_between_full_retrains_dvc_trains_no_full_model(two_runs):
     assert "full retrain not due: the last was 1 days ago" in two_runs.said
     assert "lightgbm on" not in two_runs.said

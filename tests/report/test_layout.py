@@ -19,6 +19,11 @@ def test_a_gain_that_is_not_known_is_a_dash_and_moves_no_other():
     assert known == gain_cells([(0.05, 0.01, 0.09)])[0]
 
 
+def test_the_sign_of_the_low_end_is_always_shown():
+    [cell] = gain_cells([(0.02, 0.0001, 0.04)])
+    assert cell.text == "+2.00 (+0.01 to +4.00)"
+
+
 def test_a_gain_of_nothing_at_all_is_drawn():
     [cell] = gain_cells([(0.0, 0.0, 0.0)])
     assert cell.text == "+0.00 (+0.00 to +0.00)"

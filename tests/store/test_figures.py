@@ -200,7 +200,7 @@ def test_template_has_the_models_and_colours_of_the_pictures(name):
     [("slices", STYLES, ("incremental", "full")), ("replay", LOOKS, tuple(LOOKS))],
 )
 def test_templates_of_slices_and_replays_are_filled_and_coloured_as_pictures(name, looks, who):
-    filled = fill(name, [{"rev": "workspace", "target": "clv"}])
+    filled = fill(name, [{"rev": "workspace", "target": "clv"} | dict.fromkeys(OTHER_AXES[name])])
 
     assert "DVC_METRIC" not in json.dumps(filled)
     expected = {"domain": list(who), "range": [looks[one][0] for one in who]}

@@ -194,11 +194,12 @@ class Decision:
         return {**_jsonable(figures), "explanation": self.explain()}
 
     def _words(self) -> dict[str, Any]:
+        decimals = decimals_of(self.interval)
         rarer = "label of the rarer class" if self.kind == "binary" else "positive label"
         plural = rarer.replace("label", "labels", 1)
         return {
             "gain": gain_in_words(self.gain, self.interval, self.alpha),
-            "detectable": _signed(100 * (self.detectable_gain or 0), _decimals(self.interval))[1:],
+            "detectable": _signed(100 * (self.detectable_gain or 0), decimals)[1:],
             "rows": _count(self.rows, "row"),
             "clients": _count(self.clients, "client"),
             "minority": _count(self.minority, rarer, plural),
@@ -226,12 +227,12 @@ def gain_in_words(gain: float | None, interval: tuple[float, float] | None, alph
     """Say a gain with its two-sided interval at level 1 - 2 * alpha."""
     if gain is None or interval is None:
         return "gain unknown"
-    decimals = _decimals(interval)
+    decimals = decimals_of(interval)
     middle, low, high = (_signed(100 * value, decimals) for value in (gain, *interval))
     return f"gain {middle} % ({100 * (1 - 2 * alpha):.4g} % interval {low} to {high} %)"
 
 
-def _decimals(interval: tuple[float, float] | None) -> int:
+def decimals_of(interval: tuple[float, float] | None) -> int:
     """Decimals that show two digits of the half-width in percent, and the low end's sign."""
     if interval is None or interval[0] == interval[1]:
         return 2

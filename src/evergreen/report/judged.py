@@ -60,7 +60,7 @@ WORDS_OF_ABSENCE: Final = {"no_new_candidate": "no full retrain was due in this 
 def gains(material: Material, name: str) -> Section:
     """What each challenger gains over what it had to beat, drawn."""
     found = material.compared[name]
-    candidates = found["candidates"]
+    candidates = {kind: found["candidates"][kind] for kind in MODELS if kind in found["candidates"]}
     known = f", whose outcome became known from {found['known_from']} to {found['known_through']}"
     notes = [
         note(
@@ -166,10 +166,11 @@ def slices(material: Material, name: str) -> list[Section]:
     """Where each challenger is better and where it is not."""
     found = material.slices[material.slices["target"] == name]
     reference = material.compared[name]["opponent"]
-    challengers = list(material.compared[name]["candidates"]) or [None]
+    candidates = material.compared[name]["candidates"]
+    challengers: list[str | None] = [kind for kind in MODELS if kind in candidates]
     if found.empty:
         return [Section("Slices", [note("No rows, or no features to cut them by.")])]
-    return [_slices_of(found, reference, challenger) for challenger in challengers]
+    return [_slices_of(found, reference, challenger) for challenger in challengers or [None]]
 
 
 def _slices_of(found: pd.DataFrame, reference: str, challenger: str | None) -> Section:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from evergreen.core.decision import decimals_of
+
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-WIDE = 0.02
-"""An interval of so many percent shows no second decimal."""
 GOOD, BAD = "good", "bad"
 BAR = 200
 """The width of a drawn interval in units of its own."""
@@ -76,7 +76,7 @@ def share(value: float | None, decimals: int) -> str:
 def gain_cells(found: list[tuple[float | None, float | None, float | None]]) -> list[Cell]:
     """For each gain with its ends a cell: the figures, and drawn on a line that all share.
 
-    Gains and ends are shares: 0.01 is one percent.
+    Gains and ends are shares: 0.01 is one percent. There are as many decimals as in a verdict.
     """
     whole = [one for one in found if _is_whole(one)]
     ends = [0.0, *(value for one in whole for value in one if value is not None)]
@@ -90,7 +90,7 @@ def _is_whole(one: tuple[float | None, ...]) -> bool:
 
 def _gain_cell(one: Any, least: float, width: float) -> Cell:  # noqa: ANN401 - three floats
     gain, low, high = one
-    decimals = 1 if high - low > WIDE else 2
+    decimals = decimals_of((low, high))
     middle, first, last = (_percent(value, decimals) for value in (gain, low, high))
     mood = GOOD if low > 0 else BAD if high < 0 else ""
     margin = 0.04 * BAR

@@ -17,6 +17,7 @@ COMMANDS = (
     "finish",
     "cycle",
     "replay",
+    "report",
     "score",
     "summary",
     "history",

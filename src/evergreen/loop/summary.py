@@ -35,7 +35,7 @@ def summary(settings: Settings) -> Iterator[Table | str]:
     yield _table(targets, measured, compared, decided["as_of"])
     for name in targets:
         yield f"{name}: {decided['targets'][name]['verdict']}"
-        yield from (f"{name}: warning: {words}" for words in compared[name]["warnings"])
+        yield from (f"{name}: warning: {words}" for words in compared[name].get("warnings", ()))
     yield (
         f"release {decided['release'] or 'none'} in {paths.PRODUCTION}; "
         f"{decided['scored']:,} clients observed today are scored in {paths.SCORED}"

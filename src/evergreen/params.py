@@ -220,6 +220,15 @@ class Gate(Section):
         return self
 
 
+class Drift(Section):
+    """When a champion has declined, or what it sees or says has drifted."""
+
+    false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
+    tolerated_decline: Annotated[float, Field(ge=0, le=1)]
+    max_distance: Share
+    min_clients: Annotated[int, Field(ge=30)]
+
+
 class Compute(Section):
     """Resources that are part of the promise of equal bytes."""
 
@@ -241,6 +250,7 @@ class Settings(Section):
     estimators: EstimatorSettings
     incremental: Incremental
     gate: Gate
+    drift: Drift
     compute: Compute
     hold: dict[str, str]
     source: Source

@@ -109,9 +109,10 @@ def test_every_path_in_dvc_yaml_is_known_to_the_path_module(dvc_yaml):
 
 
 def settings_read_by(stage):
-    """The dotted settings that a stage file reads, such as gate.window_days."""
-    tree = ast.parse((SRC / "evergreen" / "stages" / f"{stage}.py").read_text())
-    for node in ast.walk(tree):
+    """The dotted settings that a stage file, or a part of it, reads, such as gate.window_days."""
+    parts = {"promote": ["promote", "watch"]}.get(stage, [stage])
+    trees = [ast.parse((SRC / "evergreen" / "stages" / f"{part}.py").read_text()) for part in parts]
+    for node in (found for tree in trees for found in ast.walk(tree)):
         chain, base = [], node
         while isinstance(base, ast.Attribute):
             chain.append(base.attr)

@@ -73,6 +73,12 @@ class Extractor:
         attributes = self.attributes.names if self.attributes else []
         return [*self.numeric, *expected, *attributes, *self._text_names(form)]
 
+    def steady(self, history_days: int) -> list[str]:
+        """Columns whose distribution can be compared over time; see `features.steady`."""
+        steady = features.steady(self.windows_days, history_days)
+        attributes = self.attributes.names if self.attributes else []
+        return [*(name for name in self.numeric if name in steady), *attributes]
+
     def reads(self, form: TextForm) -> set[str]:
         """A model's columns, and the words they are made from: what to compare two models by."""
         columns = set(self.columns(form))

@@ -60,6 +60,17 @@ def lookbacks(windows_days: Sequence[int]) -> dict[str, int]:
     return needs | dict.fromkeys(SEASON, YEAR_DAYS) | dict.fromkeys(YEAR_AGO, YEAR_DAYS)
 
 
+def steady(windows_days: Sequence[int], history_days: int) -> list[str]:
+    """Features that say the same however long the history is, once it has so many days.
+
+    What looks back a fixed number of days within the history, and what was spent last. All others
+    add up or average what is known of a client: they move from day to day as the history grows.
+    """
+    needs = lookbacks(windows_days)
+    fixed = [name for name, days in needs.items() if 0 < days <= history_days]
+    return [name for name in (*fixed, "spend_last") if name not in (*SEASON, *YEAR_AGO)]
+
+
 def numeric_features(
     con: duckdb.DuckDBPyConnection,
     rows: pd.DataFrame,

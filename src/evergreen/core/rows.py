@@ -69,13 +69,25 @@ def to_judge(
     `target_rows` of them, but in no more than `max_window_days`.
     """
     known = as_known(labels, by=by)
+    return lately_known(
+        known[known["holdout"]],
+        by=by,
+        window_days=window_days,
+        target_rows=target_rows,
+        max_window_days=max_window_days,
+    )
+
+
+def lately_known(
+    known: pd.DataFrame, *, by: date, window_days: int, target_rows: int, max_window_days: int
+) -> pd.DataFrame:
+    """Those rows that became known in the last days; as many days as `to_judge` says."""
     age = (pd.Timestamp(by) - known["known_on"]).dt.days
-    held_out = known[known["holdout"] & (age < max_window_days)]
-    age = age[held_out.index]
+    age = age[age < max_window_days]
+    recent: pd.DataFrame = known.loc[age.index]
     # `age` of the row that makes the target complete: all rows of that day are taken.
     needed = age.sort_values().iloc[target_rows - 1] if len(age) >= target_rows else age.max()
-    judged: pd.DataFrame = held_out[age < max(window_days, needed + 1)] if len(age) else held_out
-    return judged
+    return recent[age < max(window_days, needed + 1)] if len(age) else recent
 
 
 CONSTANT = "is the same for all training snapshots"

@@ -99,11 +99,11 @@ class TextModel:
         else:
             words = self._vectorizer(self.ngram_min, self.ngram_max).build_analyzer()
             known = set(self.terms)
-        found = [words(text) for text in documents.texts]
-        every = documents.occurrences @ np.array([len(w) for w in found], dtype=np.int64)
-        missed = documents.occurrences @ np.array(
-            [sum(word not in known for word in w) for w in found], dtype=np.int64
-        )
+        every = missed = 0
+        for text, times in zip(documents.texts, documents.occurrences, strict=True):
+            found = words(text) if times else []
+            every += times * len(found)
+            missed += times * sum(word not in known for word in found)
         return float(missed / every) if every else None
 
     def _vectorizer(

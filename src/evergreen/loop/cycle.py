@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history
+from evergreen.loop.alarms import unanswered_before
 from evergreen.loop.commands import environment, next_step_after
 from evergreen.loop.due import foresee
 from evergreen.loop.finish import finish
@@ -106,7 +107,9 @@ def dry_run(
             yield f"{day}: recorded already, nothing would be done"
             continue
         seen = min(day, known)
-        due, _ = foresee(settings, seen, mode, champions, training_labels(settings, seen))
+        labels = training_labels(settings, seen)
+        alarm = unanswered_before(day, settings.full_retrain.as_of)
+        due, _ = foresee(settings, seen, mode, champions, labels, alarm=alarm)
         yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
         yield f"{day}: incremental update {due.why_incremental}"
         if day > known:

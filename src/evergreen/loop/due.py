@@ -55,14 +55,18 @@ def what_is_due(
     mode: str,
     schedule: Schedule,
     incremental: Incremental,
+    alarm: str | None = None,
 ) -> Due:
     """Decide on a full retrain, and foretell the update.
 
-    A full retrain is due after so many days, or so many new labels, or when a chain of updates is
-    at its bound; but for the sake of labels never before they add `full_after_growth` to what was
-    trained on: a large retailer has a thousand new labels every hour.
+    A full retrain is due when an alarm is unanswered (`alarm` says which; see
+    `evergreen.loop.alarms.unanswered`), after so many days, or so many new labels, or when a chain
+    of updates is at its bound; but for the sake of labels never before they add `full_after_growth`
+    to what was trained on: a large retailer has a thousand new labels every hour.
     """
     full, why = _full(as_of, last_full, waiting, schedule, incremental)
+    if alarm is not None:
+        full, why = True, alarm
     if mode != "auto":
         full, why = mode == "full", f"as asked for by mode {mode}"
     ready = {n: w.for_update for n, w in waiting.items() if w.updates is not None}
@@ -99,7 +103,13 @@ def _full(
 
 
 def foresee(
-    settings: Settings, as_of: date, mode: str, champions: dict[str, Model], labels: pd.DataFrame
+    settings: Settings,
+    as_of: date,
+    mode: str,
+    champions: dict[str, Model],
+    labels: pd.DataFrame,
+    *,
+    alarm: str | None,
 ) -> tuple[Due, date]:
     """What is due on a date, and the date of the last full retrain of a run for it.
 
@@ -109,6 +119,8 @@ def foresee(
         The models that the run would start from.
     labels
         All versions of the labels of training clients that are known by then.
+    alarm
+        As for `what_is_due`.
     """
     waiting = {
         name: _waiting(settings, as_known(labels[labels["target"] == name], by=as_of), model)
@@ -122,6 +134,7 @@ def foresee(
         mode=mode,
         schedule=settings.schedule,
         incremental=settings.incremental,
+        alarm=alarm,
     )
     return due, as_of if due.full else settings.full_retrain.as_of
 

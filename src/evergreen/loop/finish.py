@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history, rollback, track_record
+from evergreen.loop.alarms import WORDS, unanswered_before
 from evergreen.loop.commands import dvc, git
 from evergreen.loop.features_changed import in_one_line
 from evergreen.loop.publish import publish
@@ -109,11 +110,24 @@ def _check_complete() -> None:
         )
 
 
+def _full_retrain(record: RunRecord) -> str:
+    if record.full_retrain_as_of != record.as_of:
+        return f"Last full retrain {record.full_retrain_as_of}."
+    earlier = [day for day in history.dates() if day < record.as_of]
+    before = history.read(earlier[-1]).full_retrain_as_of if earlier else record.as_of
+    alarm = unanswered_before(record.as_of, before) if record.mode == "auto" else None
+    return f"With a full retrain: {alarm}." if alarm else "With a full retrain."
+
+
 def _message(record: RunRecord) -> str:
     actions = ", ".join(f"{name} {target.action}" for name, target in record.targets.items())
     lines = [f"{name}: {target.verdict}" for name, target in record.targets.items()]
     changes = [f"{k}: {a} -> {b}" for k, (a, b) in record.parameters_changed.items()]
-    full = record.full_retrain_as_of == record.as_of
+    alarms = [
+        f"Alarm: {name} {WORDS[a.kind]}: {a.words}."
+        for name, target in record.targets.items()
+        for a in target.alarms
+    ]
     return "\n".join(
         [
             f"Run of {record.as_of}: {actions}",
@@ -121,7 +135,8 @@ def _message(record: RunRecord) -> str:
             *lines,
             "",
             f"Release {record.release or 'none'}; before, {record.previous_release or 'none'}.",
-            "With a full retrain." if full else f"Last full retrain {record.full_retrain_as_of}.",
+            _full_retrain(record),
+            *alarms,
             *(["Parameters changed:", *changes] if changes else []),
             *(
                 f"Features of {n} changed: {in_one_line(c)}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -36,12 +36,22 @@ class CandidateRecord(BaseModel):
     alpha: float | None = None
 
 
+class AlarmRecord(BaseModel):
+    """What has become of the champion, where that is an alarm; see docs/drift.md."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["decline", "inputs", "predictions"]
+    since: date
+    words: str
+
+
 class TargetRecord(BaseModel):
     """What a run did for one target.
 
     `version` is the model in production after it, `champion` the one before. `opponent` is what
     the candidates had to beat; `champion_loss` its loss on the same `rows`. `live` is what past
-    releases' predictions of this target were worth by then.
+    releases' predictions of this target were worth by then; `alarms` are about `champion`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,6 +69,7 @@ class TargetRecord(BaseModel):
     verdict: str
     labels: int
     live: dict[str, dict[str, Any]]
+    alarms: list[AlarmRecord] = []
 
 
 class RunRecord(BaseModel):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.table import Table
 from rich.text import Text
 
+from evergreen.loop.alarms import WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,6 +53,8 @@ def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
         yield kind, gain, interval, PROMOTED if won else reason
     if not found.candidates:
         yield "-", "", "", found.verdict
+    for alarm in found.alarms:
+        yield "alarm", "", "", Text(f"{WORDS[alarm.kind]} (since {alarm.since})", style="red")
 
 
 def live_table(found: list[Live], target: str | None) -> Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
 from evergreen.loop import history, params_file, recorded, rollback
+from evergreen.loop.alarms import unanswered_before
 from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import foresee
 from evergreen.loop.inputs import check_unaltered
@@ -144,7 +145,8 @@ def pin_run(
         yield _begin_anew()
     champions = load_release(paths.CHAMPION).models
     labels = training_labels(settings, as_of)
-    due, full_as_of = foresee(settings, as_of, mode, champions, labels)
+    alarm = unanswered_before(as_of, settings.full_retrain.as_of)
+    due, full_as_of = foresee(settings, as_of, mode, champions, labels, alarm=alarm)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
     yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"

@@ -20,6 +20,7 @@ def record_of(settings: Settings) -> RunRecord:
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
     decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
     labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
+    drift = files.read_json(paths.DRIFT_REPORT, next_step="dvc repro")
     return history.RunRecord(
         as_of=settings.as_of,
         mode=settings.mode,
@@ -30,14 +31,20 @@ def record_of(settings: Settings) -> RunRecord:
         parameters_changed=_since_the_run_before(settings),
         features_changed=features_changed(settings.targets),
         targets={
-            name: _target_record(name, report[name], decision["targets"][name], labels[name])
+            name: _target_record(
+                name, report[name], decision["targets"][name], labels[name], drift[name]["alarms"]
+            )
             for name in settings.targets
         },
     )
 
 
 def _target_record(
-    name: str, report: dict[str, Any], decision: dict[str, Any], labels: dict[str, Any]
+    name: str,
+    report: dict[str, Any],
+    decision: dict[str, Any],
+    labels: dict[str, Any],
+    alarms: list[dict[str, Any]],
 ) -> history.TargetRecord:
     judged = report["candidates"]
     losses = [candidate["champion_loss"] for candidate in judged.values()]
@@ -55,6 +62,7 @@ def _target_record(
         verdict=decision["verdict"],
         labels=labels["labels"],
         live=labels["live"],
+        alarms=[history.AlarmRecord.model_validate(alarm) for alarm in alarms],
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,8 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
         }
         if not changed:
             raise DataError(f"{to} is what is served already", "evergreen versions")
+        following = (last.as_of + timedelta(days=1)).isoformat()
+        older = {name: _from(older[name], following) for name in changed}
         shutil.rmtree(paths.ROLLBACK, ignore_errors=True)
         version = releases.write_release(paths.ROLLBACK, now | older)
     publish(paths.ROLLBACK)
@@ -172,6 +175,11 @@ def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
             "evergreen versions",
         )
     return chosen
+
+
+def _from(one: Released, day: str) -> Released:
+    """The model as promised, but held to what it says from a day on: others served before."""
+    return replace(one, promise=one.promise and one.promise | {"since": day})
 
 
 def _version_of(target: str | None, version: str, into: Path) -> dict[str, Released]:

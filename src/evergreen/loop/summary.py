@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evergreen import paths
+from evergreen.loop.alarms import in_lines
 from evergreen.store import files
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def summary(settings: Settings) -> Iterator[Table | str]:
     for name in targets:
         yield f"{name}: {decided['targets'][name]['verdict']}"
         yield from (f"{name}: warning: {words}" for words in compared[name].get("warnings", ()))
+    yield from in_lines(files.read_json(paths.DRIFT_REPORT, next_step=NEXT))
     yield (
         f"release {decided['release'] or 'none'} in {paths.PRODUCTION}; "
         f"{decided['scored']:,} clients observed today are scored in {paths.SCORED}"

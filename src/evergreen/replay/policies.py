@@ -40,6 +40,12 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
         "min_clients": 200,
         "min_minority": 50,
     },
+    "drift": {
+        "false_alarms": 0.05,
+        "tolerated_decline": 0.02,
+        "max_distance": 0.2,
+        "min_clients": 100,
+    },
     "schedule": {
         "full_after_days": 7,
         "full_after_labels": 1000,
@@ -77,7 +83,13 @@ class Policy:
         return parse_settings(settings.model_dump() | RECOMMENDED, source=f"policy {self.name}")
 
     def plan(
-        self, settings: Settings, as_of: date, champions: dict[str, Model], labels: pd.DataFrame
+        self,
+        settings: Settings,
+        as_of: date,
+        champions: dict[str, Model],
+        labels: pd.DataFrame,
+        *,
+        alarm: str | None = None,
     ) -> tuple[Mode, date]:
         """What a run on a date is asked for, and the date of its last full retrain.
 
@@ -85,10 +97,10 @@ class Policy:
         ----------
         settings
             Those of the last run: `full_retrain.as_of` is the last full retrain.
-        champions, labels
+        champions, labels, alarm
             As for `evergreen.loop.due.foresee`.
         """
-        _, full_as_of = foresee(settings, as_of, "auto", champions, labels)
+        _, full_as_of = foresee(settings, as_of, "auto", champions, labels, alarm=alarm)
         if len(champions) < len(settings.targets):  # a first model is owed to every policy
             return ("auto" if self.trains in ("both", "incremental") else "compare"), full_as_of
         if self.trains in ("nothing", "incremental"):

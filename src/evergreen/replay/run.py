@@ -7,12 +7,13 @@ import shutil
 import time
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen import paths
 from evergreen.errors import SettingsError
+from evergreen.loop.alarms import unanswered
 from evergreen.replay.afterwards import Afterwards
 from evergreen.stages import (
     collect_labels,
@@ -28,7 +29,6 @@ from evergreen.store.releases import load_release, write_empty_release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     import pandas as pd
 
@@ -124,7 +124,13 @@ def _run(
     list(collect_labels.run(settings))
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
     champions = load_release(paths.CHAMPION).models
-    mode, last_full = policy.plan(settings, as_of, champions, labels[~labels["holdout"]])
+    mode, last_full = policy.plan(
+        settings,
+        as_of,
+        champions,
+        labels[~labels["holdout"]],
+        alarm=unanswered(_raised(), last_full),
+    )
     settings = _as_of(settings, as_of, last_full).model_copy(update={"mode": mode})
     list(featurize.make(settings, afterwards.cache))
     list(train_incremental.run(settings))
@@ -138,6 +144,7 @@ def _run(
     list(promote.run(settings))
     seconds = time.perf_counter() - started
     said = afterwards.predictions(as_of, scenario.following(as_of))
+    drift = files.read_json(paths.DRIFT_REPORT, next_step="evergreen replay")
     record = {
         "as_of": str(as_of),
         "full_retrain_as_of": str(last_full),
@@ -148,11 +155,23 @@ def _run(
             name: {
                 "promoted": promoted[name],
                 "candidates": _judged(afterwards, as_of, name, found),
+                "alarms": [alarm["kind"] for alarm in drift[name]["alarms"]],
             }
             for name, found in report.items()
         },
     }
     _leave(record, said, tables.partition_path(paths.SCORED, as_of))
+
+
+def _raised() -> list[tuple[date, dict[str, list[str]]]]:
+    """The alarms of the runs so far."""
+    return [
+        (
+            date.fromisoformat(record["as_of"]),
+            {name: target["alarms"] for name, target in record["targets"].items()},
+        )
+        for record in records(Path())
+    ]
 
 
 def _leave(record: dict[str, Any], said: pd.DataFrame, scored: Path) -> None:
@@ -176,7 +195,7 @@ def _leave_as_it_is(
 ) -> None:
     """A run that neither trains nor judges: its release is that of the run before."""
     before = records(Path())[-1]
-    nothing: dict[str, Any] = {"promoted": None, "candidates": {}}
+    nothing: dict[str, Any] = {"promoted": None, "candidates": {}, "alarms": []}
     record = before | {
         "as_of": str(as_of),
         "full_retrain_as_of": str(last_full),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evergreen import paths
+from evergreen.loop.alarms import unanswered_in
 from evergreen.loop.due import foresee
 from evergreen.report.layout import Cell, Section, note
 from evergreen.store import tables
@@ -49,7 +50,8 @@ def what_is_next(material: Material) -> Section:
     training = labels[~labels["holdout"]]
     models = load_release(paths.PRODUCTION).models
     tomorrow = record.as_of + timedelta(days=1)
-    due, _ = foresee(settings, tomorrow, "auto", models, training)
+    alarm = unanswered_in(material.records, settings.full_retrain.as_of)
+    due, _ = foresee(settings, tomorrow, "auto", models, training, alarm=alarm)
     full = (
         f"A full retrain is due at the next run: {due.why_full}."
         if due.full

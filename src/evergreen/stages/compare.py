@@ -10,6 +10,7 @@ import pandas as pd
 from evergreen import paths
 from evergreen.core import comparison, curves, gate, slices
 from evergreen.core.baselines import Baseline, columns_of, predict_baseline
+from evergreen.core.decline import relative_loss
 from evergreen.core.losses import LOSS_NAME
 from evergreen.core.rounding import rounded
 from evergreen.errors import ModelError
@@ -75,7 +76,9 @@ def judge(settings: Settings) -> Judged:
         predictions = predict_all(contest)
         outcome = _compare(settings, name, contest, predictions)
         judged.metrics[name] = rounded(outcome.metrics)
-        judged.report[name] = {"loss": LOSS_NAME[target.kind]} | _report(contest, outcome)
+        judged.report[name] = {"loss": LOSS_NAME[target.kind]} | _report(
+            contest, outcome, predictions
+        )
         y, clients = contest.labels["label"].to_numpy(), contest.labels["client_id"]
         judged.scored[name] = curves.Scored(target.kind, y, clients, predictions)
         judged.contests[name] = contest
@@ -181,8 +184,28 @@ def _compare(
     )
 
 
-def _report(contest: Contest, outcome: Comparison) -> dict[str, Any]:
+def _promise(model: Model, labels: pd.DataFrame, predicted: np.ndarray) -> dict[str, Any] | None:
+    """What a model's live predictions will be held to, should it be promoted."""
+    manifest = model.manifest
+    found = relative_loss(
+        manifest.kind,
+        labels["label"],
+        predicted,
+        labels["client_id"],
+        label_cap=manifest.label_cap,
+        label_mean=manifest.label_mean,
+    )
+    return None if isinstance(found, str) else rounded(found.to_dict())
+
+
+def _report(
+    contest: Contest, outcome: Comparison, predictions: dict[str, np.ndarray]
+) -> dict[str, Any]:
     labels, champion = contest.labels, contest.champion
+    promises = {
+        name: _promise(model, labels, predictions[name])
+        for name, model in contest.challengers.items()
+    }
     verdicts = {name: decision.explain() for name, decision in outcome.decisions.items()}
     return {
         "rows": len(labels),
@@ -194,6 +217,7 @@ def _report(contest: Contest, outcome: Comparison) -> dict[str, Any]:
         "candidates": {
             name: rounded(outcome.decisions[name].to_dict())
             | {"version": model.manifest.version, "explanation": verdicts[name]}
+            | {"promise": promises.get(name)}
             for name, model in contest.challengers.items()
         },
         "absent": contest.absent,

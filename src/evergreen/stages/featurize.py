@@ -75,18 +75,13 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
     today = snapshots[snapshots["observed_on"] == pd.Timestamp(settings.as_of)][rows.KEYS]
     made = daily_features(settings, cache, con, snapshots)
-    yield _take_over_full(settings, cache, made, own, full)
+    yield _take_over_full(settings, cache, made, own, full, con=con)
     yield _write(paths.FEATURES_UPDATE, made, inherited, rows.snapshots_of(update), update)
     yield _write(paths.FEATURES_HOLDOUT, made, both, rows.snapshots_of(holdout), holdout)
     yield _write(paths.FEATURES_TODAY, made, both, today)
     if extractor.text is not None:
-        unknown = extractor.text.unknown_share(read_documents(con, today))
-        files.write_json(
-            {"unknown_words": rounded(unknown)}, paths.FEATURES_TODAY / matrices.TEXT_REPORT
-        )
-        yield (
-            "no words today" if unknown is None else f"{unknown:.1%} of today's words are no terms"
-        )
+        share = _report_words(paths.FEATURES_TODAY, con, digest, both, today)
+        yield "no words today" if share is None else f"{share:.1%} of today's words are no terms"
 
 
 def _forms(settings: Settings) -> set[TextForm]:
@@ -183,7 +178,13 @@ def _observed_and_read(settings: Settings) -> dict[str, object]:
 
 
 def _take_over_full(
-    settings: Settings, cache: Cache, made: DailyFeatures, own: InPlay, full: pd.DataFrame
+    settings: Settings,
+    cache: Cache,
+    made: DailyFeatures,
+    own: InPlay,
+    full: pd.DataFrame,
+    *,
+    con: duckdb.DuckDBPyConnection,
 ) -> str:
     """Write ``data/features/full``, which stays what it is between full retrains."""
     snapshots = rows.snapshots_of(full)
@@ -192,7 +193,16 @@ def _take_over_full(
         "raw": cache.raw_known_by(settings.full_retrain.as_of),
         "extractors": {digest: sorted(forms) for digest, (_, forms) in own.items()},
     }
-    kept = cache.folder("full", made_from, lambda to: _write(to, made, own, snapshots, full))
+
+    def make_full(folder: Path) -> None:
+        _write(folder, made, own, snapshots, full)
+        [(digest, (extractor, _))] = own.items()
+        if extractor.text is not None:
+            clients = snapshots[["client_id"]].drop_duplicates()
+            fitted_on = pd.Timestamp(settings.full_retrain.as_of)
+            _report_words(folder, con, digest, own, clients.assign(observed_on=fitted_on))
+
+    kept = cache.folder("full", made_from, make_full)
     shutil.rmtree(paths.FEATURES_FULL, ignore_errors=True)
     shutil.copytree(kept, paths.FEATURES_FULL)
     return f"{paths.FEATURES_FULL.name}: {len(snapshots):,} snapshots"
@@ -213,6 +223,27 @@ def _write(
     for digest, (extractor, forms) in in_play.items():
         matrices.write_features(folder, digest, made.of(extractor, digest, forms, snapshots))
     return f"{folder.name}: {len(snapshots):,} snapshots"
+
+
+def _report_words(
+    folder: Path,
+    con: duckdb.DuckDBPyConnection,
+    digest: str,
+    in_play: InPlay,
+    snapshots: pd.DataFrame,
+) -> float | None:
+    """Write, and return for the run's own extractor, the share of words that are no terms."""
+    documents = read_documents(con, snapshots)
+    found: dict[str, float | None] = rounded(
+        {
+            other: extractor.text.unknown_share(documents)
+            for other, (extractor, _) in in_play.items()
+            if extractor.text is not None
+        }
+    )
+    content = {"unknown_words": found[digest], "by_extractor": found}
+    files.write_json(content, folder / matrices.TEXT_REPORT)
+    return found[digest]
 
 
 def _about(extractor: Extractor) -> Iterator[str]:

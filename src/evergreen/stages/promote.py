@@ -12,6 +12,7 @@ from evergreen import paths
 from evergreen.core.rows import KEYS
 from evergreen.errors import ModelError
 from evergreen.stages.runner import main
+from evergreen.stages.watch import report_drift
 from evergreen.store import files, matrices, models, tables
 from evergreen.store.predictions import column_of
 from evergreen.store.releases import Release, Released, load_release, write_release
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings) -> Iterator[str]:
-    """Write ``models/production``, ``data/scored`` and ``reports/decision.json``."""
+    """Write ``models/production``, ``data/scored``, ``reports/{drift,decision}.json``."""
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro compare")
     champion = load_release(paths.CHAMPION)
     chosen, decisions = {}, {}
@@ -33,7 +34,9 @@ def run(settings: Settings) -> Iterator[str]:
         held = name in settings.hold and reigning is not None
         winner = None if held else report[name]["winner"]
         verdict = report[name]["verdict"]
-        one = reigning if winner is None else _promoted(settings, name, report[name])
+        one = reigning
+        if winner is not None:
+            one = _promoted(settings, name, report[name], reigning)
         if one is not None:
             chosen[name] = one
         decisions[name] = {
@@ -59,6 +62,8 @@ def run(settings: Settings) -> Iterator[str]:
     }
     files.write_json(decision, paths.DECISION_REPORT)
     yield f"release {release.version or 'none'}, {len(scored):,} clients scored"
+    for name, found in report_drift(settings, champion.released).items():
+        yield from (f"{name}: alarm: {a['kind']}: {a['words']}" for a in found["alarms"])
 
 
 def _unknown_words() -> float | None:
@@ -70,8 +75,14 @@ def _unknown_words() -> float | None:
     return share
 
 
-def _promoted(settings: Settings, name: str, report: dict[str, Any]) -> Released:
-    """The winner, with the figures that it was promoted for."""
+def _promoted(
+    settings: Settings, name: str, report: dict[str, Any], reigning: Released | None
+) -> Released:
+    """The winner, with the figures that it was promoted for.
+
+    An update is held to what the model it goes on from promised: an update was promoted because it
+    is better, so it has to do at least as well.
+    """
     winner = report["winner"]
     model = models.load_model(paths.CANDIDATES[winner] / name)
     expected = report["candidates"][winner]["version"]
@@ -81,7 +92,12 @@ def _promoted(settings: Settings, name: str, report: dict[str, Any]) -> Released
             "dvc repro compare",
         )
     measured = files.read_json(paths.METRICS_REPORT, next_step="dvc repro compare")
-    return Released(model, settings.as_of.isoformat(), measured[name][winner])
+    as_of, promise = settings.as_of.isoformat(), report["candidates"][winner]["promise"]
+    if model.manifest.parent is not None and reigning is not None:
+        promise = reigning.promise
+    elif promise is not None:
+        promise = promise | {"since": as_of}
+    return Released(model, as_of, measured[name][winner], promise)
 
 
 def _score(settings: Settings, release: Release) -> pd.DataFrame:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from evergreen import paths
 from evergreen.core import estimators
 from evergreen.core.baselines import fit_baselines
+from evergreen.core.reference import describe
+from evergreen.core.rows import KEYS
 from evergreen.stages.runner import main
 from evergreen.store import extractors, files, matrices, models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
+    import numpy as np
 
     from evergreen.core.extractor import Extractor
     from evergreen.params import Settings
@@ -97,8 +101,21 @@ def _train(
         estimator=estimator,
         extractor_folder=paths.EXTRACTOR,
         trained_on=X,
+        reference=_reference(extractor, labels, features, estimator.predict(X)),
         about=about,
     )
+
+
+def _reference(
+    extractor: Extractor,
+    labels: pd.DataFrame,
+    features: pd.DataFrame,
+    predicted: np.ndarray,
+) -> dict[str, Any]:
+    path = paths.FEATURES_FULL / matrices.TEXT_REPORT
+    words = files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
+    keyed = pd.concat([labels[KEYS], features], axis=1)
+    return describe(extractor, keyed, predicted, unknown_words=words.get("unknown_words"))
 
 
 if __name__ == "__main__":

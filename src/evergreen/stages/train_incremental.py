@@ -86,6 +86,7 @@ def _update(settings: Settings, champion: Model, labels: pd.DataFrame) -> Manife
         estimator=estimator,
         extractor_folder=champion.folder / "extractor",
         trained_on=X,
+        reference=champion.reference,
         about=about,
     )
 

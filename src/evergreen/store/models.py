@@ -33,6 +33,7 @@ SKIPPED = "skipped.json"
 LIBRARIES = ("duckdb", "joblib", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 GOLDEN = "golden.parquet"
 GOLDEN_ROWS = 20
+REFERENCE = "reference.json"
 GOLDEN_TOLERANCE = 1e-12
 PREDICTION = "prediction"
 DIFFERENCES_SHOWN = 10
@@ -94,6 +95,18 @@ class Model:
     def extractor(self) -> Extractor:
         """The extractor that it was trained with."""
         return extractors.load_extractor(self.folder / "extractor")
+
+    @cached_property
+    def reference(self) -> dict[str, Any] | None:
+        """How inputs and predictions were distributed when it, or its parent, was fitted in full.
+
+        See `evergreen.core.reference.describe`; None for a model of before this was kept.
+        """
+        path = self.folder / REFERENCE
+        if not path.is_file():
+            return None
+        found: dict[str, Any] = files.read_json(path, next_step=f"dvc checkout {self.folder}")
+        return found
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
         """Predict from the extractor's columns: float64 (n,), a probability or an amount.
@@ -176,6 +189,7 @@ def save_model(
     estimator: Estimator,
     extractor_folder: Path,
     trained_on: pd.DataFrame,
+    reference: dict[str, Any] | None,
     about: dict[str, Any],
 ) -> Manifest:
     """Write a model's folder; its version is derived from all that is in it.
@@ -189,6 +203,8 @@ def save_model(
     trained_on
         The features trained on; a few rows are kept with what the model predicts for them, and
         `Model.check_golden_rows` asks for the same wherever the model is to be used.
+    reference
+        As `Model.reference` gives it back.
     about
         The fields of `Manifest` that only the caller knows.
     """
@@ -197,6 +213,8 @@ def save_model(
     shutil.copytree(extractor_folder, folder / "extractor")
     golden = trained_on.iloc[:: max(1, len(trained_on) // GOLDEN_ROWS)].head(GOLDEN_ROWS)
     tables.write_frame(golden.assign(**{PREDICTION: estimator.predict(golden)}), folder / GOLDEN)
+    if reference is not None:
+        files.write_json(reference, folder / REFERENCE)
     content = about | {
         "extractor": extractors.digest(folder / "extractor"),
         "libraries": library_versions(),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 ENTRY = {"version", "promoted_on", "metrics"}
-"""What a release says of each of its models."""
+"""What a release says of each of its models; and `promise`, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,16 @@ class Released:
         The as_of of the run that promoted it.
     metrics
         Its figures on the held-out rows of that run.
+    promise
+        What its live predictions are held to: relative_loss, error, rows and clients on the
+        held-out rows of the run that promoted it, or the model fitted in full that it is an update
+        of; and since, the first day whose predictions count. None where this was not kept.
     """
 
     model: Model
     promoted_on: str
     metrics: dict[str, float | None]
+    promise: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def load_release(folder: Path) -> Release:
             raise ModelError(
                 f"{folder / target} is {found}, the release names {entry['version']}", restore
             )
-        released[target] = Released(model, entry["promoted_on"], entry["metrics"])
+        released[target] = Released(
+            model, entry["promoted_on"], entry["metrics"], entry.get("promise")
+        )
     return Release(manifest["version"], released)
 
 
@@ -79,7 +86,8 @@ def _check_entries(folder: Path, entries: Any, version: object, restore: str) ->
     """Compare what a release says of itself with its version, and with what lies in its folder."""
     path = folder / models.MANIFEST
     if not isinstance(entries, dict) or any(
-        not isinstance(entry, dict) or entry.keys() != ENTRY for entry in entries.values()
+        not isinstance(entry, dict) or entry.keys() - {"promise"} != ENTRY
+        for entry in entries.values()
     ):
         raise ModelError(f"{path} is not the manifest of a release", restore)
     expected = _version_of(entries)
@@ -113,6 +121,7 @@ def write_release(folder: Path, released: dict[str, Released]) -> str | None:
             "version": one.model.manifest.version,
             "promoted_on": one.promoted_on,
             "metrics": one.metrics,
+            **({"promise": one.promise} if one.promise else {}),
         }
         for target, one in sorted(released.items())
     }

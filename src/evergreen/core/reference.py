@@ -1,0 +1,70 @@
+"""How a model's inputs and predictions were distributed at training, kept with the model."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evergreen.core.drift import reference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evergreen.core.extractor import Extractor
+
+REFERENCE_DAYS = 28
+"""The last weeks of the rows trained on: earlier ones had less history and another season."""
+
+
+def describe(
+    extractor: Extractor,
+    features: pd.DataFrame,
+    predicted: np.ndarray,
+    *,
+    unknown_words: float | None,
+) -> dict[str, Any]:
+    """Describe the last weeks of the rows trained on.
+
+    Parameters
+    ----------
+    features
+        client_id, observed_on and the extractor's columns of n rows.
+    predicted
+        What the model says of them, float64 (n,).
+    unknown_words
+        Share of the words of training clients that are no terms; None without text.
+
+    Returns
+    -------
+    dict
+        observed_from, observed_through (ISO dates), rows; columns and predictions, each as
+        `Reference.to_dict` has it; and unknown_words. Among the columns are only those of
+        `Extractor.steady`: others drift by construction as the history grows.
+    """
+    observed = features["observed_on"]
+    recent = (observed > observed.max() - timedelta(days=REFERENCE_DAYS)).to_numpy()
+    rows = features[recent]
+    clients = int(rows["client_id"].nunique())
+    first = rows["observed_on"].min()
+    names = [n for n in extractor.steady(_days_before(first, features)) if n in features]
+    return {
+        "observed_from": str(first.date()),
+        "observed_through": str(observed.max().date()),
+        "rows": len(rows),
+        "columns": {
+            name: reference(rows[name].to_numpy(np.float64), clients=clients).to_dict()
+            for name in names
+        },
+        "predictions": reference(predicted[recent], clients=clients).to_dict(),
+        "unknown_words": unknown_words,
+    }
+
+
+def _days_before(first: pd.Timestamp, features: pd.DataFrame) -> int:
+    """Days of history before a date, as far as the training clients tell."""
+    if "tenure_days" not in features:
+        return 0
+    longest = features["tenure_days"] - (features["observed_on"] - first).dt.days
+    return int(longest.max()) if longest.notna().any() else 0

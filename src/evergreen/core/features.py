@@ -71,6 +71,17 @@ def steady(windows_days: Sequence[int], history_days: int) -> list[str]:
     return [name for name in (*fixed, "spend_last") if name not in (*SEASON, *YEAR_AGO)]
 
 
+def activity(columns: Sequence[str]) -> str | None:
+    """The column of purchases in the longest window among some columns; None where there is none.
+
+    Nobody is ever removed from a history, so the share of clients who have gone for good grows
+    from day to day. Whoever has bought in this window is not among them.
+    """
+    days = {name.removeprefix("purchases_").removesuffix("d"): name for name in columns}
+    counted = {int(text): name for text, name in days.items() if text.isdigit()}
+    return counted[max(counted)] if counted else None
+
+
 def numeric_features(
     con: duckdb.DuckDBPyConnection,
     rows: pd.DataFrame,

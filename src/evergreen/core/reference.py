@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evergreen.core.drift import reference
+from evergreen.core.features import activity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,20 +40,25 @@ def describe(
     Returns
     -------
     dict
-        observed_from, observed_through (ISO dates), rows; columns and predictions, each as
-        `Reference.to_dict` has it; and unknown_words. Among the columns are only those of
-        `Extractor.steady`: others drift by construction as the history grows.
+        observed_from, observed_through (ISO dates), rows; active: the column by which only clients
+        who bought lately are looked at, see `evergreen.core.features.activity`; columns and
+        predictions, each as `Reference.to_dict` has it; and unknown_words. Among the columns are
+        only those of `Extractor.steady`: others drift by construction as the history grows.
     """
     observed = features["observed_on"]
     recent = (observed > observed.max() - timedelta(days=REFERENCE_DAYS)).to_numpy()
+    history_days = _days_before(observed[recent].min(), features)
+    names = [name for name in extractor.steady(history_days) if name in features]
+    active = activity(names)
+    if active is not None and (bought := recent & (features[active] > 0).to_numpy()).any():
+        recent = bought
     rows = features[recent]
     clients = int(rows["client_id"].nunique())
-    first = rows["observed_on"].min()
-    names = [n for n in extractor.steady(_days_before(first, features)) if n in features]
     return {
-        "observed_from": str(first.date()),
-        "observed_through": str(observed.max().date()),
+        "observed_from": str(rows["observed_on"].min().date()),
+        "observed_through": str(rows["observed_on"].max().date()),
         "rows": len(rows),
+        "active": active,
         "columns": {
             name: reference(rows[name].to_numpy(np.float64), clients=clients).to_dict()
             for name in names

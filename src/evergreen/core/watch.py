@@ -142,6 +142,7 @@ def watch_inputs(
     unknown_words
         Share of their words that are no terms; None without text.
     """
+    today = _active(reference, today)
     n, tail = len(today), limits.false_alarms / RUNS
     if n < limits.min_clients:
         return not_checked(INPUTS, _few_clients(n, limits.min_clients))
@@ -187,9 +188,9 @@ def watch_predictions(
     reference
         As for `watch_inputs`.
     today
-        observed_on and prediction; a row a client.
+        As for `watch_inputs`, and prediction.
     """
-    said = today["prediction"].to_numpy(np.float64)
+    said = _active(reference, today)["prediction"].to_numpy(np.float64)
     if len(said) < limits.min_clients:
         return not_checked(PREDICTIONS, _few_clients(len(said), limits.min_clients))
     if unusable := np.count_nonzero(~np.isfinite(said)):
@@ -205,12 +206,18 @@ def watch_predictions(
     return Finding(PREDICTIONS, words, _today(today) if drifted else None, numbers)
 
 
+def _active(reference: dict[str, Any], today: pd.DataFrame) -> pd.DataFrame:
+    """Those who bought lately, as in the reference: many others have gone, more from day to day."""
+    active = reference["active"]
+    return today if active is None else today[today[active] > 0]
+
+
 def _few_clients(found: int, needed: int) -> str:
-    return f"{found:,} clients were observed today, {needed:,} are needed"
+    return f"{found:,} active clients were observed today, {needed:,} are needed"
 
 
 def _allowed(limits: Limits, clients: int) -> str:
-    return f"; {limits.max_distance:g} is allowed; {clients:,} clients observed today"
+    return f"; {limits.max_distance:g} is allowed; {clients:,} active clients observed today"
 
 
 def _named(name: str, found: Distance) -> str:

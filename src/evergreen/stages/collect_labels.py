@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from evergreen import paths
 from evergreen.core.elsewhere import create_unmatched
 from evergreen.core.labels import create_labels
-from evergreen.core.live import live_metrics
+from evergreen.core.live import live_metrics, with_outcomes
 from evergreen.core.rounding import rounded
 from evergreen.core.snapshots import add_snapshots, create_snapshots
 from evergreen.stages.runner import main
@@ -84,18 +86,22 @@ def _report(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, Any
         "arg_max(value, ingested_on) as value from predicted group by all order by all"
     ).df()
     found: dict[str, Any] = {}
+    live = []
     for name, target in settings.targets.items():
         versions = labels[labels["target"] == name]
         known = versions[versions["superseded_on"].isna()]
+        production = with_outcomes(made, known, predictions.column_of(name, target.kind))
+        others = with_outcomes(elsewhere[elsewhere["target"] == name], known, "value")
+        live.append(production.assign(target=name))
         found[name] = {
             "labels": len(known),
             "labels_holdout": int(known["holdout"].sum()),
             "labels_revised": len(versions) - len(known),
             "mean": float(known["label"].mean()) if len(known) else None,
             "last_observed_on": str(known["observed_on"].max().date()) if len(known) else None,
-            "live": live_metrics(target.kind, made, known, predictions.column_of(name, target.kind))
-            | live_metrics(target.kind, elsewhere[elsewhere["target"] == name], known, "value"),
+            "live": live_metrics(target.kind, production) | live_metrics(target.kind, others),
         }
+    tables.write_frame(pd.concat(live, ignore_index=True), paths.LABELS / "live.parquet")
     return {
         "snapshots": {"rows": snapshots, "clients": clients, "holdout_clients": held_out},
         "targets": found,

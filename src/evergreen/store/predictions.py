@@ -11,7 +11,6 @@ from evergreen.store import tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
     from pathlib import Path
 
     from evergreen.core.losses import Kind
@@ -35,11 +34,11 @@ def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
     )
 
 
-def read_all(folder: Path, *, since: date | None = None) -> pd.DataFrame:
+def read_all(folder: Path) -> pd.DataFrame:
     """Every prediction of past runs, in the order of the days; no rows before the second run."""
-    named = sorted(folder.glob("*.parquet"))
-    first = since.isoformat() if since else ""
-    found = [tables.read_frame(path, made_by="promote") for path in named if path.stem >= first]
+    found = [
+        tables.read_frame(path, made_by="promote") for path in sorted(folder.glob("*.parquet"))
+    ]
     made = [frame for frame in found if len(frame)] or found[:1]
     return pd.concat(made, ignore_index=True) if made else pd.DataFrame()
 

@@ -8,13 +8,13 @@ So it is divided by the loss of telling everyone the same, had the mean label be
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, isfinite, log, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from evergreen.core.gain import ROUNDING, standard_error, t_quantile
+from evergreen.core.gain import standard_error, t_quantile
 from evergreen.core.losses import positive_or_none, row_losses
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def relative_loss(
         return f"every outcome is the same: {y[0]:.4g}"
     value = float(losses.mean() / base.mean())
     error = standard_error((losses - value * base) / base.mean(), codes)
-    if not ROUNDING < error < np.inf:
+    if not isfinite(error):
         return "the outcomes of a single client can't tell"
     return RelativeLoss(value, error, len(y), int(codes.max()) + 1)
 

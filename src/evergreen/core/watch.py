@@ -95,9 +95,9 @@ def watch_loss(
     first, last = (str(day.date()) for day in known["observed_on"].agg(["min", "max"]))
     words = (
         f"the live loss is {found.value:.3f} of that of telling everyone the mean, and "
-        f"{then.value:.3f} was promised: {judged.growth:+.1%}, surely {judged.at_least:+.1%} or "
-        f"more, of which {tolerated:+.0%} is tolerated; on {found.rows:,} predictions of "
-        f"{found.clients:,} clients observed from {first} to {last}"
+        f"{then.value:.3f} was promised: {judged.growth:+.1%}, for sure at least "
+        f"{judged.at_least:+.1%}, and {tolerated:+.0%} is tolerated; {found.rows:,} predictions "
+        f"of {found.clients:,} clients observed from {first} to {last}"
     )
     numbers = {
         "relative_loss": found.value,

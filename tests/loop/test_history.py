@@ -2,7 +2,7 @@ from datetime import date
 
 from rich.console import Console
 
-from evergreen.loop.history import CandidateRecord, RunRecord, TargetRecord
+from evergreen.loop.history import AlarmRecord, CandidateRecord, RunRecord, TargetRecord
 from evergreen.loop.history_tables import as_json, history_table, live_table, versions_table
 from evergreen.loop.rollback import RollbackRecord
 from evergreen.loop.track_record import live, live_rows, loss_rows, versions
@@ -75,6 +75,22 @@ def test_every_candidate_has_a_line_with_its_outcome():
     assert "promoted" in text
     assert "not proven" in text
     assert "as it was" in text
+
+
+def test_an_alarm_has_a_line():
+    alarm = AlarmRecord(kind="decline", since=date(2024, 3, 1), words="worse")
+    purchase = RUN.targets["purchase"].model_copy(update={"alarms": [alarm]})
+    text = shown(
+        history_table([RUN.model_copy(update={"targets": {"purchase": purchase}})], [], None)
+    )
+    assert "has declined (since 2024-03-01)" in text
+
+
+def test_a_record_of_before_there_were_alarms_is_read():
+    content = RUN.model_dump(mode="json")
+    for found in content["targets"].values():
+        del found["alarms"]
+    assert RunRecord.model_validate(content) == RUN
 
 
 def test_a_reason_is_shown_as_it_was_written():

@@ -74,6 +74,7 @@ def save(tmp_path):
             estimator=estimators.build(name, "binary", {}, seed=1).fit(X, y),
             extractor_folder=tmp_path / "extractor",
             trained_on=X,
+            reference=None,
             about=about,
         )
 
@@ -190,6 +191,17 @@ def test_a_release_is_named_after_its_newest_model_and_its_content(save, tmp_pat
     again = write_release(tmp_path / "s", release_of(tmp_path, "churn", "purchase"))
     assert version.startswith("2024-04-08-")
     assert version == again == load_release(tmp_path / "r").version
+
+
+def test_what_was_promised_stands_in_a_release(save, tmp_path):
+    save("purchase")
+    made = release_of(tmp_path, "purchase")
+    without = write_release(tmp_path / "r", made)
+    promise = {"relative_loss": 0.8, "error": 0.01, "since": "2024-04-01"}
+    made["purchase"] = replace(made["purchase"], promise=promise)
+    assert write_release(tmp_path / "s", made) != without
+    assert load_release(tmp_path / "r").released["purchase"].promise is None
+    assert load_release(tmp_path / "s").released["purchase"].promise == promise
 
 
 def test_a_model_of_another_release_is_refused(save, tmp_path):

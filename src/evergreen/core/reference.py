@@ -11,6 +11,8 @@ from evergreen.core.drift import reference
 from evergreen.core.features import activity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from evergreen.core.extractor import Extractor
@@ -22,7 +24,7 @@ REFERENCE_DAYS = 28
 def describe(
     extractor: Extractor,
     features: pd.DataFrame,
-    predicted: np.ndarray,
+    predict: Callable[[pd.DataFrame], np.ndarray],
     *,
     unknown_words: float | None,
 ) -> dict[str, Any]:
@@ -32,8 +34,8 @@ def describe(
     ----------
     features
         client_id, observed_on and the extractor's columns of n rows.
-    predicted
-        What the model says of them, float64 (n,).
+    predict
+        What the model says of some of these rows: float64 (rows,).
     unknown_words
         Share of the words of training clients that are no terms; None without text.
 
@@ -63,7 +65,7 @@ def describe(
             name: reference(rows[name].to_numpy(np.float64), clients=clients).to_dict()
             for name in names
         },
-        "predictions": reference(predicted[recent], clients=clients).to_dict(),
+        "predictions": reference(predict(rows), clients=clients).to_dict(),
         "unknown_words": unknown_words,
     }
 

@@ -17,7 +17,7 @@ from evergreen.stages.runner import main
 from evergreen.store import extractors, files, matrices, models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
 
@@ -101,7 +101,9 @@ def _train(
         estimator=estimator,
         extractor_folder=paths.EXTRACTOR,
         trained_on=X,
-        reference=_reference(extractor, labels, features, estimator.predict(X)),
+        reference=_reference(
+            extractor, labels, features, lambda rows: estimator.predict(rows[columns])
+        ),
         about=about,
     )
 
@@ -110,12 +112,13 @@ def _reference(
     extractor: Extractor,
     labels: pd.DataFrame,
     features: pd.DataFrame,
-    predicted: np.ndarray,
+    predict: Callable[[pd.DataFrame], np.ndarray],
 ) -> dict[str, Any]:
+    """What the model keeps of the rows it was trained on, for telling drift."""
     path = paths.FEATURES_FULL / matrices.TEXT_REPORT
     words = files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
     keyed = pd.concat([labels[KEYS], features], axis=1)
-    return describe(extractor, keyed, predicted, unknown_words=words.get("unknown_words"))
+    return describe(extractor, keyed, predict, unknown_words=words.get("unknown_words"))
 
 
 if __name__ == "__main__":

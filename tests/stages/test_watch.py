@@ -139,7 +139,8 @@ def test_a_champion_of_before_this_was_kept_says_so(next_day):
         object.__setattr__(one, "promise", None)
     found = report_drift(next_day.settings, champions)["clv"]
     assert set(words(found).values()) == {
-        "not checked: the champion was trained before this was kept"
+        "not checked: no promise is kept with the champion",
+        "not checked: no reference is kept with the champion",
     }
 
 

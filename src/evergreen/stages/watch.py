@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from evergreen.store.releases import Released
 
 KINDS = (watch.DECLINE, watch.INPUTS, watch.PREDICTIONS)
-NO_REFERENCE = "the champion was trained before this was kept"
+NO_PROMISE = "no promise is kept with the champion"
+NO_REFERENCE = "no reference is kept with the champion"
 DIGITS = 4
 
 
@@ -43,7 +44,7 @@ def report_drift(settings: Settings, champions: dict[str, Released]) -> dict[str
 
 def _decline(settings: Settings, name: str, champion: Released, live: pd.DataFrame) -> Finding:
     if champion.promise is None:
-        return watch.not_checked(watch.DECLINE, NO_REFERENCE)
+        return watch.not_checked(watch.DECLINE, NO_PROMISE)
     gate, manifest = settings.gate, champion.model.manifest
     own = live[live["observed_on"] >= pd.Timestamp(champion.promise["since"])]
     return watch.watch_loss(

@@ -96,8 +96,8 @@ def clients(n=300, **columns):
     return pd.DataFrame(usual | {"observed_on": pd.Timestamp("2024-04-01")} | columns)
 
 
-def inputs(kept, today, unknown_words=0.05):
-    return watch.watch_inputs(kept, today, unknown_words=unknown_words, limits=LIMITS)
+def inputs(kept, recent, words=(0.05, 300)):
+    return watch.watch_inputs(kept, recent, words=words, limits=LIMITS)
 
 
 def test_inputs_as_at_training_are_no_alarm(kept):
@@ -114,8 +114,9 @@ def test_the_inputs_that_have_drifted_are_named(kept):
 
 
 def test_new_words_are_drift(kept):
-    assert inputs(kept, clients(), unknown_words=0.6).numbers["drifted"] == ["unknown_words"]
-    assert inputs(kept, clients(), unknown_words=None).since is None
+    assert inputs(kept, clients(), words=(0.6, 300)).numbers["drifted"] == ["unknown_words"]
+    assert inputs(kept, clients(), words=None).since is None
+    assert inputs(kept, clients(), words=(0.6, 50)).since is None
 
 
 def test_clients_who_have_gone_are_no_drift(kept):
@@ -125,9 +126,9 @@ def test_clients_who_have_gone_are_no_drift(kept):
     assert "300 active clients" in found.words
 
 
-def test_too_few_clients_of_a_day_are_not_checked(kept):
+def test_too_few_clients_are_not_checked(kept):
     assert inputs(kept, clients(99)).words == (
-        "not checked: 99 active clients were observed today, 100 are needed"
+        "not checked: 99 active clients were observed, 100 are needed"
     )
 
 

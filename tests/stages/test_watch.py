@@ -37,7 +37,7 @@ def words(found):
 
 @pytest.fixture
 def next_day(finished):
-    """The day after the first run, until features are made; 80 clients of a day are enough."""
+    """The day after the first run, until features are made."""
     finished.crown()
     finished.set("as_of", NEXT.isoformat())
     finished.set("drift.min_clients", 30)
@@ -66,11 +66,18 @@ def test_what_adds_up_with_the_history_is_not_compared(next_day):
     assert kept["active"] == "purchases_28d"
 
 
+def test_each_client_is_compared_as_observed_last(next_day):
+    recent = pd.read_parquet(paths.FEATURES_RECENT / matrices.SNAPSHOTS)
+    assert recent["client_id"].is_unique
+    assert recent["observed_on"].nunique() == 7
+    assert recent["observed_on"].max() == pd.Timestamp(NEXT)
+
+
 def test_amounts_in_another_unit_are_reported(next_day):
-    for path in paths.FEATURES_TODAY.glob("*.parquet"):
-        today = pd.read_parquet(path)
-        spends = today.columns[today.columns.str.startswith("spend")]
-        tables.write_frame(today.assign(**(100 * today[spends])), path)
+    for path in paths.FEATURES_RECENT.glob("*.parquet"):
+        recent = pd.read_parquet(path)
+        spends = recent.columns[recent.columns.str.startswith("spend")]
+        tables.write_frame(recent.assign(**(100 * recent[spends])), path)
     found = watched(next_day)["clv"]
     assert "inputs" in kinds(found)
     assert "spend_28d" in found["numbers"]["inputs"]["drifted"]
@@ -123,12 +130,12 @@ def test_an_update_keeps_what_its_parent_promised_and_is_compared_with(next_day)
     assert 0 < parent.promise["relative_loss"] < 1
 
 
-def test_a_day_on_which_nobody_is_observed_is_not_checked(next_day):
-    for path in paths.FEATURES_TODAY.glob("*.parquet"):
+def test_a_week_in_which_nobody_is_observed_is_not_checked(next_day):
+    for path in paths.FEATURES_RECENT.glob("*.parquet"):
         tables.write_frame(pd.read_parquet(path).head(0), path)
     for found in watched(next_day).values():
         assert words(found)["inputs"] == (
-            "not checked: 0 active clients were observed today, 30 are needed"
+            "not checked: 0 active clients were observed, 30 are needed"
         )
 
 

@@ -126,34 +126,35 @@ def _too_few(kind: Kind, labels: np.ndarray, found: RelativeLoss, minimum: Minim
 
 def watch_inputs(
     reference: dict[str, Any],
-    today: pd.DataFrame,
+    recent: pd.DataFrame,
     *,
-    unknown_words: float | None,
+    words: tuple[float, int] | None,
     limits: Limits,
 ) -> Finding:
-    """Compare the inputs of the clients observed today with those at training.
+    """Compare the inputs of the clients observed lately with those at training.
 
     Parameters
     ----------
     reference
         See `evergreen.core.reference.describe`.
-    today
+    recent
         observed_on, and the columns of `reference`; a row a client.
-    unknown_words
-        Share of their words that are no terms; None without text.
+    words
+        Share of the words of the clients observed today that are no terms, and how many clients
+        these are; None without text.
     """
-    today = _active(reference, today)
-    n, tail = len(today), limits.false_alarms / RUNS
+    recent = _active(reference, recent)
+    n, tail = len(recent), limits.false_alarms / RUNS
     if n < limits.min_clients:
         return not_checked(INPUTS, _few_clients(n, limits.min_clients))
     found = {
-        name: distance(Reference.from_dict(column), today[name].to_numpy(np.float64), tail=tail)
+        name: distance(Reference.from_dict(column), recent[name].to_numpy(np.float64), tail=tail)
         for name, column in reference["columns"].items()
     }
     then = reference["unknown_words"]
-    if then is not None and unknown_words is not None:
-        before, now = (np.array([1 - share, share]) for share in (then, unknown_words))
-        clients = (reference["predictions"]["clients"], n)
+    if then is not None and words is not None and words[1] >= limits.min_clients:
+        before, now = (np.array([1 - share, share]) for share in (then, words[0]))
+        clients = (reference["predictions"]["clients"], words[1])
         found[WORDS_UNKNOWN] = distance_of_shares(before, now, clients=clients, tail=tail)
     if not found:
         return not_checked(INPUTS, "the history was too short for any input that can be compared")
@@ -161,7 +162,7 @@ def watch_inputs(
     drifted = [name for name in order if found[name].at_least > limits.max_distance]
     named = ", ".join(_named(name, found[name]) for name in (drifted or order)[:NAMED])
     others = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
-    words = (
+    told = (
         f"{len(drifted)} of {len(found)} inputs are distributed otherwise than at training: "
         f"{named}{others}"
         if drifted
@@ -172,25 +173,25 @@ def watch_inputs(
         "drifted": sorted(drifted),
         "distances": {name: found[name].value for name in sorted(found)},
     }
-    return Finding(INPUTS, words, _today(today) if drifted else None, numbers)
+    return Finding(INPUTS, told, _last_day(recent) if drifted else None, numbers)
 
 
 def watch_predictions(
     reference: dict[str, Any],
-    today: pd.DataFrame,
+    recent: pd.DataFrame,
     *,
     limits: Limits,
 ) -> Finding:
-    """Compare what is predicted for the clients observed today with what was at training.
+    """Compare what is predicted for the clients observed lately with what was at training.
 
     Parameters
     ----------
     reference
         As for `watch_inputs`.
-    today
+    recent
         As for `watch_inputs`, and prediction.
     """
-    said = _active(reference, today)["prediction"].to_numpy(np.float64)
+    said = _active(reference, recent)["prediction"].to_numpy(np.float64)
     if len(said) < limits.min_clients:
         return not_checked(PREDICTIONS, _few_clients(len(said), limits.min_clients))
     if unusable := np.count_nonzero(~np.isfinite(said)):
@@ -203,29 +204,29 @@ def watch_predictions(
         f"at training: {_named('distance', found)}"
     ) + _allowed(limits, len(said))
     numbers = {"clients": len(said), "distance": found.value, "mean": float(said.mean())}
-    return Finding(PREDICTIONS, words, _today(today) if drifted else None, numbers)
+    return Finding(PREDICTIONS, words, _last_day(recent) if drifted else None, numbers)
 
 
-def _active(reference: dict[str, Any], today: pd.DataFrame) -> pd.DataFrame:
+def _active(reference: dict[str, Any], recent: pd.DataFrame) -> pd.DataFrame:
     """Those who bought lately, as in the reference: many others have gone, more from day to day."""
     active = reference["active"]
-    return today if active is None else today[today[active] > 0]
+    return recent if active is None else recent[recent[active] > 0]
 
 
 def _few_clients(found: int, needed: int) -> str:
-    return f"{found:,} active clients were observed today, {needed:,} are needed"
+    return f"{found:,} active clients were observed, {needed:,} are needed"
 
 
 def _allowed(limits: Limits, clients: int) -> str:
-    return f"; {limits.max_distance:g} is allowed; {clients:,} active clients observed today"
+    return f"; {limits.max_distance:g} is allowed; {clients:,} active clients observed"
 
 
 def _named(name: str, found: Distance) -> str:
     return f"{name} {found.value:.2f} (at least {found.at_least:.2f})"
 
 
-def _today(today: pd.DataFrame) -> str:
-    return str(today["observed_on"].max().date())
+def _last_day(recent: pd.DataFrame) -> str:
+    return str(recent["observed_on"].max().date())
 
 
 def report(findings: list[Finding]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings) -> Iterator[str]:
-    """Write ``models/extractor`` and ``data/features/{full,update,holdout,today}``."""
+    """Write ``models/extractor`` and ``data/features/{full,update,holdout,today,recent}``."""
     cache = Cache()
     yield from make(settings, cache)
     cache.forget_unused()
@@ -79,6 +79,7 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     yield _write(paths.FEATURES_UPDATE, made, inherited, rows.snapshots_of(update), update)
     yield _write(paths.FEATURES_HOLDOUT, made, both, rows.snapshots_of(holdout), holdout)
     yield _write(paths.FEATURES_TODAY, made, both, today)
+    yield _write(paths.FEATURES_RECENT, made, inherited, _recent(settings, snapshots))
     if extractor.text is not None:
         share = _report_words(paths.FEATURES_TODAY, con, digest, both, today)
         yield "no words today" if share is None else f"{share:.1%} of today's words are no terms"
@@ -163,6 +164,14 @@ def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def _recent(settings: Settings, snapshots: pd.DataFrame) -> pd.DataFrame:
+    """Each client as observed last, for what the champion's inputs are distributed like by now."""
+    before = pd.Timestamp(settings.as_of) - pd.Timedelta(days=settings.snapshots.every_days)
+    observed = snapshots["observed_on"]
+    within = (observed > before) & (observed <= pd.Timestamp(settings.as_of))
+    return snapshots[within][rows.KEYS].reset_index(drop=True)
+
+
 def daily_features(
     settings: Settings, cache: Cache, con: duckdb.DuckDBPyConnection, snapshots: pd.DataFrame
 ) -> DailyFeatures:
@@ -241,7 +250,7 @@ def _report_words(
             if extractor.text is not None
         }
     )
-    content = {"unknown_words": found[digest], "by_extractor": found}
+    content = {"unknown_words": found[digest], "by_extractor": found, "clients": len(snapshots)}
     files.write_json(content, folder / matrices.TEXT_REPORT)
     return found[digest]
 

@@ -72,14 +72,19 @@ def _drift(settings: Settings, champion: Model) -> list[Finding]:
     drift = settings.drift
     limits = watch.Limits(drift.max_distance, drift.min_clients, drift.false_alarms)
     manifest = champion.manifest
-    today = matrices.read_features(
-        paths.FEATURES_TODAY, manifest.extractor, list(manifest.features)
+    recent = matrices.read_features(
+        paths.FEATURES_RECENT, manifest.extractor, list(manifest.features)
     )
-    path = paths.FEATURES_TODAY / matrices.TEXT_REPORT
-    text = files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
-    unknown = text.get("by_extractor", {}).get(manifest.extractor)
-    said = today.assign(prediction=champion.predict(today) if len(today) else 0.0)
+    said = recent.assign(prediction=champion.predict(recent) if len(recent) else 0.0)
     return [
-        watch.watch_inputs(reference, today, unknown_words=unknown, limits=limits),
+        watch.watch_inputs(reference, recent, words=_words(manifest.extractor), limits=limits),
         watch.watch_predictions(reference, said, limits=limits),
     ]
+
+
+def _words(extractor: str) -> tuple[float, int] | None:
+    """The share of words of the clients observed today that are no terms; and how many clients."""
+    path = paths.FEATURES_TODAY / matrices.TEXT_REPORT
+    text = files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
+    share = text.get("by_extractor", {}).get(extractor)
+    return None if share is None else (share, text["clients"])

@@ -47,8 +47,7 @@ def test_a_day_later_only_what_is_new_is_computed(next_day, monkeypatch):
 
     monkeypatch.setattr(features, "numeric_features", counted)
     next_day.run("featurize")
-    observed_today, known_since_today = AS_OF + timedelta(days=1), AS_OF - timedelta(days=6)
-    assert set(computed) == {observed_today, known_since_today}
+    assert set(computed) == {AS_OF + timedelta(days=1)}
 
 
 def test_a_past_that_was_changed_is_computed_again(next_day, retailer):

@@ -79,7 +79,7 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     yield _write(paths.FEATURES_UPDATE, made, inherited, rows.snapshots_of(update), update)
     yield _write(paths.FEATURES_HOLDOUT, made, both, rows.snapshots_of(holdout), holdout)
     yield _write(paths.FEATURES_TODAY, made, both, today)
-    yield _write(paths.FEATURES_RECENT, made, inherited, _recent(settings, snapshots))
+    yield _write(paths.FEATURES_RECENT, made, both, _recent(settings, snapshots))
     if extractor.text is not None:
         share = _report_words(paths.FEATURES_TODAY, con, digest, both, today)
         yield "no words today" if share is None else f"{share:.1%} of today's words are no terms"

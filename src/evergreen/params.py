@@ -170,6 +170,12 @@ class Schedule(Section):
     full_after_growth: Annotated[float, Field(ge=0, le=10)]
 
 
+class Promotion(Section):
+    """Who has the last word on what is served: the gate, or a person after it."""
+
+    mode: Literal["auto", "review"]
+
+
 class Source(Section):
     """Where new rows come from: a demo, or tables of one's own."""
 
@@ -255,6 +261,7 @@ class Settings(Section):
     hold: dict[str, str]
     source: Source
     schedule: Schedule
+    promotion: Promotion
 
     @property
     def windows_days(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ def history(
 ) -> None:
     """Show every run: what was judged, by how much it was better, what was done."""
     from evergreen.loop import history as records  # noqa: PLC0415
+    from evergreen.loop import review  # noqa: PLC0415
     from evergreen.loop import rollback as rollbacks  # noqa: PLC0415
     from evergreen.loop.history_tables import as_json, history_table, live_table  # noqa: PLC0415
     from evergreen.loop.track_record import live  # noqa: PLC0415
@@ -31,6 +32,8 @@ def history(
         console.print(history_table(found, rollbacks.read_all(), target))
         if known := live(found[-1], found) if found else []:
             console.print(live_table(known, target))
+        for one in (*review.rejections(), *review.waiting()):
+            console.print(str(one))
 
 
 @app.command()
@@ -112,8 +115,8 @@ def hold(
     reason: Annotated[str, typer.Option(help="Why; for the history.")],
 ) -> None:
     """Keep a target's model in production whatever the gate says."""
+    from evergreen.loop.hold import set_hold  # noqa: PLC0415
     from evergreen.loop.lock import exclusive  # noqa: PLC0415
-    from evergreen.loop.rollback import set_hold  # noqa: PLC0415
 
     with exclusive():
         console.print(set_hold(target, reason))
@@ -122,8 +125,8 @@ def hold(
 @app.command()
 def release(target: Annotated[str, typer.Argument(help="Which target.")]) -> None:
     """Let the gate decide again on a target that was held."""
+    from evergreen.loop.hold import set_hold  # noqa: PLC0415
     from evergreen.loop.lock import exclusive  # noqa: PLC0415
-    from evergreen.loop.rollback import set_hold  # noqa: PLC0415
 
     with exclusive():
         console.print(set_hold(target, None))

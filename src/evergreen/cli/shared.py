@@ -22,10 +22,12 @@ from evergreen import paths
 from evergreen.errors import SettingsError
 
 app = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+NO_COMMAND = 2
+"""Exit code of a call without a command, as click has it."""
 WIDE = 120
 """Columns of a table that goes to a file or a pipe, where rich would assume 80."""
 console = Console(
@@ -34,13 +36,20 @@ console = Console(
 
 
 @app.callback()
-def at_the_root() -> None:
+def at_the_root(context: typer.Context) -> None:
     """Keep a retailer's client models fresh: reproducible continuous training on DVC."""
+    if context.invoked_subcommand is None and not sys.stdin.isatty():
+        context.get_help()  # typer prints it
+        raise typer.Exit(NO_COMMAND)
     if not paths.PARAMS.is_file():
         raise SettingsError(
             f"{paths.PARAMS} was expected in the current folder, and is not there",
             "change to the root of the repository",
         )
+    if context.invoked_subcommand is None:
+        from evergreen.cli.schedule import workflow  # noqa: PLC0415 - it needs this module
+
+        workflow()
 
 
 def progress_bar() -> Progress:

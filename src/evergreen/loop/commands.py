@@ -23,15 +23,15 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": f"{here}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
-def git(*arguments: str) -> str:
-    """Run git; return what it printed.
+def git(*arguments: str, **variables: str) -> str:
+    """Run git, with further environment variables; return what it printed.
 
     Raises
     ------
     CommandError
         With git's own words.
     """
-    return _run(["git", *arguments], "git status")
+    return _run(["git", *arguments], "git status", variables)
 
 
 def dvc(*arguments: str) -> str:
@@ -42,11 +42,13 @@ def dvc(*arguments: str) -> str:
     CommandError
         With dvc's own words.
     """
-    return _run([sys.executable, "-m", "dvc", *arguments], "dvc doctor")
+    return _run([sys.executable, "-m", "dvc", *arguments], "dvc doctor", {})
 
 
-def _run(command: list[str], next_step: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment())
+def _run(command: list[str], next_step: str, variables: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment() | variables
+    )
     if done.returncode:
         said = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
         words = " ".join(command).replace(f"{sys.executable} -m ", "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
-from evergreen.loop import history
+from evergreen.loop import history, review
 from evergreen.loop.alarms import unanswered_before
 from evergreen.loop.commands import environment, next_step_after
 from evergreen.loop.due import foresee
@@ -71,8 +71,8 @@ def cycle(
         to_push = push
         days = list(_days(first, through, every))
         for number, day in enumerate(days):
-            if history.is_recorded(day):
-                yield f"{day}: recorded already, nothing to do"
+            if settled := _settled(day):
+                yield settled
                 continue
 
             def tell(what: str, number: int = number, day: date = day) -> None:
@@ -123,9 +123,18 @@ def _days(first: date, through: date | None, every: int) -> Iterator[date]:
         day += timedelta(days=every)
 
 
+def _settled(day: date) -> str | None:
+    """Why there is nothing to do for a date, if that is so."""
+    if history.is_recorded(day):
+        return f"{day}: recorded already, nothing to do"
+    return review.state_of(day)
+
+
 def _finish_what_was_begun(*, push: bool) -> Iterator[str]:
     begun = load_settings().as_of
     if not history.is_recorded(begun):
+        if review.put_back_if_waiting(begun):
+            return
         yield f"{begun}: not finished yet, going on with it"
         check_unaltered(*INPUTS)
         yield from _reproduce(begun)

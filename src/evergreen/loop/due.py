@@ -122,11 +122,7 @@ def foresee(
     alarm
         As for `what_is_due`.
     """
-    waiting = {
-        name: _waiting(settings, as_known(labels[labels["target"] == name], by=as_of), model)
-        for name in settings.targets
-        for model in [champions.get(name)]
-    }
+    waiting = waiting_labels(settings, as_of, champions, labels)
     due = what_is_due(
         as_of,
         settings.full_retrain.as_of,
@@ -137,6 +133,18 @@ def foresee(
         alarm=alarm,
     )
     return due, as_of if due.full else settings.full_retrain.as_of
+
+
+def waiting_labels(
+    settings: Settings, as_of: date, champions: dict[str, Model], labels: pd.DataFrame
+) -> dict[str, Waiting]:
+    """What has come for each target; the parameters are those of `foresee`."""
+    return {
+        name: _waiting(
+            settings, as_known(labels[labels["target"] == name], by=as_of), champions.get(name)
+        )
+        for name in settings.targets
+    }
 
 
 def _waiting(settings: Settings, known: pd.DataFrame, champion: Model | None) -> Waiting:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
-from evergreen.loop import history, rollback, track_record
+from evergreen.loop import history, review, rollback, track_record
 from evergreen.loop.alarms import WORDS, unanswered_before
 from evergreen.loop.commands import dvc, git
 from evergreen.loop.features_changed import in_one_line
-from evergreen.loop.publish import publish
+from evergreen.loop.publish import publish, verify_in_clean_process
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.recording import record_of
 from evergreen.params import load_settings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evergreen.loop.history import RunRecord
+    from evergreen.params import Settings
 
 RECORDED = (
     str(paths.PARAMS),
@@ -36,11 +37,18 @@ RECORDED = (
     "reports",
     "history",
 )
+SKIP_CI = "[skip ci]"
+"""Keeps a forge from testing, or training on, the commit of a run that changes no code."""
 CODE = ("src", "dvc.yaml", "requirements.lock")
 
 
 def finish(*, push: bool = False) -> Iterator[str]:
     """Verify, publish, record and commit what `dvc repro` has made.
+
+    Where people have the last word, a run that promotes anything is committed on a branch of its
+    own instead, and nothing that is served or recorded changes until it is approved. A run that
+    keeps everything leaves nothing to approve, and is recorded as ever: its labels and scores then
+    count for the runs that follow.
 
     Done twice it changes nothing the second time: the release stands, the record is the same, and
     there is nothing to commit.
@@ -59,30 +67,52 @@ def finish(*, push: bool = False) -> Iterator[str]:
     """
     settings = load_settings()
     _check_complete()
-    # A rollback after this very run stands until the next one.
-    version = publish(paths.ROLLBACK if rollback.since(settings.as_of) else paths.PRODUCTION)
-    yield f"{settings.as_of}: release {version or 'none'}" + (
-        f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
-    )
     record = record_of(settings)
-    _write_history(record)
-    yield f"{settings.as_of}: {write_report(settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)}"
-    for name, changed in record.features_changed.items():
-        yield f"{settings.as_of}: {name}: features changed: {in_one_line(changed)}"
-    git("add", "--", *RECORDED)
-    if git("status", "--porcelain", "--", *RECORDED):
-        git("commit", "--quiet", "--message", _message(record), "--", *RECORDED)
-        yield f"{settings.as_of}: recorded in {history.path_of(settings.as_of)} and committed"
+    if _needs_review(settings, record):
+        yield from _propose(settings, record)
     else:
-        yield f"{settings.as_of}: recorded already"
+        yield from _accept(settings, record)
     if push:
         yield from push_recorded()
 
 
-def _write_history(record: RunRecord) -> None:
-    """Write the record, the rows for plots, and apart from both how long the stages took.
+def _needs_review(settings: Settings, record: RunRecord) -> bool:
+    promoted = any(target.action == "promoted" for target in record.targets.values())
+    if settings.promotion.mode == "auto" or not promoted:
+        return False
+    return not (history.is_recorded(record.as_of) and history.read(record.as_of) == record)
 
-    A run that was recorded already and is made again keeps its times, which always differ.
+
+def _propose(settings: Settings, record: RunRecord) -> Iterator[str]:
+    verify_in_clean_process(paths.PRODUCTION)
+    yield from _write_history(settings, record)
+    run = review.set_aside(record.as_of, _message(record), RECORDED)
+    review.put_back(run)
+    yield str(run)
+    yield f"{record.as_of}: what is served stays as it is until then"
+
+
+def _accept(settings: Settings, record: RunRecord) -> Iterator[str]:
+    # A rollback after this very run stands until the next one.
+    version = publish(paths.ROLLBACK if rollback.since(record.as_of) else paths.PRODUCTION)
+    yield f"{record.as_of}: release {version or 'none'}" + (
+        f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
+    )
+    yield from _write_history(settings, record)
+    git("add", "--", *RECORDED)
+    if git("status", "--porcelain", "--", *RECORDED):
+        message = f"{_message(record)}\n\n{SKIP_CI}"
+        git("commit", "--quiet", "--message", message, "--", *RECORDED)
+        yield f"{record.as_of}: recorded in {history.path_of(record.as_of)} and committed"
+    else:
+        yield f"{record.as_of}: recorded already"
+
+
+def _write_history(settings: Settings, record: RunRecord) -> Iterator[str]:
+    """Write the record, the rows for plots, the report, and apart how long the stages took.
+
+    A run that was recorded already and is made again keeps its times, which always differ. Yields
+    what a new model reads otherwise, a line for each target.
     """
     known = history.path_of(record.as_of).is_file() and history.read(record.as_of) == record
     history.write(record)
@@ -93,6 +123,9 @@ def _write_history(record: RunRecord) -> None:
     if taken and not known:
         files.write_json(taken, paths.HISTORY / "seconds" / f"{record.as_of}.json")
     shutil.rmtree(paths.SECONDS, ignore_errors=True)
+    yield f"{record.as_of}: {write_report(settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)}"
+    for name, changed in record.features_changed.items():
+        yield f"{record.as_of}: {name}: features changed: {in_one_line(changed)}"
 
 
 def _check_complete() -> None:

@@ -34,7 +34,7 @@ def history_table(
         for undone in rollbacks:
             if undone.after == record.as_of and (target is None or target in undone.targets):
                 names = ", ".join(undone.targets)
-                table.add_row(str(undone.after), names, "rollback", "", "", undone.reason)
+                table.add_row(str(undone.after), names, undone.what, "", "", undone.reason)
         table.add_section()
     return table
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
-from evergreen.loop import history, params_file, recorded, rollback
+from evergreen.loop import history, params_file, recorded, review, rollback
 from evergreen.loop.alarms import unanswered_before
 from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import foresee
@@ -118,6 +118,9 @@ def pin_run(
     """
     if history.is_recorded(as_of):
         yield f"{as_of}: recorded already, nothing to do"
+        return
+    if settled := review.state_of(as_of):
+        yield settled
         return
     settings, last = load_settings(), history.last()
     if last is None:

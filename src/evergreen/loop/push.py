@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
-from evergreen.loop import history, remote
+from evergreen.loop import history, remote, review
 from evergreen.loop.commands import CommandError, git
 from evergreen.loop.remote import AGAIN
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def push() -> Iterator[str]:
-    """Push every run that is recorded here and was not pushed yet.
+    """Push every run that is recorded here, or waits for review, and was not pushed yet.
 
     A commit that others see never names data that they can't pull: the data goes first.
 
@@ -43,12 +43,29 @@ def push() -> Iterator[str]:
             AGAIN,
         ) from None
     yield f"commits pushed to {upstream}"
+    name = upstream.partition("/")[0]
+    for run in review.unpushed(name):
+        yield remote.push_data(run.commit)
+    yield from review.push(name)
 
 
-def _upstream() -> str:
+def upstream_branch() -> str | None:
+    """What the branch that is checked out follows, such as ``origin/main``; None for nothing."""
     try:
         return git("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}").strip()
     except CommandError:
+        return None
+
+
+def remote_name() -> str | None:
+    """The git remote that is pushed to; None without an upstream."""
+    found = upstream_branch()
+    return None if found is None else found.partition("/")[0]
+
+
+def _upstream() -> str:
+    found = upstream_branch()
+    if found is None:
         known = git("remote").split()
         name = known[0] if known else "origin"
         add = "" if known else f"git remote add {name} URL && "
@@ -56,7 +73,8 @@ def _upstream() -> str:
             "the runs are recorded here and their data is pushed; the commits are not, for this "
             "branch has no upstream",
             f"{add}git push --set-upstream {name} HEAD; from then on {AGAIN}",
-        ) from None
+        )
+    return found
 
 
 def _gone_on(upstream: str) -> EvergreenError:
@@ -71,19 +89,11 @@ def _gone_on(upstream: str) -> EvergreenError:
         (name for name in names if name.count("/") == 1 and name.endswith(".json")), default=""
     )
     again = [day for day in ours if str(history.path_of(day)) > last]
-    aside = f"unpushed-{git('rev-parse', '--short', 'HEAD').strip()}"
     runs = [f"evergreen cycle --as-of {day} --push" for day in again] or ["evergreen finish"]
     return EvergreenError(
         f"git push was rejected: {upstream} has commits that this clone lacks. Nothing is lost: "
         f"what was recorded here stays, and its data is pushed; but runs can't be merged, "
         f"dvc.lock least of all. Set this clone's runs aside, take over the others', and run again "
         f"what is later than those",
-        " && ".join(
-            [
-                f"git branch {aside}",
-                f"git reset --keep {upstream}",
-                "dvc pull",
-                *runs,
-            ]
-        ),
+        " && ".join(["evergreen pull", *runs]),
     )

@@ -23,11 +23,16 @@ AGAIN = "evergreen finish --push"
 PINNED = ("dvc.lock", "models/rollback.dvc")
 
 
-def push_data() -> str:
+def push_data(tip: str = "HEAD") -> str:
     """Bring the data of all commits since the last push from here to the default remote.
 
     `dvc push` knows the working folder only, and `dvc push --all-commits` reads every commit of
     the history each time. So a git ref of this clone keeps how far its data has been pushed.
+
+    Parameters
+    ----------
+    tip
+        The last of these commits.
 
     Returns
     -------
@@ -44,8 +49,8 @@ def push_data() -> str:
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # what it raises is told below
     with Repo() as repo:
         name, mark = _default_remote(repo)
-        head, before = git("rev-parse", "HEAD").strip(), _commit_at(mark)
-        commits = _unpushed(repo, before)
+        head, before = git("rev-parse", tip).strip(), _commit_at(mark)
+        commits = _unpushed(repo, head, before)
         objects = _used(repo, commits) - _used(repo, [before] if before and commits else [])
         try:
             _check_sound(repo, objects)
@@ -79,10 +84,10 @@ def _commit_at(ref: str) -> str | None:
     return git("for-each-ref", "--format=%(objectname)", ref).strip() or None
 
 
-def _unpushed(repo: Any, before: str | None) -> list[str]:  # noqa: ANN401
+def _unpushed(repo: Any, head: str, before: str | None) -> list[str]:  # noqa: ANN401
     """Commits with data that no push from here has covered: of a fresh clone only its own."""
     since = [f"^{before}"] if before else []
-    found = git("log", "--diff-filter=AM", "--format=%H", "HEAD", *since, "--", *PINNED).split()
+    found = git("log", "--diff-filter=AM", "--format=%H", head, *since, "--", *PINNED).split()
     return [commit for commit in found if _is_here(repo, commit)]
 
 

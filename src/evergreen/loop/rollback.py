@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,11 +26,18 @@ if TYPE_CHECKING:
     from evergreen.store.releases import Release, Released
 
 
+What = Literal["rollback", "approval"]
+
+
 class RollbackRecord(BaseModel):
-    """A rollback after the run of a date; `number` counts those after the same run."""
+    """An exchange of models after the run of a date; `number` counts those after the same run.
+
+    An approval is one too: of a run that could not be merged, for later runs were recorded.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    what: What = "rollback"
     after: date
     number: int
     release: str
@@ -102,25 +109,82 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
         )
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
         before = _fetch_release(*reigning(last.as_of), Path(scratch) / "now")
-        now = before.released
         older = _older(target, to, Path(scratch) / "older")
-        changed = {
-            name: (_version(now.get(name)), one.model.manifest.version)
-            for name, one in older.items()
-            if _version(now.get(name)) != one.model.manifest.version
-        }
-        if not changed:
-            raise DataError(f"{to} is what is served already", "evergreen versions")
-        following = (last.as_of + timedelta(days=1)).isoformat()
-        older = {name: _from(older[name], following) for name in changed}
-        shutil.rmtree(paths.ROLLBACK, ignore_errors=True)
-        version = releases.write_release(paths.ROLLBACK, now | older)
+        yield from _exchange(before, older, last.as_of, to, reason, hold=hold)
+
+
+def take_over(commit: str, proven: dict[str, str | None], reason: str) -> Iterator[str]:
+    """Serve models of a release that stands beside the history: of a run that was approved late.
+
+    Parameters
+    ----------
+    commit
+        Of that run.
+    proven
+        Its targets, and for each the version that its model was proven against.
+    reason
+        For the history.
+
+    Yields
+    ------
+    str
+        What was done, a line each; nothing where all of it is served already.
+
+    Raises
+    ------
+    DataError
+        If another model is served than the one that a model was proven against.
+    """
+    last = history.last()
+    if last is None:
+        raise DataError("no run is recorded that models could follow", "evergreen history")
+    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
+        before = _fetch_release(*reigning(last.as_of), Path(scratch) / "now")
+        theirs = _fetch_release(commit, paths.PRODUCTION, Path(scratch) / "theirs").released
+        chosen = {name: theirs[name] for name in proven}
+        wanted = {name: _version(one) for name, one in chosen.items()}
+        served = {name: _version(before.released.get(name)) for name in proven}
+        if served == wanted:
+            return
+        if served != proven:
+            name = next(name for name in proven if served[name] != proven[name])
+            raise DataError(
+                f"{name} was proven against {proven[name]}, and {served[name]} is served by now",
+                "evergreen reject DATE --reason ...; the next run judges anew",
+            )
+        yield from _exchange(before, chosen, last.as_of, "it", reason, what="approval")
+
+
+def _exchange(
+    before: Release,
+    chosen: dict[str, Released],
+    last: date,
+    to: str,
+    reason: str,
+    *,
+    hold: bool = False,
+    what: What = "rollback",
+) -> Iterator[str]:
+    """Serve the release of before with some models exchanged, and record that."""
+    now = before.released
+    changed = {
+        name: (_version(now.get(name)), one.model.manifest.version)
+        for name, one in chosen.items()
+        if _version(now.get(name)) != one.model.manifest.version
+    }
+    if not changed:
+        raise DataError(f"{to} is what is served already", "evergreen versions")
+    following = (last + timedelta(days=1)).isoformat()
+    taken = {name: _from(chosen[name], following) for name in changed}
+    shutil.rmtree(paths.ROLLBACK, ignore_errors=True)
+    version = releases.write_release(paths.ROLLBACK, now | taken)
     publish(paths.ROLLBACK)
     yield f"release {version} is served from {paths.CURRENT}"
     dvc("add", "--quiet", str(paths.ROLLBACK))
     record = RollbackRecord(
-        after=last.as_of,
-        number=1 + len(since(last.as_of)),
+        what=what,
+        after=last,
+        number=1 + len(since(last)),
         release=str(version),
         previous_release=before.version,
         targets=changed,
@@ -128,31 +192,10 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
     )
     files.write_json(record.model_dump(mode="json"), record.path)
     if hold:
-        params_file.write_hold(dict(settings.hold) | dict.fromkeys(changed, reason))
+        params_file.write_hold(dict(load_settings().hold) | dict.fromkeys(changed, reason))
     _commit(record)
     yield from (f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
     yield f"recorded in {record.path}; the next run starts from these models"
-
-
-def set_hold(target: str, reason: str | None) -> str:
-    """Hold a target's model in production whatever the gate says, or let it go with None.
-
-    Raises
-    ------
-    DataError
-        If there is no such target, or none to let go.
-    """
-    settings = load_settings()
-    if target not in settings.targets or (reason is None and target not in settings.hold):
-        known = settings.targets if reason is not None else settings.hold
-        raise DataError(
-            f"{target!r} is none of {', '.join(known) or 'no target'}", "evergreen history"
-        )
-    others = {name: why for name, why in settings.hold.items() if name != target}
-    params_file.write_hold(others if reason is None else others | {target: reason})
-    words = f"Release {target} from its hold" if reason is None else f"Hold {target}: {reason}"
-    git("commit", "--quiet", "--message", words, "--", str(paths.PARAMS))
-    return words
 
 
 def _fetch_release(commit: str, folder: Path, into: Path) -> Release:
@@ -216,5 +259,6 @@ def _commit(record: RollbackRecord) -> None:
     names = ["models/rollback.dvc", "models/.gitignore", str(record.path), str(paths.PARAMS)]
     git("add", "--", *names)
     lines = [f"{name}: {old} -> {new}" for name, (old, new) in record.targets.items()]
-    subject = f"Roll back {', '.join(record.targets)}: {record.reason}"
+    verb = "Roll back" if record.what == "rollback" else "Serve"
+    subject = f"{verb} {', '.join(record.targets)}: {record.reason}"
     git("commit", "--quiet", "--message", "\n".join([subject, "", *lines]), "--", *names)

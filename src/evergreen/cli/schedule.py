@@ -1,0 +1,97 @@
+"""Commands for a machine that runs by itself, and for a person before it: schedule, workflow."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.prompt import Prompt
+
+from evergreen.cli.shared import app, console
+
+
+class Action(StrEnum):
+    """What to do with the crontab."""
+
+    INSTALL = "install"
+    SHOW = "show"
+    REMOVE = "remove"
+
+
+CHOICES = {
+    "1": ("daily update", ["ml_daily_update.sh"]),
+    "2": ("weekly full retrain", ["ml_weekly_retrain.sh"]),
+    "3": ("comparison", ["ml_monthly_ab_test.sh"]),
+    "4": ("update, full retrain and comparison", ["ml_weekly_retrain.sh", "ml_monthly_ab_test.sh"]),
+}
+"""The menu: what a choice is called, and the scripts it stands for; a full run updates as well."""
+LEAVE = "q"
+
+
+@app.command()
+def schedule(action: Annotated[Action, typer.Argument(help="What to do.")]) -> None:
+    """Install, show or remove the entries of this repository in your crontab."""
+    from evergreen.loop import crontab  # noqa: PLC0415
+
+    root, found = Path.cwd(), crontab.read()
+    if action is Action.INSTALL:
+        found = crontab.with_entries(found, root)
+        crontab.write(found)
+    elif action is Action.REMOVE:
+        found = crontab.without_entries(found, root)
+        crontab.write(found)
+    for line in crontab.entries_in(found, root) or [f"nothing is scheduled for {root}"]:
+        console.print(line)
+
+
+@app.command()
+def workflow() -> None:
+    """Show the state of things, and run what you choose from a menu."""
+    from evergreen.loop.state import next_date, state  # noqa: PLC0415
+    from evergreen.params import load_settings  # noqa: PLC0415
+
+    while True:
+        settings = load_settings()
+        following = next_date(settings)
+        for part in state(settings, following):
+            console.print(part)
+        choice = _choice()
+        if choice == LEAVE:
+            return
+        for command in commands(choice, _date(following)):
+            console.print(f"$ {' '.join(command)}")
+            if code := subprocess.run(command, check=False).returncode:
+                console.print(f"that ended with exit code {code}; above it says what to do")
+                break
+        console.print()
+
+
+def _choice() -> str:
+    for number, (name, scripts) in CHOICES.items():
+        called = ", ".join(f"scripts/{script}" for script in scripts)
+        console.print(f"  {number}  {name:<40} {called}")
+    console.print(f"  {LEAVE}  leave")
+    return Prompt.ask("Which", choices=[*CHOICES, LEAVE], default=LEAVE, console=console)
+
+
+def _date(following: date) -> date:
+    while True:
+        given = Prompt.ask("As of", default=str(following), console=console)
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            console.print(f"{given} is no date such as {following}")
+
+
+def commands(choice: str, as_of: date) -> list[list[str]]:
+    """The commands that a choice of the menu stands for.
+
+    >>> from datetime import date
+    >>> commands("1", date(2017, 4, 2))
+    [['scripts/ml_daily_update.sh', '2017-04-02']]
+    """
+    return [[f"scripts/{script}", str(as_of)] for script in CHOICES[choice][1]]

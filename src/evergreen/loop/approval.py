@@ -1,0 +1,137 @@
+"""Approve a run that waits for review, or reject it, for people without a forge."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen import paths
+from evergreen.errors import DataError, EvergreenError
+from evergreen.loop import history, recorded, review, rollback
+from evergreen.loop.commands import git
+from evergreen.loop.publish import verify_in_clean_process
+from evergreen.loop.push import push as push_recorded
+from evergreen.loop.push import remote_name
+from evergreen.loop.republish import republish
+from evergreen.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from evergreen.loop.review import Waiting
+
+OF_RUNS = ("params.yaml", "dvc.lock", "data", "models", "reports", "history")
+"""What a run's commit changes; what the main branch has changed of it since can't be merged."""
+
+
+def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
+    """Serve what a run has promoted, and make it the parent of the next run.
+
+    Where the main branch has recorded nothing since, the run is merged. Otherwise its models are
+    taken over as they were reviewed, if what they were proven against is still served.
+
+    Parameters
+    ----------
+    as_of
+        The date of the run; None for the only one that waits.
+
+    Yields
+    ------
+    str
+        What was done, a line each.
+
+    Raises
+    ------
+    EvergreenError
+        If no such run waits, another has been begun, or what it was proven against is gone.
+    ModelError
+        If its release does not predict what it predicted at training.
+    """
+    run = _chosen(as_of)
+    _check_nothing_begun()
+    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
+        folder = Path(scratch) / "release"
+        recorded.fetch(run.commit, paths.PRODUCTION, folder)
+        verify_in_clean_process(folder)
+    base = git("merge-base", "HEAD", run.commit).strip()
+    if git("diff", "--name-only", base, "HEAD", "--", *OF_RUNS):
+        yield from _take_over(run)
+    else:
+        git("merge", "--quiet", "--no-edit", run.commit)
+        review.check_out()
+        yield f"{run.as_of}: merged"
+        yield from republish()
+    yield from _settle(run, push=push)
+
+
+def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[str]:
+    """Keep what is served, and record why; the next run starts from that.
+
+    Yields
+    ------
+    str
+        What was done, a line each.
+
+    Raises
+    ------
+    EvergreenError
+        If no such run waits.
+    """
+    run = _chosen(as_of)
+    record = run.record
+    rejected = review.Rejection(
+        as_of=run.as_of,
+        commit=run.commit,
+        release=str(record.release),
+        verdicts={name: target.verdict for name, target in record.targets.items()},
+        reason=reason,
+    )
+    files.write_json(rejected.model_dump(mode="json"), rejected.path)
+    names = ("--", str(rejected.path))
+    git("add", *names)
+    git("commit", "--quiet", "--message", f"Reject the run of {run.as_of}: {reason}", *names)
+    yield f"{run.as_of}: rejected, recorded in {rejected.path}; what is served stays as it is"
+    yield from _settle(run, push=push)
+
+
+def _chosen(as_of: date | None) -> Waiting:
+    runs = {run.as_of: run for run in review.waiting()}
+    if as_of is None and len(runs) == 1:
+        return next(iter(runs.values()))
+    if as_of in runs:
+        return runs[as_of]
+    known = ", ".join(map(str, runs)) or "none"
+    wanted = "one run was expected to wait for review" if as_of is None else f"{as_of} does not"
+    raise DataError(
+        f"{wanted}; waiting are: {known}",
+        "git fetch, where it was made elsewhere; then name one of them",
+    )
+
+
+def _check_nothing_begun() -> None:
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", *OF_RUNS)
+    if changed:
+        raise EvergreenError(
+            f"a run has been begun and is not finished, or files were changed:\n{changed.rstrip()}",
+            "dvc repro && evergreen finish, or git restore . && dvc checkout",
+        )
+
+
+def _take_over(run: Waiting) -> Iterator[str]:
+    """Serve the models of a run that can't be merged, for later runs are recorded."""
+    targets = run.record.targets
+    proven = {name: t.champion for name, t in targets.items() if t.action == "promoted"}
+    yield from rollback.take_over(run.commit, proven, f"the run of {run.as_of} was approved")
+    message = f"Merge the run of {run.as_of}, whose models were taken over"
+    git("merge", "--quiet", "--strategy", "ours", "--message", message, run.commit)
+
+
+def _settle(run: Waiting, *, push: bool) -> Iterator[str]:
+    if push:
+        yield from push_recorded()
+    review.remove_branch(run, remote_name() if push else None)
+    later = history.last()
+    if not push and git("remote"):
+        yield f"{later.as_of if later else run.as_of}: not pushed yet: evergreen finish --push"

@@ -1,0 +1,127 @@
+"""The entries of this repository in the crontab of whoever calls; all others stay as they are."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+from evergreen.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIMES = {
+    "ml_daily_update.sh": "0 6 * * *",
+    "ml_weekly_retrain.sh": "0 2 * * 0",
+    "ml_monthly_ab_test.sh": "0 3 1 * *",
+}
+"""Each script and when cron calls it: minute, hour, day of the month, month, day of the week."""
+MISSING = "no crontab for"
+
+
+def entries(root: Path) -> list[str]:
+    """The lines for a repository, between the comments by which they are found again.
+
+    >>> from pathlib import Path
+    >>> entries(Path("/srv/the shop"))[1]
+    "0 6 * * * '/srv/the shop/scripts/ml_daily_update.sh'"
+    """
+    lines = [f"{when} {_quoted(root / 'scripts' / name)}" for name, when in TIMES.items()]
+    return [_begin(root), *lines, _end(root)]
+
+
+def with_entries(crontab: str, root: Path) -> str:
+    """A crontab with the entries of a repository, at their place if it had them already."""
+    lines = crontab.splitlines()
+    at = lines.index(_begin(root)) if _begin(root) in lines else len(lines)
+    others = without_entries(crontab, root).splitlines()
+    return "\n".join([*others[:at], *entries(root), *others[at:]]) + "\n"
+
+
+def without_entries(crontab: str, root: Path) -> str:
+    """A crontab without the entries of a repository; see `entries_in`."""
+    found = entries_in(crontab, root)
+    lines = crontab.splitlines()
+    at = lines.index(found[0]) if found else len(lines)
+    return "".join(f"{line}\n" for line in lines[:at] + lines[at + len(found) :])
+
+
+def entries_in(crontab: str, root: Path) -> list[str]:
+    """The lines of a repository in a crontab; none where it is not scheduled.
+
+    Raises
+    ------
+    EvergreenError
+        If they begin and do not end.
+    """
+    lines = crontab.splitlines()
+    if _begin(root) not in lines:
+        return []
+    first = lines.index(_begin(root))
+    if _end(root) not in lines[first:]:
+        raise EvergreenError(
+            f"the crontab has the line {_begin(root)!r}, and no {_end(root)!r} after it",
+            "crontab -e, and remove what is left of these entries",
+        )
+    return lines[first : lines.index(_end(root), first) + 1]
+
+
+def _begin(root: Path) -> str:
+    return f"# evergreen in {root}: begin"
+
+
+def _end(root: Path) -> str:
+    return f"# evergreen in {root}: end"
+
+
+def _quoted(path: Path) -> str:
+    """For a shell, by way of cron, which takes a bare percent sign for the end of the command."""
+    return shlex.quote(str(path)).replace("%", r"\%")
+
+
+def read() -> str:
+    """The crontab of whoever calls; empty where there is none.
+
+    Raises
+    ------
+    EvergreenError
+        If there is no cron, or it refuses.
+    """
+    done = _crontab("-l")
+    if done.returncode and MISSING not in done.stderr:
+        raise _refused(done.stderr)
+    return "" if done.returncode else done.stdout
+
+
+def write(crontab: str) -> None:
+    """Replace the crontab of whoever calls.
+
+    Raises
+    ------
+    EvergreenError
+        If there is no cron, or it refuses.
+    """
+    done = _crontab("-", text=crontab) if crontab else _crontab("-r")
+    if done.returncode and MISSING not in done.stderr:
+        raise _refused(done.stderr)
+
+
+def _crontab(argument: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["crontab", argument],  # noqa: S607 - found by PATH, as everywhere
+            input=text,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError:
+        raise EvergreenError(
+            "there is no command crontab on this machine",
+            "apt-get install cron; or let another scheduler call the scripts in scripts/",
+        ) from None
+
+
+def _refused(said: str) -> EvergreenError:
+    return EvergreenError(f"crontab refused: {said.strip()}", "crontab -l")

@@ -1,0 +1,30 @@
+"""Keep a target's model in production whatever the gate says, or let it go."""
+
+from __future__ import annotations
+
+from evergreen import paths
+from evergreen.errors import DataError
+from evergreen.loop import params_file
+from evergreen.loop.commands import git
+from evergreen.params import load_settings
+
+
+def set_hold(target: str, reason: str | None) -> str:
+    """Hold a target's model in production whatever the gate says, or let it go with None.
+
+    Raises
+    ------
+    DataError
+        If there is no such target, or none to let go.
+    """
+    settings = load_settings()
+    if target not in settings.targets or (reason is None and target not in settings.hold):
+        known = settings.targets if reason is not None else settings.hold
+        raise DataError(
+            f"{target!r} is none of {', '.join(known) or 'no target'}", "evergreen history"
+        )
+    others = {name: why for name, why in settings.hold.items() if name != target}
+    params_file.write_hold(others if reason is None else others | {target: reason})
+    words = f"Release {target} from its hold" if reason is None else f"Hold {target}: {reason}"
+    git("commit", "--quiet", "--message", words, "--", str(paths.PARAMS))
+    return words

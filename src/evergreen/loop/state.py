@@ -1,0 +1,67 @@
+"""The state of things before a run: what is served and how old it is, what waits, what is due."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from evergreen import paths
+from evergreen.loop import history, review
+from evergreen.loop.due import foresee, waiting_labels
+from evergreen.loop.pin import training_labels
+from evergreen.loop.publish import published
+from evergreen.store import tables
+from evergreen.store.releases import load_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evergreen.loop.due import Waiting
+    from evergreen.params import Settings
+    from evergreen.store.models import Model
+
+
+def next_date(settings: Settings) -> date:
+    """The day after the last recorded run; the date of the first run where none is recorded."""
+    last = history.last()
+    return last.as_of + timedelta(days=1) if last else settings.as_of
+
+
+def state(settings: Settings, as_of: date) -> Iterator[Table | str]:
+    """Tables and lines for a terminal: how things stand for a run as of a date.
+
+    Labels are counted as far as their rows have been taken in.
+    """
+    champions = load_release(paths.CURRENT).models if published() else {}
+    known = max(tables.partitions(paths.TRANSACTIONS), default=as_of)
+    seen = min(as_of, known + timedelta(days=1))
+    labels = training_labels(settings, seen)
+    waiting = waiting_labels(settings, seen, champions, labels)
+    yield _table(champions, waiting, as_of)
+    due, _ = foresee(settings, as_of, "auto", champions, labels)
+    yield f"full retrain {'due' if due.full else 'not due'}: {due.why_full}"
+    yield f"incremental update {due.why_incremental}"
+    yield f"rows are taken in through {known}"
+    yield from (f"held: {name}: {why}" for name, why in settings.hold.items())
+    yield from map(str, review.waiting())
+
+
+def _table(champions: dict[str, Model], waiting: dict[str, Waiting], as_of: date) -> Table:
+    last = history.last()
+    title = f"Before the run of {as_of}; the last was {last.as_of if last else 'none'}"
+    table = Table(title=title, title_justify="left")
+    for column in ("target", "model served", "learned through", "age in days", "labels waiting"):
+        right = column in ("age in days", "labels waiting")
+        table.add_column(column, justify="right" if right else "left", no_wrap=True)
+    for name, found in waiting.items():
+        model = champions.get(name)
+        if model is None:
+            table.add_row(name, "none", "", "", f"{found.for_update:,}")
+            continue
+        through = date.fromisoformat(model.manifest.trained_through)
+        age = str((as_of - through).days)
+        labels = f"{found.for_update:,}"
+        table.add_row(name, model.manifest.version, str(through), age, labels)
+    return table

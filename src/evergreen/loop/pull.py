@@ -8,6 +8,7 @@ from evergreen import paths
 from evergreen.loop import history, review
 from evergreen.loop.commands import git
 from evergreen.loop.finish import RECORDED
+from evergreen.loop.pin import INPUTS
 from evergreen.loop.push import remote_name, upstream_branch
 from evergreen.loop.remote import PINNED
 from evergreen.loop.republish import republish
@@ -46,9 +47,15 @@ def pull() -> Iterator[str]:
         else:
             yield from _drop_what_was_begun()
             yield from _follow(upstream)
-            review.check_out()
             yield f"{theirs} commits of {upstream} taken over"
+        if theirs != "0" or _lacks_inputs():
+            review.check_out()
     yield from republish()
+
+
+def _lacks_inputs() -> bool:
+    """Whether this is a clone into which no data has come yet."""
+    return any(path.with_name(f"{path.name}.dvc").exists() > path.exists() for path in INPUTS)
 
 
 def _fetch() -> Iterator[str]:

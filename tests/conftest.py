@@ -123,6 +123,8 @@ def snapshots():
 ROOT = Path(__file__).parents[1]
 FILES = (
     "src",
+    "scripts",
+    ".github",
     ".dvc/plots",
     ".dvc/config",
     ".dvc/.gitignore",

@@ -28,6 +28,11 @@ COMMANDS = (
     "rollback",
     "hold",
     "release",
+    "approve",
+    "reject",
+    "pull",
+    "schedule",
+    "workflow",
 )
 
 

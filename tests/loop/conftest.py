@@ -1,5 +1,6 @@
 """Remotes and clones for the repository after two runs."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,21 +15,22 @@ def copy(two_runs, tmp_path):
     return two_runs.copy_to(tmp_path / "copy")
 
 
+def name_remotes(project, folder):
+    """Give a project a bare git repository upstream and a folder as DVC remote; push no data."""
+    origin = folder / "origin.git"
+    project.run("git", "init", "--quiet", "--bare", str(origin))
+    project.run("git", "remote", "add", "origin", str(origin))
+    store = ("store", str(folder / "store"))
+    project.run("dvc", "remote", "add", "--quiet", "--default", *store)
+    project.run("git", "commit", "--quiet", "--all", "--message", "Name the remote")
+    project.run("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
+    return project
+
+
 @pytest.fixture
 def add_remotes(tmp_path):
-    """Give a project a bare git repository upstream and a folder as DVC remote; push no data."""
-
-    def added(project):
-        origin = tmp_path / "origin.git"
-        project.run("git", "init", "--quiet", "--bare", str(origin))
-        project.run("git", "remote", "add", "origin", str(origin))
-        store = ("store", str(tmp_path / "store"))
-        project.run("dvc", "remote", "add", "--quiet", "--default", *store)
-        project.run("git", "commit", "--quiet", "--all", "--message", "Name the remote")
-        project.run("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
-        return project
-
-    return added
+    """Give a project remotes of its own; see `name_remotes`."""
+    return lambda project: name_remotes(project, tmp_path)
 
 
 @pytest.fixture
@@ -70,3 +72,27 @@ def killed():
         assert done.returncode == -signal.SIGKILL, f"{point}: {done.stdout} {done.stderr}"
 
     return killed
+
+
+@pytest.fixture(scope="session")
+def proposed_once(two_runs, tmp_path_factory):
+    """A repository where people have the last word, and a full retrain waits for it."""
+    folder = tmp_path_factory.mktemp("proposed")
+    made = name_remotes(two_runs.copy_to(folder / "repository"), folder)
+    params = made.folder / "params.yaml"
+    params.write_text(params.read_text().replace("  mode: auto  ", "  mode: review"))
+    made.run("git", "commit", "--quiet", "--all", "--message", "Review promotions")
+    made.said = made.run("evergreen", "cycle", "--as-of", "2017-04-03", "--mode", "full", "--push")
+    return made
+
+
+@pytest.fixture
+def proposed(proposed_once, tmp_path):
+    """The same, with its remotes, for a test to do with as it likes."""
+    shutil.copytree(proposed_once.folder.parent, tmp_path, symlinks=True, dirs_exist_ok=True)
+    made = type(proposed_once)(tmp_path / "repository")
+    made.said = proposed_once.said
+    made.run("git", "remote", "set-url", "origin", str(tmp_path / "origin.git"))
+    # Beside the committed settings, which name the folder that this one was copied from.
+    made.run("dvc", "remote", "modify", "--local", "store", "url", str(tmp_path / "store"))
+    return made

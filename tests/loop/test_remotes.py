@@ -115,7 +115,7 @@ def test_a_rejected_push_names_the_commands_that_make_the_run_again(with_remotes
     before, release = head(two).strip(), served(two)
     said = refused(two, *PUSH)
     assert "git push was rejected: origin/" in said
-    assert next_step(said).endswith(f"dvc pull && evergreen cycle --as-of {AFTER} --push")
+    assert next_step(said) == f"evergreen pull && evergreen cycle --as-of {AFTER} --push"
     assert (head(two).strip(), served(two)) == (before, release)
 
     two.run("bash", "-c", next_step(said))

@@ -1,0 +1,175 @@
+"""What runs by itself: the scripts, as cron calls them, and the steps of the workflow."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOW = Path(".github/workflows/continuous-training.yml")
+DAY, NEXT = "2017-04-02", "2017-04-03"
+
+
+def steps():
+    """The steps of the workflow that run a command, but for the installation."""
+    [job] = yaml.safe_load((ROOT / WORKFLOW).read_text())["jobs"].values()
+    return [step for step in job["steps"] if "run" in step and step.get("id") != "install"]
+
+
+class Runner:
+    """A machine of the forge: runs the lines of steps in a clone, with a `gh` that takes notes."""
+
+    def __init__(self, project, folder, **inputs):
+        self.project, self.inputs, self.folder = project, inputs, folder
+        self.environment = folder / "environment"
+        self.environment.touch()
+        gh = folder / "bin" / "gh"
+        gh.parent.mkdir()
+        gh.write_text(f'#!/bin/sh\n[ "$2" = list ] || printf "%s\\n" "$@" > {folder}/asked\n')
+        gh.chmod(0o755)
+
+    def variables(self, step):
+        """What the step finds in its environment; expressions are given by the inputs."""
+        set_before = dict(line.split("=", 1) for line in self.environment.read_text().splitlines())
+        return {
+            **{name: self.inputs.get(name, "") for name in step.get("env", {})},
+            **set_before,
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{self.project.variables['PATH']}",
+            "GITHUB_ENV": str(self.environment),
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+            "RUNNER_TEMP": str(self.folder),
+        }
+
+    def run(self, step):
+        shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"])
+        return self.project.run(*shell, **self.variables(step))
+
+
+def named(word):
+    return next(step for step in steps() if word in step["name"])
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("dvc")
+def test_the_steps_of_the_workflow_make_a_run_and_again_after_another_commit(
+    with_remotes, clone, tmp_path
+):
+    with_remotes.run("evergreen", "finish", "--push")
+    other, said = clone(with_remotes), []
+    runner = Runner(other, tmp_path, AS_OF=NEXT, MODE="incremental")
+    for step in steps():
+        if "push" in step["name"]:  # in the meantime:
+            with_remotes.run("evergreen", "hold", "clv", "--reason", "a campaign")
+            with_remotes.run("git", "push", "--quiet")
+        said.append(runner.run(step))
+    assert f"{NEXT}: recorded in history/{NEXT}.json and committed" in said[-3]
+    assert "runs of this clone that were not pushed are on the branch unpushed-" in said[-3]
+    pushed = with_remotes.run("git", "ls-remote", "origin", "HEAD").split()[0]
+    assert pushed == other.run("git", "rev-parse", "HEAD").strip()
+    assert other.run("git", "log", "-1", "--format=%an %b").rstrip().endswith("[skip ci]")
+    assert "held (a campaign)" in (other.folder / "history" / f"{NEXT}.json").read_text()
+    assert (tmp_path / "summary").read_text().startswith("# ")
+    assert not (tmp_path / "asked").exists()
+    assert other.run("dvc", "status") == "Data and pipelines are up to date.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("dvc")
+def test_a_run_that_waits_becomes_a_pull_request_with_the_report_as_its_text(proposed, tmp_path):
+    runner = Runner(proposed, tmp_path, AS_OF=NEXT)
+    for word in ("commits", "Pin", "report", "review"):
+        runner.run(named(word))
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[:2] == ["pr", "create"]
+    assert f"evergreen/run-{NEXT}" in asked
+    title = asked[asked.index("--title") + 1]
+    assert title.startswith(f"Run of {NEXT}: ")
+    report = Path(asked[asked.index("--body-file") + 1]).read_text()
+    assert report == proposed.run("git", "show", f"evergreen/run-{NEXT}:reports/report.md")
+
+
+def test_the_workflow_has_no_more_rights_than_it_needs_and_one_run_at_a_time():
+    workflow = yaml.safe_load((ROOT / WORKFLOW).read_text())
+    [job] = workflow["jobs"].values()
+    assert workflow["permissions"] == {}
+    assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert workflow["concurrency"] == {"group": "continuous-training", "cancel-in-progress": False}
+    assert job["steps"][0]["with"]["fetch-depth"] == 0
+
+
+def test_expressions_reach_the_shell_as_variables_only():
+    """What someone types into the form is never part of a command."""
+    assert not any("${{" in step["run"] for step in steps())
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda s: s.name)
+def test_every_script_is_bash_that_parses(script):
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    assert script.name == "scheduled.sh" or os.access(script, os.X_OK)
+
+
+@pytest.fixture
+def scheduled(two_runs, tmp_path):
+    """The repository after two runs, with an environment of its own, called as cron would."""
+    project = two_runs.copy_to(tmp_path / "a shop")
+    programs = project.folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("evergreen", "dvc"):
+        source = f"{project.folder}/src"
+        (programs / name).write_text(
+            f'#!/bin/sh\nPYTHONPATH="{source}" exec {sys.executable} -m {name} "$@"\n'
+        )
+        (programs / name).chmod(0o755)
+
+    def call(script, as_of, **variables):
+        bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "SHELL": "/bin/sh"}
+        return subprocess.run(
+            [project.folder / "scripts" / script, as_of],
+            cwd="/",
+            env=bare | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    call.project = project
+    return call
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("dvc")
+def test_a_script_logs_and_is_silent_when_all_is_well(scheduled):
+    logs = scheduled.project.folder / "logs"
+    logs.mkdir()
+    for number in range(100):
+        (logs / f"daily-{number}.log").touch()
+        os.utime(logs / f"daily-{number}.log", (number, number))
+    done = scheduled("ml_daily_update.sh", DAY)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    said = (logs / f"daily-{DAY}.log").read_text()
+    assert f"{DAY}: recorded already, nothing to do" in said
+    assert len(list(logs.glob("*.log"))) == 90
+    assert (logs / "daily-99.log").exists()
+    assert scheduled.project.run("git", "status", "--short") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("dvc")
+def test_a_script_that_fails_tells_its_last_lines_and_calls_for_help(scheduled, tmp_path):
+    call = f"printf '%s %s\\n' >{tmp_path}/called"
+    done = scheduled("ml_weekly_retrain.sh", "2017-03-01", EVERGREEN_ON_FAILURE=call)
+    assert done.returncode == 1
+    assert done.stderr.startswith("evergreen: weekly of 2017-03-01 failed with exit code 1; ")
+    assert "2017-03-01 lies before the last recorded run, which is 2017-04-02" in done.stderr
+    assert (tmp_path / "called").read_text().startswith("weekly 2017-03-01\n")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("dvc")
+def test_the_monthly_script_prints_a_report_for_cron_to_mail(scheduled):
+    done = scheduled("ml_monthly_ab_test.sh", DAY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (scheduled.project.folder / "reports" / "report.md").read_text()

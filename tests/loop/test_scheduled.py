@@ -79,7 +79,7 @@ def test_the_steps_of_the_workflow_make_a_run_and_again_after_another_commit(
 @pytest.mark.slow
 @pytest.mark.xdist_group("dvc")
 def test_a_run_that_waits_becomes_a_pull_request_with_the_report_as_its_text(proposed, tmp_path):
-    runner = Runner(proposed, tmp_path, AS_OF=NEXT)
+    runner = Runner(proposed, tmp_path, AS_OF=NEXT, MODE="full")
     for word in ("commits", "Pin", "report", "review"):
         runner.run(named(word))
     asked = (tmp_path / "asked").read_text().splitlines()
@@ -89,6 +89,14 @@ def test_a_run_that_waits_becomes_a_pull_request_with_the_report_as_its_text(pro
     assert title.startswith(f"Run of {NEXT}: ")
     report = Path(asked[asked.index("--body-file") + 1]).read_text()
     assert report == proposed.run("git", "show", f"evergreen/run-{NEXT}:reports/report.md")
+
+
+@pytest.mark.parametrize("name", ["continuous-training.yml", "tests.yml"])
+def test_a_workflow_is_what_the_forge_accepts(name):
+    schema = ("-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows")
+    path = ROOT / WORKFLOW.with_name(name)
+    done = subprocess.run([sys.executable, *schema, path], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode()
 
 
 def test_the_workflow_has_no_more_rights_than_it_needs_and_one_run_at_a_time():

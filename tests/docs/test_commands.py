@@ -1,0 +1,45 @@
+"""Every command that a page shows is one that there is, with options that it has."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from evergreen import cli
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(evergreen [a-z][^`]*)`")
+
+
+def shown(page):
+    """The calls of evergreen and of our scripts that a page shows, as words."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+    calls = [part for line in lines for part in line.split("&&")] + INLINE.findall(text)
+    words = [shlex.split(call.strip(), comments=True) for call in calls]
+    return [call for call in words if call and (call[0] == "evergreen" or "scripts/" in call[0])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_shown_is_one_that_there_is(page):
+    commands = typer.main.get_command(cli.app).commands
+    for name, *arguments in shown(page):
+        if name.startswith("scripts/"):
+            assert (ROOT / name).is_file(), name
+        elif arguments and not arguments[0].startswith("-"):
+            assert arguments[0] in commands, arguments
+            known = {
+                option
+                for parameter in commands[arguments[0]].params
+                for option in (*parameter.opts, *parameter.secondary_opts)
+            } | {"--help"}
+            options = {word.partition("=")[0] for word in arguments if word.startswith("--")}
+            assert options <= known, (arguments, options - known)
+
+
+def test_the_check_sees_commands():
+    assert ["evergreen", "schedule", "install"] in shown(ROOT / "docs" / "schedule.md")

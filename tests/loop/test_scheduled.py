@@ -181,3 +181,20 @@ def test_the_monthly_script_prints_a_report_for_cron_to_mail(scheduled):
     done = scheduled("ml_monthly_ab_test.sh", DAY)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (scheduled.project.folder / "reports" / "report.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("dvc")
+def test_the_menu_shows_how_things_stand_and_runs_what_is_chosen(two_runs):
+    typed = r"printf '1\nsoon\n2017-04-02\nq\n' | evergreen workflow"
+    said = two_runs.run("bash", "-c", typed)
+    assert "Before the run of 2017-04-03; the last was 2017-04-02" in said
+    assert "2017-04-01-full-" in said
+    assert "incremental update due: new labels purchase " in said
+    assert "soon is no date such as 2017-04-03" in said
+    command = f"$ scripts/ml_daily_update.sh {DAY}\n"
+    assert said.index(command) < said.rindex("4  update, full retrain and comparison")
+    assert (
+        "recorded already, nothing to do"
+        in (two_runs.folder / "logs" / f"daily-{DAY}.log").read_text()
+    )

@@ -14,6 +14,7 @@ from evergreen.loop.publish import verify_in_clean_process
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.push import remote_name
 from evergreen.loop.republish import republish
+from evergreen.params import load_settings
 from evergreen.store import files
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
         If its release does not predict what it predicted at training.
     """
     run = _chosen(as_of)
+    review.put_back_if_waiting(load_settings().as_of)
     _check_nothing_begun()
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
         folder = Path(scratch) / "release"
@@ -80,6 +82,7 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
         If no such run waits.
     """
     run = _chosen(as_of)
+    review.put_back_if_waiting(load_settings().as_of)
     record = run.record
     rejected = review.Rejection(
         as_of=run.as_of,

@@ -77,8 +77,10 @@ def finish(*, push: bool = False) -> Iterator[str]:
 
 
 def _needs_review(settings: Settings, record: RunRecord) -> bool:
+    """Whether a person has the last word: never of a first run, which a person makes by hand."""
     promoted = any(target.action == "promoted" for target in record.targets.values())
-    if settings.promotion.mode == "auto" or not promoted:
+    first = not any(day < record.as_of for day in history.dates())
+    if settings.promotion.mode == "auto" or not promoted or first:
         return False
     return not (history.is_recorded(record.as_of) and history.read(record.as_of) == record)
 

@@ -13,7 +13,6 @@ from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history
 from evergreen.loop.commands import CommandError, dvc, git
-from evergreen.params import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -165,23 +164,12 @@ def put_back_if_waiting(begun: date) -> bool:
     Returns
     -------
     bool
-        Whether the main branch has a recorded run to go on from.
-
-    Raises
-    ------
-    EvergreenError
-        If that was a first run: there is none before it to go on from.
+        Whether there was one: the working folder is that of the last recorded run then.
     """
     for run in waiting():
         if run.as_of == begun:
             put_back(run)
-    if history.is_recorded(load_settings().as_of):
-        return True
-    if said := state_of(begun):
-        raise EvergreenError(
-            f"the first run has to be approved before others follow; {said}",
-            f"evergreen approve {begun}; or change params.yaml, dvc repro, evergreen finish",
-        )
+            return True
     return False
 
 

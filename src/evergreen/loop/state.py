@@ -12,7 +12,7 @@ from evergreen.loop import history, review
 from evergreen.loop.due import foresee, waiting_labels
 from evergreen.loop.pin import training_labels
 from evergreen.loop.publish import published
-from evergreen.store import tables
+from evergreen.store import files, tables
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ def state(settings: Settings, as_of: date) -> Iterator[Table | str]:
     yield f"full retrain {'due' if due.full else 'not due'}: {due.why_full}"
     yield f"incremental update {due.why_incremental}"
     yield f"rows are taken in through {known}"
+    if paths.COMPARISON_REPORT.exists():
+        compared = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
+        yield from (
+            f"warning: {name}: {words}"
+            for name, found in compared.items()
+            for words in found["warnings"]
+        )
     yield from (f"held: {name}: {why}" for name, why in settings.hold.items())
     yield from map(str, review.waiting())
 

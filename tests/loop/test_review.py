@@ -43,7 +43,9 @@ def test_a_run_that_promotes_is_pushed_to_a_branch_and_changes_nothing_else(prop
     assert f"{NEXT}: waits for review" in proposed.run("evergreen", "pin", "--as-of", NEXT)
     assert f"{NEXT}: waits for review" in proposed.run("evergreen", "history")
     proposed.run("git", "switch", "--quiet", BRANCH)
-    assert "git switch - && dvc checkout" in proposed.call("evergreen", "cycle", *DAY_AFTER).stderr
+    for command in (("cycle", *DAY_AFTER), ("finish",), ("pull",)):
+        assert "git switch - && dvc checkout" in proposed.call("evergreen", *command).stderr
+    assert served(proposed) == served(two_runs)
 
 
 def test_what_another_clone_approves_is_served_wherever_it_is_pulled(proposed, clone, tmp_path):

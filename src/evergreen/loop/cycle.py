@@ -66,6 +66,7 @@ def cycle(
         As `pin_run` and `finish`; or if a stage fails, in the stage's own words.
     """
     with exclusive():
+        review.check_branch()
         yield from _finish_what_was_begun(push=push)
         yield from republish()
         to_push = push

@@ -65,6 +65,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
     ModelError
         If the release does not predict what its models predicted at training.
     """
+    review.check_branch()
     settings = load_settings()
     _check_complete()
     record = record_of(settings)

@@ -116,6 +116,7 @@ def pin_run(
         If the date lies before the last run, an earlier run was pinned and not finished, or an
         input that is pinned was altered.
     """
+    review.check_branch()
     if history.is_recorded(as_of):
         yield f"{as_of}: recorded already, nothing to do"
         return

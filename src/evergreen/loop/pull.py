@@ -36,6 +36,7 @@ def pull() -> Iterator[str]:
     CommandError
         If the remote can't be reached, or files that git knows were changed here.
     """
+    review.check_branch()
     upstream = upstream_branch()
     if upstream is None:
         yield "this branch follows no other: there is nothing to take over"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from evergreen.loop.history import RunRecord
 
 BRANCH = "evergreen/run-"
+ANY_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 REVIEWS = paths.HISTORY / "reviews"
 
 
@@ -73,7 +74,7 @@ class Waiting:
 
 def waiting() -> list[Waiting]:
     """The runs that were neither merged nor rejected, by date."""
-    patterns = f"refs/remotes/*/{BRANCH}*", f"refs/heads/{BRANCH}*"
+    patterns = f"refs/remotes/*/{BRANCH}{ANY_DATE}", f"refs/heads/{BRANCH}{ANY_DATE}"
     found = {}
     for pattern in patterns:  # a branch of this clone goes before what is known of the remote's
         for line in git("for-each-ref", "--format=%(refname) %(objectname)", pattern).splitlines():
@@ -85,8 +86,9 @@ def waiting() -> list[Waiting]:
 
 def _is_settled(run: Waiting) -> bool:
     """Merged in whatever way a forge does that, or rejected."""
-    if rejected := rejection(run.as_of):
-        return rejected.commit == run.commit
+    rejected = rejection(run.as_of)
+    if rejected is not None and rejected.commit == run.commit:
+        return True
     merged = git("for-each-ref", "--merged", "HEAD", "--format=%(refname)", run.ref)
     names = str(history.path_of(run.as_of))
     return bool(merged) or not git("diff", "--name-only", "HEAD", run.commit, "--", names)
@@ -106,21 +108,25 @@ def rejections() -> list[Rejection]:
     return [one for one in found if one is not None]
 
 
-def state_of(as_of: date) -> str | None:
-    """What has become of a run that is not recorded: it waits, or was rejected; None for neither.
+def check_branch() -> None:
+    """Refuse to run, or to serve anything, on the branch of a run that waits.
 
     Raises
     ------
     EvergreenError
-        If the branch that is checked out is that of a run that waits.
+        If that is what is checked out.
     """
     branch = git("rev-parse", "--abbrev-ref", "HEAD").strip()
     if branch.startswith(BRANCH):
         raise EvergreenError(
             f"{branch} is checked out, the branch of a run that waits for review; runs are made "
-            "on the main branch",
+            "and served on the main branch",
             "git switch - && dvc checkout",
         )
+
+
+def state_of(as_of: date) -> str | None:
+    """What has become of a run that is not recorded, if it waits or was rejected."""
     for run in waiting():
         if run.as_of == as_of:
             return str(run)

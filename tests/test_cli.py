@@ -20,6 +20,7 @@ COMMANDS = (
     "report",
     "score",
     "summary",
+    "report",
     "history",
     "plot-history",
     "versions",

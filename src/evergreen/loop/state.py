@@ -9,6 +9,7 @@ from rich.table import Table
 
 from evergreen import paths
 from evergreen.loop import history, review
+from evergreen.loop.alarms import in_lines, unanswered_before
 from evergreen.loop.due import foresee, waiting_labels
 from evergreen.loop.pin import training_labels
 from evergreen.loop.publish import published
@@ -40,7 +41,8 @@ def state(settings: Settings, as_of: date) -> Iterator[Table | str]:
     labels = training_labels(settings, seen)
     waiting = waiting_labels(settings, seen, champions, labels)
     yield _table(champions, waiting, as_of)
-    due, _ = foresee(settings, as_of, "auto", champions, labels)
+    alarm = unanswered_before(as_of, settings.full_retrain.as_of)
+    due, _ = foresee(settings, as_of, "auto", champions, labels, alarm=alarm)
     yield f"full retrain {'due' if due.full else 'not due'}: {due.why_full}"
     yield f"incremental update {due.why_incremental}"
     yield f"rows are taken in through {known}"
@@ -51,6 +53,8 @@ def state(settings: Settings, as_of: date) -> Iterator[Table | str]:
             for name, found in compared.items()
             for words in found["warnings"]
         )
+    if paths.DRIFT_REPORT.exists():
+        yield from in_lines(files.read_json(paths.DRIFT_REPORT, next_step="dvc repro"))
     yield from (f"held: {name}: {why}" for name, why in settings.hold.items())
     yield from map(str, review.waiting())
 

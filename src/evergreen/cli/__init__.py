@@ -7,11 +7,11 @@ import sys
 from rich.console import Console
 from rich.markup import escape
 
-from evergreen.cli import data, past, review, runs, schedule
+from evergreen.cli import data, past, review, runs, schedule, serve
 from evergreen.cli.shared import app, console
 from evergreen.errors import EvergreenError, in_words
 
-__all__ = ["app", "console", "data", "main", "past", "review", "runs", "schedule"]
+__all__ = ["app", "console", "data", "main", "past", "review", "runs", "schedule", "serve"]
 
 
 def main() -> None:

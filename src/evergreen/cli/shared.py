@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 NO_COMMAND = 2
 """Exit code of a call without a command, as click has it."""
+ELSEWHERE = {"serve"}
+"""Commands for machines that hold a release and no repository."""
 WIDE = 120
 """Columns of a table that goes to a file or a pipe, where rich would assume 80."""
 console = Console(
@@ -41,7 +43,7 @@ def at_the_root(context: typer.Context) -> None:
     if context.invoked_subcommand is None and not sys.stdin.isatty():
         context.get_help()  # typer prints it
         raise typer.Exit(NO_COMMAND)
-    if not paths.PARAMS.is_file():
+    if context.invoked_subcommand not in ELSEWHERE and not paths.PARAMS.is_file():
         raise SettingsError(
             f"{paths.PARAMS} was expected in the current folder, and is not there",
             "change to the root of the repository",

@@ -118,6 +118,7 @@ def _connect(settings: Settings, as_of: date, scratch: Path) -> duckdb.DuckDBPyC
     con.execute("set enable_progress_bar = false")  # the caller has one of its own
     tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
     tables.view_notes(con, known_by=as_of)
+    tables.view_attributes(con, known_by=as_of)
     for table in TABLES:
         con.execute(f"alter view {table} rename to all_{table}")
     return con

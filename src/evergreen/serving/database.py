@@ -25,6 +25,8 @@ class Databases(threading.local):
 
     def __init__(self) -> None:
         self._con = tables.connect(threads=1)
+        # what the caller does not tell of a client is missing, as it is of clients without a row
+        self._con.register("attributes", tables.attributes_schema((), ()).empty_table())
 
     @contextmanager
     def of(self, transactions: pa.Table, notes: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:

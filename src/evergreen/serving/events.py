@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evergreen.errors import DataError
 from evergreen.store import tables
@@ -34,7 +34,7 @@ def are_events(frame: pd.DataFrame) -> bool:
     return bool({"timestamp", *AMOUNTS} & set(frame.columns))
 
 
-def read_transactions(frame: pd.DataFrame, *, as_of: date, minor_units: int) -> pa.Table:
+def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     """Check transactions and bring them to the canonical columns.
 
     Parameters
@@ -43,8 +43,6 @@ def read_transactions(frame: pd.DataFrame, *, as_of: date, minor_units: int) -> 
         client_id (string or integer), timestamp, and either amount_minor (a whole number of minor
         units) or amount (major units); optionally quantity, text, invoice_id and ingested_on, for
         which the day of the timestamp stands in.
-    as_of
-        Rows from this day on, and rows ingested later, will not count; a warning says how many.
     minor_units
         How many minor units make a major one.
 
@@ -63,7 +61,7 @@ def read_transactions(frame: pd.DataFrame, *, as_of: date, minor_units: int) -> 
         raise DataError("the events have both amount_minor and amount, expected one of them")
     amount = given[0] if given else AMOUNTS[0]
     _check_columns("the events", frame.columns, (*TRANSACTION, amount), OPTIONAL)
-    read = _common("the events", frame, as_of)
+    read = _common("the events", frame)
     numbers = pd.to_numeric(frame[amount], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     minor = np.round(numbers * (minor_units if amount == "amount" else 1))
     usable = np.abs(minor) <= LARGEST_MINOR
@@ -80,7 +78,7 @@ def read_transactions(frame: pd.DataFrame, *, as_of: date, minor_units: int) -> 
     return pa.table([made[name] for name in names], names=names)
 
 
-def read_notes(frame: pd.DataFrame | None, *, as_of: date) -> pa.Table:
+def read_notes(frame: pd.DataFrame | None) -> pa.Table:
     """Check notes and bring them to the schema `evergreen.store.tables.NOTES`.
 
     Takes client_id, timestamp and text, optionally language and ingested_on; see
@@ -89,12 +87,30 @@ def read_notes(frame: pd.DataFrame | None, *, as_of: date) -> pa.Table:
     if frame is None:
         return tables.NOTES.empty_table()
     _check_columns("the notes", frame.columns, NOTE, NOTE_OPTIONAL)
-    made = _common("the notes", frame, as_of) | {
+    made = _common("the notes", frame) | {
         "text": _text("the notes", frame, "text"),
         "language": pa.nulls(len(frame), pa.string()),  # likewise
     }
     written = pa.table([made[name] for name in tables.NOTES.names], names=tables.NOTES.names)
     return written.filter(written["text"].is_valid()).cast(tables.NOTES)
+
+
+def unknown(read: pa.Table, as_of: date) -> np.ndarray:
+    """Which rows of `read_transactions` or `read_notes` were not known before a day: bool (n,).
+
+    No prediction of that day counts them: they happened on it or later, or became known later.
+    """
+    day = pa.scalar(as_of, pa.date32())
+    happened = pc.greater_equal(read["timestamp"].cast(pa.date32()), day)
+    became_known = pc.greater(read["ingested_on"], day)
+    return np.asarray(pc.or_(happened, became_known), dtype=bool)
+
+
+def told(where: str, unknown_rows: np.ndarray, as_of: date) -> list[str]:
+    """A sentence about rows that do not count, if there are any; see `unknown`."""
+    found, every = int(unknown_rows.sum()), len(unknown_rows)
+    counted = f"{where}: {found:,} of {every:,} were not known before {as_of} and are ignored"
+    return [counted] if found else []
 
 
 def client_ids(values: Iterable[object], where: str) -> list[str]:
@@ -120,7 +136,7 @@ def client_ids(values: Iterable[object], where: str) -> list[str]:
     return [str(one) for one in ids]
 
 
-def _common(where: str, frame: pd.DataFrame, as_of: date) -> dict[str, pa.Array]:
+def _common(where: str, frame: pd.DataFrame) -> dict[str, pa.Array]:
     """client_id, timestamp and ingested_on of transactions and of notes."""
     ids = client_ids(frame["client_id"].tolist(), where)
     times = _times(where, frame, "timestamp")
@@ -130,13 +146,6 @@ def _common(where: str, frame: pd.DataFrame, as_of: date) -> dict[str, pa.Array]
     if "ingested_on" in frame:
         known = _times(where, frame, "ingested_on").dt.normalize().fillna(days)
         _check_rows(where, (days <= known).to_numpy(), "timestamp lies after ingested_on")
-    unknown = int(((days >= pd.Timestamp(as_of)) | (known > pd.Timestamp(as_of))).sum())
-    if unknown:
-        warnings.warn(
-            f"{where}: {unknown:,} of {len(frame):,} were not known before {as_of} and are ignored",
-            EventsIgnoredWarning,
-            stacklevel=6,  # where predict was called
-        )
     return {
         "client_id": pa.array(ids, pa.string()),
         "timestamp": pa.array(times.to_numpy("datetime64[us]")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from evergreen.core.losses import Kind
+    from evergreen.store.models import Model
 
 
 class ServedRelease:
@@ -37,6 +39,10 @@ class ServedRelease:
         The release's name, which stands in every prediction.
     kinds : dict of str to {"binary", "regression"}
         Its targets: whether a probability is predicted, or an amount in major units of money.
+    models : dict of str to Model
+        The model of each target, with its manifest.
+    minor_units : int
+        How many minor units of money make a major one.
     """
 
     def __init__(self, release: releases.Release) -> None:
@@ -46,13 +52,19 @@ class ServedRelease:
         self.kinds: dict[str, Kind] = {
             target: model.manifest.kind for target, model in release.models.items()
         }
+        self.models: dict[str, Model] = release.models
         self._shared = by_extractor(release.models)
+        self.minor_units = self._shared[0].extractor.minor_units
         self._databases = Databases()
 
     @property
     def targets(self) -> tuple[str, ...]:
         """What it predicts."""
         return tuple(self.kinds)
+
+    def column_of(self, target: str) -> str:
+        """The column in which a target is predicted, such as ``purchase_probability``."""
+        return column_of(target, self.kinds[target])
 
     def predict(
         self,
@@ -172,7 +184,7 @@ class ServedRelease:
         self, clients: list[str], day: date, predicted: dict[str, np.ndarray]
     ) -> pd.DataFrame:
         keys = {"client_id": clients, "observed_on": np.datetime64(day, "us")}
-        columns = {column_of(name, self.kinds[name]): made for name, made in predicted.items()}
+        columns = {self.column_of(name): made for name, made in predicted.items()}
         return pd.DataFrame(keys | {"release": self.version} | columns, index=range(len(clients)))
 
     def _named(self, targets: Sequence[str] | None) -> Sequence[str]:
@@ -202,9 +214,11 @@ class ServedRelease:
         notes: pd.DataFrame | None,
         clients: Iterable[str] | None,
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, pd.DataFrame]]:
-        minor_units = self._shared[0].extractor.minor_units
-        transactions = events.read_transactions(rows, as_of=day, minor_units=minor_units)
-        written = events.read_notes(notes, as_of=day)
+        transactions = events.read_transactions(rows, minor_units=self.minor_units)
+        written = events.read_notes(notes)
+        for where, read in (("the events", transactions), ("the notes", written)):
+            for notice in events.told(where, events.unknown(read, day), day):
+                warnings.warn(notice, events.EventsIgnoredWarning, stacklevel=4)  # our caller's
         ids = {*transactions["client_id"].to_pylist(), *written["client_id"].to_pylist()}
         ids |= set(events.client_ids(clients or (), "clients"))
         keys = snapshots_on(day, sorted(ids))

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_page(path: Path, template: str, **content: Any) -> None:  # noqa: ANN401 - as templates
-    """Write a page from one of the templates of the package; values are escaped in HTML."""
+def page(template: str, **content: Any) -> str:  # noqa: ANN401 - as templates
+    """A page from one of the templates of the package; values are escaped in HTML."""
     templates = Environment(
         loader=PackageLoader("evergreen", "templates"),
         autoescape=select_autoescape(["html.jinja"], default=False),
@@ -20,9 +20,13 @@ def write_page(path: Path, template: str, **content: Any) -> None:  # noqa: ANN4
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return templates.get_template(template).render(**content).rstrip() + "\n"
+
+
+def write_page(path: Path, template: str, **content: Any) -> None:  # noqa: ANN401 - as templates
+    """Write what `page` makes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = templates.get_template(template).render(**content)
-    path.write_text(text.rstrip() + "\n", encoding="utf-8")
+    path.write_text(page(template, **content), encoding="utf-8")
 
 
 def embedded(picture: Path) -> str:

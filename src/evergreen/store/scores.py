@@ -46,7 +46,7 @@ def scores_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], 
     try:
         if path.suffix == ".csv":
             with pa_csv.CSVWriter(unfinished, schema) as writer:
-                yield lambda batch: writer.write(_without_formulas(batch))
+                yield lambda batch: writer.write(without_formulas(batch))
         else:
             with pq.ParquetWriter(
                 unfinished, schema, compression="zstd", store_schema=False
@@ -65,7 +65,8 @@ def check_format(path: Path) -> None:
         )
 
 
-def _without_formulas(batch: pa.Table) -> pa.Table:
+def without_formulas(batch: pa.Table) -> pa.Table:
+    """The same rows, with ids of clients that no spreadsheet takes for a formula; see `FORMULA`."""
     place = batch.schema.get_field_index("client_id")
     ids = batch["client_id"].to_pandas().str.replace(FORMULA, "'", regex=True)
     return batch.set_column(place, batch.schema.field(place), pa.array(ids, pa.string()))

@@ -1,0 +1,135 @@
+"""What the server answers, for its OpenAPI description."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from evergreen.serving.known import Known
+    from evergreen.serving.release import ServedRelease
+    from evergreen.serving.watch import Refusal
+
+
+class Problem(BaseModel):
+    """Why a request can't be answered."""
+
+    detail: str
+
+
+class Prediction(BaseModel):
+    """A client, and a number for each target: purchase_probability, churn_probability, clv ..."""
+
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"additionalProperties": {"type": "number"}}
+    )
+
+    client_id: str
+
+
+class Predictions(BaseModel):
+    """Predictions of one release, in the order in which clients were given."""
+
+    release: str
+    as_of: str = Field(json_schema_extra={"format": "date"})
+    predictions: list[Prediction]
+    notices: list[str]
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class RefusedRelease(BaseModel):
+    """A release that is published and can't be used."""
+
+    release: str
+    reason: str
+
+
+class KnownState(BaseModel):
+    """The clients that can be looked up."""
+
+    clients: int
+    as_of: str
+    release: str
+
+
+class Ready(BaseModel):
+    """What is served, and what stands in the way of something newer."""
+
+    release: str
+    refused: RefusedRelease | None
+    known_clients: KnownState | None
+    known_clients_problem: str | None
+
+    @classmethod
+    def of(
+        cls,
+        release: ServedRelease,
+        refused: Refusal | None,
+        known: Known | None,
+        problem: str | None,
+    ) -> Ready:
+        """The state of a server."""
+        found = None
+        if known is not None:
+            found = KnownState(
+                clients=len(known), as_of=str(known.as_of), release=known.release.version
+            )
+        return cls(
+            release=release.version,
+            refused=RefusedRelease(**refused._asdict()) if refused else None,
+            known_clients=found,
+            known_clients_problem=problem,
+        )
+
+
+class TargetInfo(BaseModel):
+    """A target: its column in predictions, its model, and the columns of feature rows."""
+
+    column: str
+    kind: str
+    horizon_days: int
+    model: str
+    trained_through: str
+    extractor: str
+    features: list[str]
+
+
+class ReleaseInfo(BaseModel):
+    """The release in use."""
+
+    release: str
+    targets: dict[str, TargetInfo]
+
+    @classmethod
+    def of(cls, release: ServedRelease) -> ReleaseInfo:
+        """What there is to know of a release."""
+        return cls(
+            release=release.version,
+            targets={
+                target: TargetInfo(
+                    column=release.column_of(target),
+                    kind=model.manifest.kind,
+                    horizon_days=model.manifest.horizon_days,
+                    model=model.manifest.version,
+                    trained_through=model.manifest.trained_through,
+                    extractor=model.manifest.extractor,
+                    features=list(model.estimator.columns),
+                )
+                for target, model in release.models.items()
+            },
+        )
+
+
+def with_body(description: dict[str, Any], body: type[BaseModel]) -> dict[str, Any]:
+    """An OpenAPI description with the schemas of a body that a route reads by itself."""
+    made = body.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts = made.pop("$defs", {})
+    schemas = description.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= parts | {body.__name__: made}
+    return description

@@ -14,18 +14,19 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from pydantic_core import to_json
 
+from evergreen.core.rows import KEYS
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events
 from evergreen.serving.bodies import Events
 from evergreen.serving.limits import RefusedError
 from evergreen.serving.release import snapshots_on
-from evergreen.store import predictions
 from evergreen.store.scores import without_formulas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
+    from evergreen.serving.bodies import Features
     from evergreen.serving.database import Databases
     from evergreen.serving.release import ServedRelease
 
@@ -45,34 +46,46 @@ class Answer(NamedTuple):
 
     Attributes
     ----------
-    rows
-        As `evergreen.serving.release.ServedRelease.predict` gives them.
+    predicted
+        By the name of the column: float64, one number for each client.
     notices
         What the caller should know, such as events that did not count.
     """
 
     release: ServedRelease
-    rows: pd.DataFrame
+    as_of: date
+    clients: list[str]
+    predicted: dict[str, np.ndarray]
     notices: list[str]
 
     def as_json(self) -> bytes:
         """The answer in JSON, every digit of every number."""
-        rows = self.rows.drop(columns=["observed_on", "release"])
-        names, columns = list(rows), [rows[name].tolist() for name in rows]
+        names = ["client_id", *self.predicted]
+        columns = [self.clients, *(column.tolist() for column in self.predicted.values())]
         listed = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        day = self.rows["observed_on"].iloc[0].date()
-        content = {"release": self.release.version, "as_of": day, "predictions": listed}
+        content = {"release": self.release.version, "as_of": self.as_of, "predictions": listed}
         return to_json(content | {"notices": self.notices})
 
     def as_csv(self) -> bytes:
         """The answer as a CSV file that is safe to open in a spreadsheet."""
-        schema = predictions.schema(self.release.kinds)
-        names = [name for name in schema.names if name in self.rows]
-        kept = pa.schema([schema.field(name) for name in names])
-        table = pa.Table.from_pandas(self.rows[names], preserve_index=False).cast(kept)
+        n = len(self.clients)
+        keys = {
+            "client_id": pa.array(self.clients, pa.string()),
+            "observed_on": pa.repeat(pa.scalar(self.as_of, pa.date32()), n),
+            "release": pa.repeat(self.release.version, n),
+        }
         written = BytesIO()
-        pa_csv.write_csv(without_formulas(table), written)
+        pa_csv.write_csv(without_formulas(pa.table(keys | self.predicted)), written)
         return written.getvalue()
+
+
+def answer_of(question: Question, rows: pd.DataFrame, notices: list[str]) -> Answer:
+    """An answer from what `evergreen.serving.release.ServedRelease.predict` gives."""
+    predicted = {
+        str(name): rows[name].to_numpy() for name in rows if name not in {*KEYS, "release"}
+    }
+    clients = rows["client_id"].tolist()
+    return Answer(question.release, question.as_of, clients, predicted, notices)
 
 
 @contextmanager
@@ -90,10 +103,17 @@ def explained() -> Iterator[None]:
 
 def predict_features(question: Question, rows: pd.DataFrame) -> Answer:
     """Predict feature rows."""
-    release = question.release
     with explained():
-        predicted = release.predict(rows, question.as_of, targets=question.targets)
-    return Answer(release, predicted, [])
+        predicted = question.release.predict(rows, question.as_of, targets=question.targets)
+    return answer_of(question, predicted, [])
+
+
+def predict_few(question: Question, features: Features) -> Answer:
+    """Predict the feature rows of a JSON body: what a table would cost is spared."""
+    release, (clients, names, matrix) = question.release, features
+    with explained():
+        predicted = release.predict_array(names, matrix, question.targets)
+    return Answer(release, question.as_of, clients, predicted, [])
 
 
 class Scored(NamedTuple):
@@ -103,17 +123,17 @@ class Scored(NamedTuple):
     unknown_transactions: np.ndarray
     unknown_notes: np.ndarray
 
-    def answer(self, release: ServedRelease, as_of: date) -> Answer:
+    def answer(self, question: Question) -> Answer:
         """The answer to whoever brought these events."""
-        notices = events.told("the events", self.unknown_transactions, as_of)
-        notices += events.told("the notes", self.unknown_notes, as_of)
-        return Answer(release, self.rows, notices)
+        notices = events.told("the events", self.unknown_transactions, question.as_of)
+        notices += events.told("the notes", self.unknown_notes, question.as_of)
+        return answer_of(question, self.rows, notices)
 
 
 def predict_events(databases: Databases, question: Question, transactions: pd.DataFrame) -> Answer:
     """Predict clients from their transactions, in the order of their ids."""
     scored = _score(databases, question, transactions, None, None)
-    return scored.answer(question.release, question.as_of)
+    return scored.answer(question)
 
 
 def _score(
@@ -179,4 +199,4 @@ def _taken_apart(scored: Scored, asked: Sequence[Events], question: Question) ->
             scored.unknown_transactions[bought],
             scored.unknown_notes[written],
         )
-        yield part.answer(question.release, question.as_of)
+        yield part.answer(question)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evergreen.serving.limits import RefusedError
@@ -168,8 +167,16 @@ def _rows(client_id: str, parts: Sequence[Part] | None) -> list[dict[str, Any]]:
     ]
 
 
-def feature_rows(body: Body) -> pd.DataFrame:
-    """The features of a body's clients: client_id, and a float64 column for each name.
+class Features(NamedTuple):
+    """Feature rows: clients (n), names of columns (k), and float64 (n, k), NaN where null."""
+
+    clients: list[str]
+    names: list[str]
+    matrix: np.ndarray
+
+
+def features_of(body: Body) -> Features:
+    """The features of a body's clients.
 
     Raises
     ------
@@ -187,8 +194,4 @@ def feature_rows(body: Body) -> pd.DataFrame:
             )
         listed.append([features[name] for name in names])
     matrix = np.array(listed, dtype=np.float64).reshape(len(listed), len(names))
-    frame = pd.DataFrame(matrix, columns=names, copy=False)
-    if "client_id" in frame:
-        raise RefusedError(422, "client_id is no feature")
-    frame.insert(0, "client_id", body.ids)
-    return frame
+    return Features(body.ids, names, matrix)

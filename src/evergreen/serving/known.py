@@ -55,13 +55,11 @@ class Known(NamedTuple):
         """What is said of some clients; of those who are not known, what is said of new ones."""
         found = [self.place(client) for client in clients]
         places = [len(self) if place is None else place for place in found]
-        rows = self.scores.take(places).to_pandas(date_as_object=False)
-        if targets is not None:
-            columns = [self.release.column_of(target) for target in targets]
-            rows = rows[["client_id", "observed_on", "release", *columns]]
+        names = [self.release.column_of(target) for target in targets or self.release.targets]
+        predicted = {name: self.scores[name].take(places).to_numpy() for name in names}
         new = found.count(None)
         notice = f"{new:,} of {len(clients):,} clients are not known and predicted as new ones"
-        return Answer(self.release, rows.assign(client_id=clients), [notice] if new else [])
+        return Answer(self.release, self.as_of, clients, predicted, [notice] if new else [])
 
 
 def score_known(release: ServedRelease, settings: Settings) -> Known:

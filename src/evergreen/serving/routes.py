@@ -103,7 +103,7 @@ async def predict(request: Request, as_of: AsOf, targets: Targets = None) -> Res
     accepted = request.headers.get("accept", "")
     as_csv = CSV in accepted if kind == JSON else JSON not in accepted
     write = answer.as_csv if as_csv else answer.as_json
-    content = write() if len(answer.rows) <= AT_ONCE else await asyncio.to_thread(write)
+    content = write() if len(answer.clients) <= AT_ONCE else await asyncio.to_thread(write)
     headers = {"content-disposition": f'attachment; filename="predictions-{as_of}.csv"'}
     return Response(content, media_type=CSV if as_csv else JSON, headers=headers if as_csv else {})
 
@@ -134,7 +134,7 @@ async def client(request: Request, client_id: str) -> Response:
 def _account(request: Request, answer: Answer) -> None:
     """Name the release that has answered, in the header and in the metrics."""
     request.state.release = answer.release.version
-    _service(request).meters.predicted(answer.release.version, len(answer.rows))
+    _service(request).meters.predicted(answer.release.version, len(answer.clients))
 
 
 @open_to_all.get("/health")

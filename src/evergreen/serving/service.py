@@ -11,9 +11,10 @@ from evergreen.serving.answering import (
     explained,
     predict_events,
     predict_features,
+    predict_few,
     predict_together,
 )
-from evergreen.serving.bodies import Body, events_of, feature_rows, read_json
+from evergreen.serving.bodies import Body, events_of, features_of, read_json
 from evergreen.serving.events import are_events, client_ids
 from evergreen.serving.known import look_up
 from evergreen.serving.lanes import Lanes
@@ -95,7 +96,7 @@ class Service:
     def _at_once(self, read: Body, question: Question) -> Answer:
         if read.form == "known":
             return look_up(self.known.current, question, read.ids)
-        return predict_features(question, feature_rows(read))
+        return predict_few(question, features_of(read))
 
     def _of_file(
         self, request: Request, kind: str, body: bytes, question: Question, databases: Databases

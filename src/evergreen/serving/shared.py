@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from evergreen.core.estimators.columns import read_matrix
+import numpy as np
+
+from evergreen.core.estimators.columns import LARGEST, FeatureMismatchError, read_matrix
 from evergreen.core.rows import KEYS
 from evergreen.core.text import create_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     import duckdb
-    import numpy as np
     import pandas as pd
 
     from evergreen.core.extractor import Extractor, TextForm
@@ -43,10 +44,24 @@ class Shared(NamedTuple):
     def predict(self, features: pd.DataFrame, targets: Collection[str]) -> dict[str, np.ndarray]:
         """Predict some targets from the columns that their models see, and no others: (n,) each."""
         columns = self.needed(targets)
-        matrix = read_matrix(
-            features, columns, model=f"the model of {' and '.join(targets)}", beside=KEYS
-        )
-        places = {name: place for place, name in enumerate(columns)}
+        matrix = read_matrix(features, columns, model=_named(targets), beside=KEYS)
+        return self._each(columns, matrix, targets)
+
+    def predict_array(
+        self, names: Sequence[str], matrix: np.ndarray, targets: Collection[str]
+    ) -> dict[str, np.ndarray]:
+        """As `predict`, from an array (n, k) whose columns have names."""
+        columns = self.needed(targets)
+        if len(names) != len(columns) or set(names) != set(columns):
+            raise FeatureMismatchError(_named(targets), columns, names)
+        if (np.abs(matrix) > LARGEST).any():
+            raise ValueError("features are expected to be finite or missing, found infinity")
+        return self._each(names, matrix, targets)
+
+    def _each(
+        self, names: Sequence[str], matrix: np.ndarray, targets: Collection[str]
+    ) -> dict[str, np.ndarray]:
+        places = {name: place for place, name in enumerate(names)}
         return {
             target: self._one(target, matrix[:, [places[c] for c in self.columns_of(target)]])
             for target in targets
@@ -55,6 +70,10 @@ class Shared(NamedTuple):
     def _one(self, target: str, matrix: np.ndarray) -> np.ndarray:
         model = self.models[target]
         return model.sound(model.estimator.predict_matrix(matrix))
+
+
+def _named(targets: Collection[str]) -> str:
+    return f"the model of {' and '.join(targets)}"
 
 
 def by_extractor(models: dict[str, Model]) -> list[Shared]:

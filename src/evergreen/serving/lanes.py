@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 TOGETHER = 64
+GATHERING_SECONDS = 0.002
+"""How long a pass waits for company: those who were answered together come back together."""
 
 
 class Waiting(NamedTuple):
@@ -62,6 +64,7 @@ class Lanes:
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
+            await asyncio.sleep(GATHERING_SECONDS)
             company, waiting = self._waiting[0].company, self._waiting
             chosen = [one for one in waiting if one.company == company][:TOGETHER]
             taken = {id(one) for one in chosen}

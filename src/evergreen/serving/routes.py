@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from evergreen.serving.answering import Answer
     from evergreen.serving.release import ServedRelease
 
+NOTICES = "evergreen-notices"
+"""The header that holds the notices of an answer, which a CSV file has no place for."""
 AT_ONCE = 1000
 """Rows of an answer that are written out without leaving the event loop."""
 
@@ -104,8 +106,10 @@ async def predict(request: Request, as_of: AsOf, targets: Targets = None) -> Res
     as_csv = CSV in accepted if kind == JSON else JSON not in accepted
     write = answer.as_csv if as_csv else answer.as_json
     content = write() if len(answer.clients) <= AT_ONCE else await asyncio.to_thread(write)
-    headers = {"content-disposition": f'attachment; filename="predictions-{as_of}.csv"'}
-    return Response(content, media_type=CSV if as_csv else JSON, headers=headers if as_csv else {})
+    headers = {NOTICES: "; ".join(answer.notices)} if answer.notices else {}
+    if as_csv:
+        headers["content-disposition"] = f'attachment; filename="predictions-{as_of}.csv"'
+    return Response(content, media_type=CSV if as_csv else JSON, headers=headers)
 
 
 @with_key.get(
@@ -180,7 +184,7 @@ async def people(request: Request) -> HTMLResponse:
 
 def page_for_people(*, keyed: bool) -> HTMLResponse:
     """The page, which may run its own script and call this server, and nothing else."""
-    text = page("serve.html.jinja", keyed=keyed)
+    text = page("serve.html.jinja", title="Predictions of clients", keyed=keyed)
     policy = (
         f"default-src 'none'; script-src '{_hash(text, 'script')}'; style-src "
         f"'{_hash(text, 'style')}'; connect-src 'self'; base-uri 'none'; form-action 'none'; "

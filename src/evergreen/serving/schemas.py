@@ -53,7 +53,6 @@ class RefusedRelease(BaseModel):
 class KnownState(BaseModel):
     """The clients that can be looked up."""
 
-    clients: int
     as_of: str
     release: str
 
@@ -77,9 +76,7 @@ class Ready(BaseModel):
         """The state of a server."""
         found = None
         if known is not None:
-            found = KnownState(
-                clients=len(known), as_of=str(known.as_of), release=known.release.version
-            )
+            found = KnownState(as_of=str(known.as_of), release=known.release.version)
         return cls(
             release=release.version,
             refused=RefusedRelease(**refused._asdict()) if refused else None,

@@ -41,6 +41,8 @@ def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
     """
     header = LINE_END.split(body[:HEADER_BYTES], maxsplit=1)[0]
     delimiter, names = _columns(header)
+    if not body[len(header) :].strip():
+        raise RefusedError(422, "the CSV file has no rows below its header")
     of_events = events.are_events(pd.DataFrame(columns=names))
     kinds = {
         name: pa.string() if of_events or name in {"client_id", "observed_on"} else pa.float64()
@@ -64,8 +66,6 @@ def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
         raise RefusedError(
             413, f"at most {max_rows:,} rows are answered at once, found {len(table):,}"
         )
-    if not table.num_rows:
-        raise RefusedError(422, "the CSV file has no rows below its header")
     frame: pd.DataFrame = table.to_pandas()
     return frame
 

@@ -5,13 +5,29 @@ import random
 
 KINDS = {"json": "application/json", "csv": "text/csv", "form": "multipart/form-data; boundary=b"}
 ODD = [
-    "", " ", "=1+1", "\x00", "\ufeff", "\ud83d\ude00", "é", "NaN", "nan", "inf", "-inf", "1e400",
+    "", " ", "=1+1", "\x00", "\ufeff", "\U0001f600", "é", "NaN", "nan", "inf", "-inf", "1e400",
     "9" * 30, "-1", "0", "1.5", "null", "true", "2017-03-01", "2017-02-30", "0000-00-00",
     "9999-12-31", "0001-01-01", "2017-03-01 25:00", "2017-03-01T10:00:00+02:00",
     "2017-03-01T10:00:00Z", "1e9", '"', "'", ",", ";", "\t", "\r", "\n", "\r\n", "a" * 5000,
     "'; drop table ledger; --", "../../etc/passwd", "{{7*7}}", "<script>", "1_000", "٣", "1,5",
 ]  # fmt: skip
-VALUES = [*ODD, None, True, False, 0, -1, 1.5, 10**30, -(10**18), 1e308, [], {}, [[]], {"a": 1}]
+VALUES = [
+    *ODD,
+    "\ud83d",
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    10**30,
+    -(10**18),
+    1e308,
+    [],
+    {},
+    [[]],
+    {"a": 1},
+]
 NAMES = [
     "client_id", "timestamp", "amount", "amount_minor", "text", "invoice_id", "ingested_on",
     "quantity", "observed_on", "recency_days", "frequency", "features", "transactions", "notes",
@@ -31,7 +47,9 @@ def malformed(seed):
     query = {"as_of": chance.choice(DAYS[:1] * 60 + DAYS)}
     if chance.random() < 0.1:
         query["targets"] = chance.choice(["clv", "churn", *ODD])
-    header = KINDS[kind] if chance.random() < 0.95 else chance.choice(["", "text/html", *KINDS.values()])
+    header = (
+        KINDS[kind] if chance.random() < 0.95 else chance.choice(["", "text/html", *KINDS.values()])
+    )
     return query, header, body
 
 
@@ -104,5 +122,7 @@ def form_body(chance):
     name = chance.choice(["file"] * 6 + ["", "other"])
     filename = chance.choice(['; filename="a.csv"'] * 6 + ["", '; filename=""'])
     head = f'--b\r\ncontent-disposition: form-data; name="{name}"{filename}\r\n\r\n'
-    parts = [head.encode() + csv_body(chance) + b"\r\n" for _ in range(chance.choice([0, 1, 1, 1, 2]))]
+    parts = [
+        head.encode() + csv_body(chance) + b"\r\n" for _ in range(chance.choice([0, 1, 1, 1, 2]))
+    ]
     return b"".join(parts) + chance.choice([b"--b--\r\n", b"--b--\r\n", b"--b\r\n", b""])

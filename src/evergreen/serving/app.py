@@ -73,6 +73,7 @@ def create_app(
             RefusedError: _refused,
             RequestValidationError: _invalid,
             HTTPException: _http,
+            Exception: _failed,
         },
     )
     app.state.service = service
@@ -88,6 +89,10 @@ def create_app(
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     status = error.status if isinstance(error, RefusedError) else 500
     return JSONResponse({"detail": str(error)}, status)
+
+
+async def _failed(_request: Request, _error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "something went wrong in the server"}, 500)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

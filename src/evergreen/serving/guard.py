@@ -28,6 +28,7 @@ OPEN = {"/", "/health", "/ready", "/openapi.json"}
 LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 HEADER = "evergreen-release"
 GONE = 499  # what proxies write where the caller has hung up
+WITHOUT_BODY = {"GET", "HEAD", "OPTIONS"}
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -61,9 +62,15 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), GONE
+        started, status, is_read = time.perf_counter(), GONE, False
         release = self._watched.release
         scope["state"] = scope.get("state", {}) | {"in_use": release, "release": release.version}
+
+        async def receive_noting_the_end() -> Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = is_read or not message.get("more_body", False)
+            return message
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -71,20 +78,19 @@ class Guard:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = scope["state"]["release"]
+                if not is_read and scope["method"] not in WITHOUT_BODY:
+                    headers["connection"] = "close"  # or the rest would be read for nothing
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
             answer = self._app if (refusal := self._refusal(scope)) is None else refusal
-            await answer(scope, receive, send_with_headers)
+            await answer(scope, receive_noting_the_end, send_with_headers)
         except ClientDisconnect:
             pass
         except Exception as error:  # noqa: BLE001 - told below, without what it holds of a client
             _log_failure(error)
-            if status == GONE:
-                failed = JSONResponse({"detail": "something went wrong in the server"}, 500)
-                await failed(scope, receive, send_with_headers)
         finally:
             self._account(scope, status, time.perf_counter() - started)
 

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -76,18 +75,25 @@ def uploaded(headers: Headers, body: bytes) -> bytes:
         yield body
 
     async def file_of_form() -> bytes:
-        parser = MultiPartParser(headers, whole(), max_files=1, max_fields=10)
+        parser = _Parser(headers, whole(), max_files=1, max_fields=10)
         parser.spool_max_size = len(body) + 1  # nothing of a client on the disk
-        form = await parser.parse()
-        file = form.get(FIELD)
-        found = await file.read() if isinstance(file, UploadFile) else b""
-        await form.close()
-        return found
+        try:
+            file = (await parser.parse()).get(FIELD)
+            return await file.read() if isinstance(file, UploadFile) else b""
+        finally:
+            parser.close_files()
 
     try:
         found = asyncio.run(file_of_form())
-    except (MultiPartException, FormParserError) as error:
-        raise RefusedError(422, f"the form can't be read: {error}") from None
+    except MultiPartException as error:
+        raise RefusedError(422, f"the form can't be read: {error.message}") from None
     if not found:
         raise RefusedError(422, f"a CSV file is expected in the form's field {FIELD!r}")
     return found
+
+
+class _Parser(MultiPartParser):
+    def close_files(self) -> None:
+        """Close every file: the form holds none of those whose part was cut off."""
+        for file in self._files_to_close_on_error:
+            file.close()

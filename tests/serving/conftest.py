@@ -1,0 +1,110 @@
+"""A server with a release of the small retailer, on a port of this machine."""
+
+import runpy
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from evergreen import paths
+from evergreen.serving.app import create_app
+from evergreen.serving.known import KnownClients
+from evergreen.serving.limits import Limits
+from evergreen.serving.watch import Watched
+
+POLL_SECONDS, LIMITS = 0.02, Limits()
+
+
+class Running:
+    """A running server."""
+
+    def __init__(self, url, watched, known):
+        self.url = url
+        self.watched = watched
+        self.known = known
+        self.client = httpx.Client(base_url=url, timeout=60)
+
+    def predict(self, as_of="2024-04-01", **request):
+        return self.client.post("/predict", params={"as_of": as_of}, **request)
+
+    def upload(self, text, **request):
+        headers = {"content-type": "text/csv"} | request.pop("headers", {})
+        return self.predict(content=text, headers=headers, **request)
+
+
+@contextmanager
+def running(*, key=None, limits=LIMITS):
+    """Serve what is published below the working folder."""
+    watched, known = Watched(), KnownClients()
+    known.look(watched.release)
+    app = create_app(watched, known, key=key, limits=limits, poll_seconds=POLL_SECONDS)
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    made = Running(f"http://127.0.0.1:{port}", watched, known)
+    try:
+        yield made
+    finally:
+        made.client.close()
+        server.should_exit = True
+        thread.join()
+
+
+def publish(release, name):
+    """Copy a release below releases/ and let the link name it, by one rename."""
+    if not (paths.RELEASES / name).exists():
+        shutil.copytree(release, paths.RELEASES / name)
+    link = paths.RELEASES / ".next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(name)
+    link.replace(paths.CURRENT)
+
+
+@pytest.fixture
+def published(finished):
+    """A repository whose release is served."""
+    finished.write_params()
+    paths.RELEASES.mkdir()
+    publish(paths.PRODUCTION, "one")
+    return finished
+
+
+@pytest.fixture
+def serving(published):
+    """Start a server of it: `with serving(...) as server`."""
+    return running
+
+
+@pytest.fixture
+def publishing():
+    return publish
+
+
+@pytest.fixture(scope="module")
+def server(finished_folder, tmp_path_factory):
+    """A server for a whole file of tests, none of which changes what is published."""
+    folder = tmp_path_factory.mktemp("served") / "copy"
+    shutil.copytree(finished_folder, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made = runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))["Repository"](folder)
+        made.write_params()
+        paths.RELEASES.mkdir()
+        publish(paths.PRODUCTION, "one")
+        with running() as started:
+            yield started
+
+
+@pytest.fixture(scope="session")
+def malformed():
+    """`malformed(seed)`: see malformed.py."""
+    return runpy.run_path(str(Path(__file__).with_name("malformed.py")))["malformed"]

@@ -1,0 +1,108 @@
+"""Limits, the key, the addresses, and the command itself."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from evergreen import paths
+from evergreen.errors import EvergreenError
+from evergreen.serving import server as serving_server
+from evergreen.serving.limits import Limits
+
+CLIENT = {"client_id": "a"}
+BOUGHT = {"timestamp": "2024-03-01", "amount": 5}
+
+
+def test_too_much_is_refused_while_it_is_read(serving):
+    def endless():
+        while True:
+            yield b"client_id\n" * 1000
+
+    with serving(limits=Limits(mebibytes=1, rows=3)) as server:
+        large = "client_id\n" + "a" * (1 << 20)
+        assert server.upload(large).status_code == 413
+        assert server.predict(json={"clients": [{"client_id": "a" * (1 << 17)}]}).status_code == 413
+        assert server.upload("client_id\n1\n2\n3\n4\n").status_code == 413
+        four = [BOUGHT] * 4
+        assert (
+            server.predict(json={"clients": [CLIENT | {"transactions": four}]}).status_code == 413
+        )
+        with suppress(httpx.TransportError):  # closed while it is sent
+            assert server.upload(endless()).status_code == 413
+        assert server.upload("client_id\n1\n").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(serving):
+    with serving(limits=Limits(seconds=1)) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            slow.sendall(
+                b"POST /predict?as_of=2024-04-01 HTTP/1.1\r\nhost: localhost\r\n"
+                b"content-type: text/csv\r\ncontent-length: 1000\r\n\r\nclient_id\n"
+            )
+            assert b" 408 " in slow.recv(1000)
+
+
+def test_only_who_has_the_key_is_answered(serving):
+    with serving(key="sesame") as server:
+        for path in ("/clients/c0001", "/release", "/metrics", "/no-such-path"):
+            for headers in ({}, {"authorization": "Bearer sesam"}, {"authorization": "sesame"}):
+                assert server.client.get(path, headers=headers).status_code == 401
+        assert server.upload("client_id\nc0001\n").status_code == 401
+        known = {"authorization": "Bearer sesame"}
+        assert server.client.get("/clients/c0001", headers=known).status_code == 200
+        for path in ("/health", "/ready", "/"):
+            assert server.client.get(path).status_code == 200
+        assert server.client.get("/clients/c0001", headers={"host": "x"} | known).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "shop.example"])
+def test_others_are_not_served_without_a_key(host, monkeypatch):
+    monkeypatch.setenv("EVERGREEN_API_KEY", "")
+    with pytest.raises(EvergreenError, match="a key is expected in EVERGREEN_API_KEY, found none"):
+        serving_server.serve(host, 8000, Limits())
+
+
+def test_addresses_of_this_machine_are_told_apart():
+    assert all(map(serving_server.is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost")))
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_the_command_serves_logs_nothing_of_clients_and_ends_when_told(published):
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "evergreen", "serve", "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+        for _ in range(600):
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{url}/ready").json()["known_clients"]:
+                    break
+            time.sleep(0.1)
+        assert httpx.get(f"{url}/clients/c0001", params={"secret": "secret"}).status_code == 200
+        assert httpx.get(f"{url}/clients/secret").status_code == 404
+        process.send_signal(signal.SIGTERM)
+        logged = process.communicate(timeout=30)[1]
+    assert "GET /clients/{client_id} 404" in logged
+    assert "secret" not in logged
+    assert "c0001" not in logged
+
+
+def test_a_machine_without_a_repository_serves_a_release(published, serving):
+    paths.PARAMS.unlink()
+    with serving() as server:
+        body = {"clients": [CLIENT | {"transactions": [BOUGHT]}]}
+        assert server.predict(json=body).status_code == 200
+        assert server.client.get("/clients/c0001").status_code == 409
+        assert "no params.yaml" in server.client.get("/ready").json()["known_clients_problem"]
+        assert "no data at hand" in server.client.get("/clients/c0001").json()["detail"]

@@ -20,7 +20,6 @@ COMMANDS = (
     "report",
     "score",
     "summary",
-    "report",
     "history",
     "plot-history",
     "versions",
@@ -33,6 +32,7 @@ COMMANDS = (
     "reject",
     "pull",
     "schedule",
+    "serve",
     "workflow",
 )
 

@@ -12,6 +12,7 @@ from evergreen import cli
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OURS = re.compile(r"evergreen\b|\S*scripts/")
 INLINE = re.compile(r"`(evergreen [a-z][^`]*)`")
 
 
@@ -20,8 +21,8 @@ def shown(page):
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
     calls = [part for line in lines for part in line.split("&&")] + INLINE.findall(text)
-    words = [shlex.split(call.strip(), comments=True) for call in calls]
-    return [call for call in words if call and (call[0] == "evergreen" or "scripts/" in call[0])]
+    ours = [call.strip() for call in calls if OURS.match(call.strip())]
+    return [shlex.split(call, comments=True) for call in ours]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

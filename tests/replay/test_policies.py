@@ -39,7 +39,7 @@ def judged(champion="v0", winner=None, **accuracy):
         "candidates": {kind: {} for kind in kinds},
     }
     metrics = {model: {"accuracy": value} for model, value in accuracy.items()}
-    return Judged({"purchase": report}, {"purchase": metrics}, {})
+    return Judged({"purchase": report}, {"purchase": metrics}, {}, {})
 
 
 @pytest.mark.parametrize(

@@ -62,31 +62,40 @@ def what_is_next(material: Material) -> Section:
 
 
 def _served(material: Material) -> list[Cell]:
-    record, decided = material.record, material.decided
+    record = material.record
     if record.release is None:
         return [
             note("Nothing is served: no model has beaten the baselines. The next run tries again.")
         ]
-    same = record.release == record.previous_release
     days = ", ".join(
         f"{name} from {record.as_of + timedelta(days=target.horizon_days)}"
         for name, target in material.settings.targets.items()
     )
     return [
+        note(served_words(material)),
         note(
-            f"`evergreen finish` verifies release {record.release} and serves it from "
-            f"{paths.CURRENT}"
-            + (
-                ": the one that was served before."
-                if same
-                else f", after {record.previous_release}."
-            )
-        ),
-        note(
-            "To approve is to keep this run's commit: the next run starts from its models, and its "
-            f"{decided['scored']:,} scores of {record.as_of} meet their outcomes: {days}."
+            f"The {material.decided['scored']:,} scores of {record.as_of} meet their outcomes: "
+            f"{days}."
         ),
     ]
+
+
+def served_words(material: Material) -> str:
+    """What becomes of the release, and what an approval does where one is asked for."""
+    record, day = material.record, material.record.as_of
+    if record.release == record.previous_release:
+        return f"Release {record.release} stays in {paths.CURRENT}; the next run starts from it."
+    instead = f" in place of {record.previous_release}" if record.previous_release else ""
+    if material.settings.promotion.mode == "review" and len(material.records) > 1:
+        return (
+            f"A person decides. `evergreen approve {day}`, or merging the pull request, serves "
+            f"release {record.release}{instead}; the next run starts from it. `evergreen reject "
+            f'{day} --reason "..."`, or closing it, keeps what is served.'
+        )
+    return (
+        f"`evergreen finish` verifies release {record.release} and serves it from "
+        f"{paths.CURRENT}{instead}; the next run starts from it."
+    )
 
 
 def _undo(material: Material) -> list[Cell]:

@@ -54,6 +54,11 @@ SLICES: Final = {
 }
 WORDS: Final = {"recency": "last bought {} ago", "value": "spend so far: {}"}
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
+ABOUT_SLICES: Final = (
+    "Losses and gains as above, for a part of the clients at a time. One of twenty such "
+    "intervals misses the truth, so no single one decides anything. There are no figures below "
+    f"{MIN_ROWS} rows, {MIN_CLIENTS} clients or {MIN_MINORITY} labels of the rarer class."
+)
 WORDS_OF_ABSENCE: Final = {"no_new_candidate": "no full retrain was due in this run"}
 
 
@@ -170,7 +175,8 @@ def slices(material: Material, name: str) -> list[Section]:
     challengers: list[str | None] = [kind for kind in MODELS if kind in candidates]
     if found.empty:
         return [Section("Slices", [note("No rows, or no features to cut them by.")])]
-    return [_slices_of(found, reference, challenger) for challenger in challengers or [None]]
+    sections = [_slices_of(found, reference, challenger) for challenger in challengers or [None]]
+    return [sections[0]._replace(notes=[note(ABOUT_SLICES)]), *sections[1:]]
 
 
 def _slices_of(found: pd.DataFrame, reference: str, challenger: str | None) -> Section:
@@ -187,13 +193,8 @@ def _slices_of(found: pd.DataFrame, reference: str, challenger: str | None) -> S
         rows.append([who, gain, *row(*counts, *(number(value, 3) for value in told))])
     columns = ["who", "gain in % (95 %)", "clients", "rows", "happened"]
     columns += [f"predicted by {challenger or reference}", f"loss of {reference}"]
-    words = (
-        "Losses and gains as above, for a part of the clients at a time. One of twenty such "
-        "intervals misses the truth, so no single one decides anything. There are no figures below "
-        f"{MIN_ROWS} rows, {MIN_CLIENTS} clients or {MIN_MINORITY} labels of the rarer class."
-    )
     title = f"Slices: {challenger} against {reference}" if challenger else f"Slices: {reference}"
-    return Section(title, [note(words)], Table(columns, rows), brief=False)
+    return Section(title, [], Table(columns, rows), brief=False)
 
 
 def _who(kind: str, band: str) -> str:
@@ -210,8 +211,6 @@ def over_time(material: Material, name: str, rows: pd.DataFrame) -> Section | No
 
 def alarms(material: Material, name: str) -> tuple[list[Cell], Section]:
     """What drift and decline there are, for the top of the page and as a section."""
-    if material.drift is None or name not in material.drift:
-        return [], Section("Drift and decline", [note("Not checked in this run.")])
     found = material.drift[name]
     warned = [
         note(f"{one['kind']} since {one['since']}: {one['words']}", BAD) for one in found["alarms"]

@@ -31,10 +31,8 @@ class Material:
 
     Attributes
     ----------
-    measured, compared, decided
-        ``metrics.json``, ``comparison.json`` and ``decision.json``.
-    drift
-        ``drift.json``; None where no stage has written it.
+    measured, compared, decided, drift
+        ``metrics.json``, ``comparison.json``, ``decision.json`` and ``drift.json``.
     curves, slices
         The rows of the plots.
     record, records
@@ -49,7 +47,7 @@ class Material:
     measured: dict[str, Any]
     compared: dict[str, Any]
     decided: dict[str, Any]
-    drift: dict[str, Any] | None
+    drift: dict[str, Any]
     curves: PlotRows
     slices: pd.DataFrame
     record: RunRecord
@@ -73,11 +71,7 @@ def read_material(settings: Settings) -> Material:
         measured=files.read_json(paths.METRICS_REPORT, next_step=NEXT),
         compared=files.read_json(paths.COMPARISON_REPORT, next_step=NEXT),
         decided=files.read_json(paths.DECISION_REPORT, next_step=NEXT),
-        drift=(
-            files.read_json(paths.DRIFT_REPORT, next_step=NEXT)
-            if paths.DRIFT_REPORT.is_file()
-            else None
-        ),
+        drift=files.read_json(paths.DRIFT_REPORT, next_step=NEXT),
         curves=PlotRows(*(_rows(paths.PLOT_ROWS / f"{name}.csv") for name in PlotRows._fields)),
         slices=_rows(paths.PLOT_ROWS / "slices.csv"),
         record=record,

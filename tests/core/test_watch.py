@@ -97,7 +97,7 @@ def clients(n=300, **columns):
 
 
 def inputs(kept, recent, words=(0.05, 300)):
-    return watch.watch_inputs(kept, recent, words=words, limits=LIMITS)
+    return watch.watch_inputs(kept, watch.active(kept, recent), words=words, limits=LIMITS)
 
 
 def test_inputs_as_at_training_are_no_alarm(kept):

@@ -124,6 +124,12 @@ def _too_few(kind: Kind, labels: np.ndarray, found: RelativeLoss, minimum: Minim
     )
 
 
+def active(reference: dict[str, Any], recent: pd.DataFrame) -> pd.DataFrame:
+    """Those who bought lately, as in the reference: many others have gone, more from day to day."""
+    column = reference["active"]
+    return recent if column is None else recent[recent[column] > 0]
+
+
 def watch_inputs(
     reference: dict[str, Any],
     recent: pd.DataFrame,
@@ -138,12 +144,11 @@ def watch_inputs(
     reference
         See `evergreen.core.reference.describe`.
     recent
-        observed_on, and the columns of `reference`; a row a client.
+        observed_on, and the columns of `reference`; a row for each of its `active` clients.
     words
         Share of the words of the clients observed today that are no terms, and how many clients
         these are; None without text.
     """
-    recent = _active(reference, recent)
     n, tail = len(recent), limits.false_alarms / RUNS
     if n < limits.min_clients:
         return not_checked(INPUTS, _few_clients(n, limits.min_clients))
@@ -191,7 +196,7 @@ def watch_predictions(
     recent
         As for `watch_inputs`, and prediction.
     """
-    said = _active(reference, recent)["prediction"].to_numpy(np.float64)
+    said = recent["prediction"].to_numpy(np.float64)
     if len(said) < limits.min_clients:
         return not_checked(PREDICTIONS, _few_clients(len(said), limits.min_clients))
     if unusable := np.count_nonzero(~np.isfinite(said)):
@@ -205,12 +210,6 @@ def watch_predictions(
     ) + _allowed(limits, len(said))
     numbers = {"clients": len(said), "distance": found.value, "mean": float(said.mean())}
     return Finding(PREDICTIONS, words, _last_day(recent) if drifted else None, numbers)
-
-
-def _active(reference: dict[str, Any], recent: pd.DataFrame) -> pd.DataFrame:
-    """Those who bought lately, as in the reference: many others have gone, more from day to day."""
-    active = reference["active"]
-    return recent if active is None else recent[recent[active] > 0]
 
 
 def _few_clients(found: int, needed: int) -> str:

@@ -16,7 +16,7 @@ from evergreen.store import files, matrices, tables
 if TYPE_CHECKING:
     from evergreen.core.watch import Finding
     from evergreen.params import Settings
-    from evergreen.store.models import Model
+    from evergreen.store.models import Manifest, Model
     from evergreen.store.releases import Released
 
 KINDS = (watch.DECLINE, watch.INPUTS, watch.PREDICTIONS)
@@ -28,6 +28,7 @@ DIGITS = 4
 def report_drift(settings: Settings, champions: dict[str, Released]) -> dict[str, Any]:
     """Write ``reports/drift.json``, and return it."""
     found = {}
+    features = _Features()
     live = tables.read_frame(paths.LABELS / "live.parquet", made_by="collect_labels")
     for name in settings.targets:
         champion = champions.get(name)
@@ -35,11 +36,28 @@ def report_drift(settings: Settings, champions: dict[str, Released]) -> dict[str
             findings = [watch.not_checked(kind, "there is no champion") for kind in KINDS]
         else:
             decline = _decline(settings, name, champion, live)
-            findings = [decline, *_drift(settings, champion.model)]
+            findings = [decline, *_drift(settings, champion.model, features)]
         found[name] = watch.report(findings)
     report: dict[str, Any] = rounded(found, DIGITS)
     files.write_json(report, paths.DRIFT_REPORT)
     return report
+
+
+class _Features:
+    """Each client as observed last; targets that read the same columns share them."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, ...], pd.DataFrame] = {}
+
+    def of(self, manifest: Manifest) -> pd.DataFrame:
+        """The columns that a model was trained on."""
+        columns = list(manifest.features)
+        key = (manifest.extractor, *columns)
+        if key not in self._read:
+            self._read[key] = matrices.read_features(
+                paths.FEATURES_RECENT, manifest.extractor, columns
+            )
+        return self._read[key]
 
 
 def _decline(settings: Settings, name: str, champion: Released, live: pd.DataFrame) -> Finding:
@@ -65,16 +83,14 @@ def _decline(settings: Settings, name: str, champion: Released, live: pd.DataFra
     )
 
 
-def _drift(settings: Settings, champion: Model) -> list[Finding]:
+def _drift(settings: Settings, champion: Model, features: _Features) -> list[Finding]:
     reference = champion.reference
     if reference is None:
         return [watch.not_checked(kind, NO_REFERENCE) for kind in (watch.INPUTS, watch.PREDICTIONS)]
     drift = settings.drift
     limits = watch.Limits(drift.max_distance, drift.min_clients, drift.false_alarms)
     manifest = champion.manifest
-    recent = matrices.read_features(
-        paths.FEATURES_RECENT, manifest.extractor, list(manifest.features)
-    )
+    recent = watch.active(reference, features.of(manifest))
     said = recent.assign(prediction=champion.predict(recent) if len(recent) else 0.0)
     return [
         watch.watch_inputs(reference, recent, words=_words(manifest.extractor), limits=limits),

@@ -3,7 +3,7 @@ import pytest
 
 from evergreen.core.drift import Reference, distance, distance_of_shares, reference
 
-LIMIT = 0.2
+LIMIT = 0.15
 TAIL = 0.0005
 
 

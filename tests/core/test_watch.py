@@ -8,7 +8,7 @@ from evergreen.core.drift import reference
 
 PROMISE = {"relative_loss": 0.7, "error": 0.01, "rows": 4000, "clients": 500}
 MINIMUM = Minimum(rows=500, minority=50, clients=200)
-LIMITS = watch.Limits(max_distance=0.2, min_clients=100, false_alarms=0.05)
+LIMITS = watch.Limits(max_distance=0.15, min_clients=100, false_alarms=0.05)
 
 
 def predictions(n=2000, *, noise=0.0, share=0.5, seed=1):

@@ -43,7 +43,7 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
     "drift": {
         "false_alarms": 0.05,
         "tolerated_decline": 0.02,
-        "max_distance": 0.2,
+        "max_distance": 0.15,
         "min_clients": 100,
     },
     "schedule": {

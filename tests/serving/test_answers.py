@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from evergreen import paths
-from evergreen.serving import batch
+from evergreen.serving import answering, batch
 from evergreen.store import tables
 
 AS_OF = date(2024, 4, 1)
@@ -100,6 +100,21 @@ def test_a_csv_of_transactions_is_predicted_as_by_batch(server, scored, events):
     assert list(found)[:3] == ["client_id", "observed_on", "release"]
     assert len(found) == len(scored)
     assert_same(found.set_index("client_id")[COLUMNS], scored)
+
+
+def test_parts_change_nothing(server, scored, events, monkeypatch):
+    monkeypatch.setattr(answering, "CLIENTS", 100)
+    answer = server.upload(events.drop(columns="quantity").to_csv(index=False))
+    found = pd.read_csv(io.StringIO(answer.text), dtype={"client_id": str})
+    assert list(found["client_id"]) == list(scored.index)
+    assert_same(found.set_index("client_id")[COLUMNS], scored)
+
+
+def test_a_long_list_of_ids_is_looked_up_like_a_short_one(server, scored):
+    ids = ["nobody", *reversed(scored.index)]
+    answer = server.predict(json={"clients": [{"client_id": one} for one in ids]})
+    assert list(frame(answer).index) == ids
+    assert_same(frame(answer).drop("nobody"), scored)
 
 
 def test_features_are_predicted_as_by_batch_in_every_way(server, scored, events):

@@ -11,12 +11,14 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from pydantic_core import to_json
 
 from evergreen.core.rows import KEYS
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events
+from evergreen.serving.batch import CLIENTS
 from evergreen.serving.bodies import Events
 from evergreen.serving.limits import RefusedError
 from evergreen.serving.release import snapshots_on
@@ -148,9 +150,19 @@ def _score(
         bought = events.read_transactions(transactions, minor_units=release.minor_units)
         written = events.read_notes(notes)
         ids = clients or sorted(set(bought["client_id"].to_pylist()))
-        with databases.of(bought, written) as con:
-            rows = release.score(con, snapshots_on(day, ids), day, targets=question.targets)
+        parts = [ids[start : start + CLIENTS] for start in range(0, len(ids), CLIENTS)]
+        scored = []
+        for part in parts:
+            ours = [_of_clients(table, part) if parts[1:] else table for table in (bought, written)]
+            with databases.of(*ours) as con:
+                snapshots = snapshots_on(day, part)
+                scored.append(release.score(con, snapshots, day, targets=question.targets))
+    rows = pd.concat(scored, ignore_index=True)
     return Scored(rows, events.unknown(bought, day), events.unknown(written, day))
+
+
+def _of_clients(table: pa.Table, clients: list[str]) -> pa.Table:
+    return table.filter(pc.is_in(table["client_id"], value_set=pa.array(clients, pa.string())))
 
 
 def predict_together(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evergreen import paths
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from evergreen.serving.answering import Question
     from evergreen.serving.release import ServedRelease
 
+FEW = 100
+"""Clients that are found one by one sooner than by a table of all."""
 LOG = logging.getLogger(__name__)
 
 
@@ -51,9 +54,15 @@ class Known(NamedTuple):
         place = bisect_left(range(len(self)), client, key=lambda k: ids[k].as_py())
         return place if place < len(self) and ids[place].as_py() == client else None
 
+    def _places(self, clients: list[str]) -> list[int | None]:
+        ids = self.scores["client_id"].slice(0, len(self))
+        places: list[int | None] = pc.index_in(pa.array(clients, pa.string()), ids).to_pylist()
+        return places
+
     def answer(self, clients: list[str], targets: tuple[str, ...] | None) -> Answer:
         """What is said of some clients; of those who are not known, what is said of new ones."""
-        found = [self.place(client) for client in clients]
+        few = len(clients) <= FEW
+        found = [self.place(client) for client in clients] if few else self._places(clients)
         places = [len(self) if place is None else place for place in found]
         names = [self.release.column_of(target) for target in targets or self.release.targets]
         predicted = {name: self.scores[name].take(places).to_numpy() for name in names}

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 
 import pandas as pd
+import psutil
 
 from bench_predict import read_all
 from evergreen import load_release, paths
@@ -28,7 +29,7 @@ GOAL_SECONDS = 0.05
 
 
 def started():
-    server = subprocess.Popen(
+    server = psutil.Popen(
         [sys.executable, "-m", "evergreen", "serve", "--port", str(PORT)],
         stderr=subprocess.DEVNULL,
         env=os.environ,
@@ -71,12 +72,16 @@ async def load(asked, connections, seconds):
     return sorted(taken)
 
 
-def one_client(name, asked, arguments):
+def one_client(name, asked, arguments, server):
+    before = server.cpu_times()
     taken = asyncio.run(load(asked, arguments.connections, arguments.seconds))
+    after = server.cpu_times()
+    worked = after.user + after.system - before.user - before.system
     slow = taken[int(0.99 * len(taken))]
     print(
         f"{name:28} {len(taken) / arguments.seconds:7.0f} a second, "
-        f"median {1000 * statistics.median(taken):5.1f} ms, 99 % within {1000 * slow:5.1f} ms"
+        f"median {1000 * statistics.median(taken):5.1f} ms, 99 % within {1000 * slow:5.1f} ms, "
+        f"{1000 * worked / len(taken):5.2f} ms of the server's processor each"
     )
 
 
@@ -145,7 +150,7 @@ def main():
     server = started()
     try:
         for name, asked in asked_of(release, events, as_of).items():
-            one_client(name, asked, arguments)
+            one_client(name, asked, arguments, server)
         few = copies(events.groupby("client_id").head(20), CLIENTS)
         many_clients("transactions", release, few, as_of)
         many_clients("features", release, release.features(few, as_of), as_of)

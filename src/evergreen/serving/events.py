@@ -63,7 +63,8 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     _check_columns("the events", frame.columns, (*TRANSACTION, amount), OPTIONAL)
     read = _common("the events", frame)
     numbers = pd.to_numeric(frame[amount], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    minor = np.round(numbers * (minor_units if amount == "amount" else 1))
+    with np.errstate(over="ignore"):  # what is too large is refused below
+        minor = np.round(numbers * (minor_units if amount == "amount" else 1))
     usable = np.abs(minor) <= LARGEST_MINOR
     _check_rows(
         "the events", usable, f"{amount} is missing, no number, or beyond 10^14 minor units"

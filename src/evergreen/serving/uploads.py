@@ -32,7 +32,7 @@ def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        client_id and what belongs to events as strings, features as float64.
+        Amounts and features as float64; client_id, and what else belongs to events, as strings.
 
     Raises
     ------
@@ -44,10 +44,8 @@ def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
     if not body[len(header) :].strip():
         raise RefusedError(422, "the CSV file has no rows below its header")
     of_events = events.are_events(pd.DataFrame(columns=names))
-    kinds = {
-        name: pa.string() if of_events or name in {"client_id", "observed_on"} else pa.float64()
-        for name in names
-    }
+    words = {*names} - {*events.AMOUNTS} if of_events else {"client_id", "observed_on"}
+    kinds = {name: pa.string() if name in words else pa.float64() for name in names}
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(body),

@@ -82,7 +82,7 @@ def proposed_once(two_runs, tmp_path_factory):
     params = made.folder / "params.yaml"
     params.write_text(params.read_text().replace("  mode: auto  ", "  mode: review"))
     made.run("git", "commit", "--quiet", "--all", "--message", "Review promotions")
-    made.said = made.run("evergreen", "cycle", "--as-of", "2017-04-03", "--mode", "full", "--push")
+    made.said = made.run("evergreen", "cycle", "--as-of", "2017-04-09", "--mode", "full", "--push")
     return made
 
 

@@ -1,6 +1,7 @@
 """Runs that wait for a person: proposed, approved in time or late, rejected, interrupted."""
 
 import json
+import shutil
 
 import pytest
 
@@ -9,9 +10,9 @@ from evergreen.loop import rollback
 
 # One worker runs them all, so that the first runs are made once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
-NEXT = "2017-04-03"
+NEXT = "2017-04-09"
 BRANCH = f"evergreen/run-{NEXT}"
-DAY_AFTER = ("--as-of", "2017-04-04")
+DAY_AFTER = ("--as-of", "2017-04-10")
 AGAIN = ("evergreen", "cycle", "--as-of", NEXT, "--mode", "full")
 
 
@@ -19,9 +20,11 @@ def served(project):
     return str((project.folder / "releases" / "current").readlink())
 
 
-def version(project, revision, target="clv"):
+def promoted(project, revision):
+    """A target that the run has promoted, and the version."""
     record = json.loads(project.run("git", "show", f"{revision}:history/{NEXT}.json"))
-    return record["targets"][target]["version"]
+    found = [(n, t["version"]) for n, t in record["targets"].items() if t["action"] == "promoted"]
+    return found[0]
 
 
 def is_clean(project):
@@ -58,24 +61,27 @@ def test_what_another_clone_approves_is_served_wherever_it_is_pulled(proposed, c
     said = proposed.run("evergreen", "pull")
     assert f"release {served(proposed)} is served" in said
     assert served(proposed) == served(other)
-    assert version(other, "HEAD") in proposed.run("evergreen", "best", "clv")
+    target, approved = promoted(other, "HEAD")
+    assert approved in proposed.run("evergreen", "best", target)
     assert is_clean(proposed)
     assert "recorded already" in proposed.run(*AGAIN)
 
 
 def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monkeypatch):
-    """The main branch has gone on: here by a hold, as it would by a run."""
-    proposed.run("evergreen", "hold", "purchase", "--reason", "a campaign")
-    reviewed = version(proposed, BRANCH)
+    """The main branch has gone on meanwhile."""
+    proposed.run("evergreen", "cycle", *DAY_AFTER, "--mode", "compare")
+    target, reviewed = promoted(proposed, BRANCH)
     monkeypatch.chdir(proposed.folder)
-    with pytest.raises(DataError, match=r"clv was proven against another, and 2017-04-01-full-"):
-        list(rollback.take_over(BRANCH, {"clv": "another"}, "late"))
+    with pytest.raises(DataError, match=r"was proven against another, and 2017-04-01-full-"):
+        list(rollback.take_over(BRANCH, {target: "another"}, "late"))
 
     said = proposed.run("evergreen", "approve", NEXT)
     assert f"-> {reviewed}" in said
-    assert reviewed in proposed.run("evergreen", "best", "clv")
+    assert reviewed in proposed.run("evergreen", "best", target)
     assert f"the run of {NEXT} was approved" in proposed.run("evergreen", "history")
-    assert proposed.run("git", "diff", "HEAD^", "--stat") == ""
+    assert proposed.run("git", "diff", "--name-only", "HEAD^") == f"history/{NEXT}.json\n"
+    proposed.run("evergreen", "get", f"{target}@{reviewed}", "--out", "again")
+    shutil.rmtree(proposed.folder / "again")
     assert proposed.run("git", "status", "--short") == ""
     assert "waiting are: none" in proposed.call("evergreen", "approve", NEXT).stderr
 

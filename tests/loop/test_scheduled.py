@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = Path(".github/workflows/continuous-training.yml")
-DAY, NEXT = "2017-04-02", "2017-04-03"
+DAY, NEXT, WEEK = "2017-04-02", "2017-04-03", "2017-04-09"
 
 
 def steps():
@@ -79,16 +79,16 @@ def test_the_steps_of_the_workflow_make_a_run_and_again_after_another_commit(
 @pytest.mark.slow
 @pytest.mark.xdist_group("dvc")
 def test_a_run_that_waits_becomes_a_pull_request_with_the_report_as_its_text(proposed, tmp_path):
-    runner = Runner(proposed, tmp_path, AS_OF=NEXT, MODE="full")
+    runner = Runner(proposed, tmp_path, AS_OF=WEEK, MODE="full")
     for word in ("commits", "Pin", "report", "review"):
         runner.run(named(word))
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked[:2] == ["pr", "create"]
-    assert f"evergreen/run-{NEXT}" in asked
+    assert f"evergreen/run-{WEEK}" in asked
     title = asked[asked.index("--title") + 1]
-    assert title.startswith(f"Run of {NEXT}: ")
+    assert title.startswith(f"Run of {WEEK}: ")
     report = Path(asked[asked.index("--body-file") + 1]).read_text()
-    assert report == proposed.run("git", "show", f"evergreen/run-{NEXT}:reports/report.md")
+    assert report == proposed.run("git", "show", f"evergreen/run-{WEEK}:reports/report.md")
 
 
 @pytest.mark.parametrize("name", ["continuous-training.yml", "tests.yml"])

@@ -127,8 +127,7 @@ def _take_over(run: Waiting) -> Iterator[str]:
     targets = run.record.targets
     proven = {name: t.champion for name, t in targets.items() if t.action == "promoted"}
     yield from rollback.take_over(run.commit, proven, f"the run of {run.as_of} was approved")
-    message = f"Merge the run of {run.as_of}, whose models were taken over"
-    git("merge", "--quiet", "--strategy", "ours", "--message", message, run.commit)
+    review.merge_record(run, f"Merge the run of {run.as_of}, whose models were taken over")
 
 
 def _settle(run: Waiting, *, push: bool) -> Iterator[str]:

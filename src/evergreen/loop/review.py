@@ -140,14 +140,34 @@ def set_aside(as_of: date, message: str, files: Sequence[str]) -> Waiting:
 
     A kill leaves either no branch or a whole one.
     """
-    index = str((paths.LOCK.parent / "review-index").resolve())
-    git("read-tree", "HEAD", GIT_INDEX_FILE=index)
-    git("add", "--", *files, GIT_INDEX_FILE=index)
-    tree = git("write-tree", GIT_INDEX_FILE=index).strip()
+    git("read-tree", "HEAD", GIT_INDEX_FILE=_index())
+    git("add", "--", *files, GIT_INDEX_FILE=_index())
+    tree = git("write-tree", GIT_INDEX_FILE=_index()).strip()
     commit = git("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
     ref = f"refs/heads/{BRANCH}{as_of}"
     git("update-ref", ref, commit)
     return Waiting(as_of, ref, commit)
+
+
+def merge_record(run: Waiting, message: str) -> None:
+    """Merge a run's record where it precedes the last one, and of its other files none.
+
+    git then finds the commit of the record on the branch, where the run's `dvc.lock` is: its models
+    can be had again like those of any other run.
+    """
+    name, last = str(history.path_of(run.as_of)), history.last()
+    git("read-tree", "HEAD", GIT_INDEX_FILE=_index())
+    if last is not None and run.as_of < last.as_of:
+        record = f"100644,{git('rev-parse', f'{run.commit}:{name}').strip()},{name}"
+        git("update-index", "--add", "--cacheinfo", record, GIT_INDEX_FILE=_index())
+    tree = git("write-tree", GIT_INDEX_FILE=_index()).strip()
+    merged = git("commit-tree", tree, "-p", "HEAD", "-p", run.commit, "-m", message).strip()
+    git("merge", "--quiet", "--ff-only", merged)
+
+
+def _index() -> str:
+    """An index of our own, so that a kill leaves that of the user as it was."""
+    return str((paths.LOCK.parent / "review-index").resolve())
 
 
 def put_back(run: Waiting) -> None:

@@ -13,7 +13,7 @@ Run = Annotated[
     datetime | None,
     typer.Argument(
         formats=["%Y-%m-%d"],
-        metavar="[DATE]",
+        metavar="DATE",
         help="The date of the run; not needed where one alone waits.",
     ),
 ]

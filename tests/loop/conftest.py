@@ -80,8 +80,10 @@ def proposed_once(two_runs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("proposed")
     made = name_remotes(two_runs.copy_to(folder / "repository"), folder)
     params = made.folder / "params.yaml"
-    params.write_text(params.read_text().replace("  mode: auto  ", "  mode: review"))
+    text = params.read_text().replace("  mode: auto  ", "  mode: review")
+    params.write_text(text.replace("alpha_full: 0.05", "alpha_full: 0.45"))  # something is promoted
     made.run("git", "commit", "--quiet", "--all", "--message", "Review promotions")
+    made.status = made.run("dvc", "status")
     made.said = made.run("evergreen", "cycle", "--as-of", "2017-04-09", "--mode", "full", "--push")
     return made
 
@@ -91,7 +93,7 @@ def proposed(proposed_once, tmp_path):
     """The same, with its remotes, for a test to do with as it likes."""
     shutil.copytree(proposed_once.folder.parent, tmp_path, symlinks=True, dirs_exist_ok=True)
     made = type(proposed_once)(tmp_path / "repository")
-    made.said = proposed_once.said
+    made.said, made.status = proposed_once.said, proposed_once.status
     made.run("git", "remote", "set-url", "origin", str(tmp_path / "origin.git"))
     # Beside the committed settings, which name the folder that this one was copied from.
     made.run("dvc", "remote", "modify", "--local", "store", "url", str(tmp_path / "store"))

@@ -24,6 +24,7 @@ import psutil
 
 from evergreen import load_release, paths
 from evergreen.errors import EvergreenError
+from evergreen.serving.watch import open_verified
 
 PORT = 8766
 BODY = {"clients": [{"client_id": "a", "transactions": [{"timestamp": "2017-03-01", "amount": 5}]}]}
@@ -35,7 +36,7 @@ def sound_releases():
     for folder in sorted(paths.RELEASES.iterdir()):
         if not folder.is_symlink():
             try:
-                found[load_release(folder).version] = folder.resolve()
+                found[open_verified(folder).version] = folder.resolve()
             except (EvergreenError, ValueError):
                 continue
     if len(found) < 2:
@@ -89,7 +90,8 @@ async def replace(root, sound, times, until, chance):
             while not (root / name).exists():  # noqa: ASYNC110 - the file system tells no events
                 await asyncio.sleep(0)
             await asyncio.sleep(chance.random() * 0.002)
-            copying.kill()
+            with suppress(ProcessLookupError):  # it may have ended
+                copying.kill()
             await copying.wait()
         else:
             shutil.copytree(source, root / name)

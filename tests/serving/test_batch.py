@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 import evergreen
 from evergreen import cli, paths
+from evergreen.core.attributes import known_attributes
 from evergreen.errors import DataError
 from evergreen.serving import batch
+from evergreen.serving.release import snapshots_on
 from evergreen.store import tables
 from evergreen.store.sql import SqlTable
 
@@ -47,6 +50,17 @@ def test_a_batch_is_what_the_pipeline_and_the_library_predict(score, release, re
     piped = tables.read_frame(tables.partition_path(paths.SCORED, AS_OF), made_by="promote")
     ours = found.set_index("client_id").loc[piped["client_id"], COLUMNS]
     np.testing.assert_allclose(ours, piped[COLUMNS], rtol=1e-12)
+
+
+def test_a_batch_reads_what_was_known_of_clients(finished, tmp_path):
+    row = {"client_id": "c0001", "valid_from": AS_OF, "number_age": 41.0, "level_segment": "gold"}
+    row |= {"ingested_on": date(2024, 3, 1), "row_id": "1"}
+    schema = tables.attributes_schema(["age"], ["segment"])
+    path = tables.partition_path(paths.ATTRIBUTES, date(2024, 3, 1))
+    tables.write(pa.Table.from_pylist([row], schema=schema), path)
+    con = batch._connect(finished.settings, AS_OF, tmp_path)
+    known = known_attributes(con, snapshots_on(AS_OF, ["c0001", "c0002"]))
+    assert list(known["number_age"].fillna(0)) == [41.0, 0.0]
 
 
 def test_parts_change_nothing_and_leave_nothing_behind(score, monkeypatch):

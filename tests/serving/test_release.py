@@ -14,9 +14,12 @@ import pytest
 
 import evergreen
 from evergreen import paths
+from evergreen.core.attributes import Attributes, known_attributes
 from evergreen.core.estimators.columns import FeatureMismatchError
 from evergreen.errors import DataError, ModelError
+from evergreen.serving.database import Databases
 from evergreen.serving.events import EventsIgnoredWarning
+from evergreen.serving.release import snapshots_on
 from evergreen.store import matrices, tables
 
 AS_OF = date(2024, 4, 1)
@@ -215,6 +218,15 @@ def test_the_package_itself_imports_nothing_heavy():
         check=True,
     ).stdout
     assert said.strip() == "False"
+
+
+def test_attributes_that_are_not_told_are_missing():
+    bought, written = tables.TRANSACTIONS.empty_table(), tables.NOTES.empty_table()
+    with Databases().of(bought, written) as con:
+        known = known_attributes(con, snapshots_on(AS_OF, ["a", "b"]))
+    made = Attributes(("number_age",), {"level_segment": ("gold",)}).transform(known)
+    assert made.isna().to_numpy().all()
+    assert made.shape == (2, 2)
 
 
 def test_targets_of_different_extractors_need_rows_of_their_own(release, events):

@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-AS_OF = $(shell sed -n "s/^as_of: *[\"']\([-0-9]*\).*/\1/p" params.yaml)
 DEMO = $(shell sed -n "s/^  demo: *\([-a-z]*\).*/\1/p" params.yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -29,7 +28,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 setup: $(VENV)/.installed
 
 demo: setup
-	evergreen ingest --demo $(DEMO) --through $(AS_OF)
+	evergreen ingest --demo $(DEMO)
 	evergreen pin
 	dvc repro
 	evergreen summary

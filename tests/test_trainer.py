@@ -100,7 +100,7 @@ def test_a_target_of_the_settings_brings_its_estimator(finished):
     finished.write_params()
     X, y, clients = rows()
     model, metrics = ContinuousTrainer().full_retrain(X, y * 12.5, "clv", clients=clients)
-    assert (model.name, model.kind) == ("lightgbm", "regression")
+    assert (model.name, model.kind) == ("blend", "regression")
     assert metrics["r2"] > 0.3
     assert metrics["label_mean"] == pytest.approx(6.25, rel=0.1)
 

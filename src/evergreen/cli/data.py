@@ -32,7 +32,7 @@ def ingest(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
-            help="The last day to take in; all of a demo by default, else the day before as_of.",
+            help="The last day to take in; the day before as_of by default.",
             metavar="DATE",
         ),
     ] = None,

@@ -30,8 +30,8 @@ def take_in(
     demo
         A demo instead of the source that the settings name.
     through
-        The last day to take in. By default all of a demo, and what was known before as_of of one's
-        own tables: a file may hold a part of today, or a mistyped year.
+        The last day to take in; by default that before as_of: a file may hold a part of today, or a
+        mistyped year.
     reach
         How far the source has to reach at least.
 
@@ -46,9 +46,9 @@ def take_in(
         If the source can't be taken in; nothing was changed then.
     """
     name = demo or settings.source.demo
+    through = through or settings.as_of - timedelta(days=1)
     if name is None:
-        before = through or settings.as_of - timedelta(days=1)
-        yield from own_tables.take_in(settings, through=before, reach=reach, progress=progress)
+        yield from own_tables.take_in(settings, through=through, reach=reach, progress=progress)
         return
     con = tables.connect(settings.compute.threads)
     source = settings.source.model_copy(update={"demo": name})

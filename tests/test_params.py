@@ -207,6 +207,10 @@ COLUMNS = {"client_id": "c", "timestamp": "t", "amount": "a"}
             {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "klingon"}},
             "source.transactions.encoding: found 'klingon'; must be auto or an encoding",
         ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "hex"}},
+            "source.transactions.encoding: found 'hex'; must be auto or an encoding",
+        ),
     ],
 )
 def test_a_source_that_says_too_little_or_too_much_is_refused(values, source, message):

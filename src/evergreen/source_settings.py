@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -99,8 +98,8 @@ class AttributeColumns(Mapped):
 def _known_encoding(name: str | None) -> str | None:
     if name not in (None, "auto"):
         try:
-            codecs.lookup(name)
-        except LookupError:
+            "a".encode(name)  # raises for codecs that are not of text too, as hex
+        except (LookupError, UnicodeError):
             raise ValueError("must be auto or an encoding that Python knows, as cp1252") from None
     return name
 

@@ -13,9 +13,9 @@ from evergreen.errors import DataError
 TEXT = "Client,Date,Total,Item\nJosé,2024-01-05,1,été\nb,2024-01-06,2,x\n"
 
 
-def zipped(text):
+def zipped(text, method=zipfile.ZIP_STORED):
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", method) as archive:
         archive.writestr("one.csv", text)
     return packed.getvalue()
 
@@ -24,7 +24,9 @@ def clients(shop):
     return sorted(row["client_id"] for row in shop.rows())
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"]
+)
 def test_usual_encodings_are_found_out(shop, encoding):
     shop.lay("shop.csv", TEXT.encode(encoding))
     said = shop.take_in()
@@ -89,6 +91,24 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(shop, name):
 def test_a_packed_file_that_breaks_off_is_refused(shop):
     shop.lay("shop.csv.gz", gzip.compress(TEXT.encode() * 100)[:-20])
     with pytest.raises(DataError, match="can't be read"):
+        shop.take_in()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_of_any_method_is_refused(shop, method):
+    content = bytearray(zipped(TEXT * 100, method))
+    for at in range(60, 90):
+        content[at] ^= 0x55
+    shop.lay("shop.zip", bytes(content))
+    with pytest.raises(DataError, match=r"inbox/shop.zip can't be read: "):
+        shop.take_in()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_file_that_is_not_of_the_encoding_that_was_set_is_refused(shop, encoding):
+    shop.source["encoding"] = encoding
+    shop.lay("shop.csv", TEXT)
+    with pytest.raises(DataError, match=rf"inbox/shop.csv can't be read as {encoding}: .* BOM"):
         shop.take_in()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import lzma
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def lay_out(path: Path, member: str, encoding: str, copy: Path) -> PlainText:
     Raises
     ------
     DataError
-        If the file can't be read or unpacked.
+        If the file can't be read or unpacked, or can't be of the encoding that was set.
     """
     name = f"{path}/{member}" if member else str(path)
     try:
@@ -78,9 +79,15 @@ def lay_out(path: Path, member: str, encoding: str, copy: Path) -> PlainText:
             return PlainText(name, path, lines, used)
         with _opened(path, member) as file:
             return PlainText(name, copy, _transcode(file, used, copy), used)
+    except UnicodeError as error:
+        raise DataError(
+            f"{name} can't be read as {encoding}: {error}; nothing was changed",
+            "set `encoding` of the source in params.yaml to that of the file, or to auto",
+        ) from None
     except (
         OSError,
         EOFError,
+        lzma.LZMAError,
         zlib.error,
         zipfile.BadZipFile,
         RuntimeError,
@@ -140,6 +147,7 @@ def _marked(head: bytes) -> str:
     marks = {
         codecs.BOM_UTF8: "utf-8-sig",
         codecs.BOM_UTF32_LE: "utf-32",
+        codecs.BOM_UTF32_BE: "utf-32",
         codecs.BOM_UTF16_LE: "utf-16",
         codecs.BOM_UTF16_BE: "utf-16",
     }

@@ -161,12 +161,26 @@ def test_what_the_database_refuses_is_told_without_its_address(database, shop):
     assert not paths.RAW.exists()
 
 
+def test_what_a_database_says_of_a_secret_option_is_told_without_it(shop, monkeypatch, postgresql):
+    monkeypatch.setenv("SHOP_DB", f"{postgresql}?sslmode=my-secret")
+    shop.source = {"url_env": "SHOP_DB", "table": "sales", "columns": COLUMNS}
+    with pytest.raises(DataError, match=r"refused sales: .*\*\*\*") as error:
+        shop.take_in()
+    assert "secret" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
         ("", "the environment variable SHOP_DB was expected to hold the address"),
         ("secret-words", "SHOP_DB is no address of a database that can be used: ArgumentError"),
         ("fox://u:secret@h/d", "SHOP_DB is no address of a database that can be used: NoSuch"),
+        (
+            "sqlite:///s.db?timeout=secret",
+            "SHOP_DB is no address of a database that can be used: Val",
+        ),
+        ("postgresql+psycopg://u:secret@h:port/d", "SHOP_DB is no address of a database that can"),
+        ("postgresql+psycopg://u:my@secret@h/d", "SHOP_DB is no address of a database that can be"),
         ("sqlite:////nowhere/at/all.db", "the database of SHOP_DB refused sales: unable to open"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
 from evergreen.sources.parts import Part, laid_out
+from evergreen.store.database import open_database, said_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,36 +64,21 @@ def read_database(
         If the variable is not set, or the database can't be reached or asked. The address is never
         part of the message: it may hold a password.
     """
-    url = os.environ.get(source.url_env or "")
-    if not url:
-        raise DataError(
-            f"the environment variable {source.url_env} was expected to hold the address of a "
-            "database, and is not set",
-            f"export {source.url_env}=dialect+driver://user:password@host/database",
-        )
-    try:
-        engine = sa.create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise DataError(
-            f"{source.url_env} is no address of a database that can be used: "
-            f"{type(error).__name__}",
-            "write it as dialect+driver://user:password@host/database, and install the driver",
-        ) from None
+    engine = open_database(source.url_env or "")
     try:
         with engine.connect().execution_options(stream_results=True, max_row_buffer=1000) as asked:
             laid = _lay_out(asked.execute(*_query(asked, source, since)), source, copy)
     except SQLAlchemyError as error:
-        raise _refused(source, error) from None
+        raise _refused(source, said_by(engine, error)) from None
     finally:
         engine.dispose()
     return Answer(_part(con, source, *laid, copy), copy)
 
 
-def _refused(source: TableSource, error: SQLAlchemyError) -> DataError:
-    said = str(getattr(error, "orig", None) or error).strip().splitlines()
+def _refused(source: TableSource, said: str) -> DataError:
     return DataError(
-        f"the database of {source.url_env} refused {source.table or 'the query'}: "
-        f"{said[0] if said else type(error).__name__}; nothing was changed",
+        f"the database of {source.url_env} refused {source.table or 'the query'}: {said}; "
+        "nothing was changed",
         f"mend `source` in params.yaml, or what {source.url_env} holds",
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
+from evergreen.store.database import open_database, said_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,23 +42,6 @@ class SqlTable(NamedTuple):
             )
         return cls(*value.split(":"))
 
-    def url(self) -> str:
-        """The URL.
-
-        Raises
-        ------
-        DataError
-            If the variable is not set.
-        """
-        found = os.environ.get(self.variable)
-        if not found:
-            raise DataError(
-                f"the environment variable {self.variable} is expected to hold a database's URL, "
-                "and is not set",
-                f"export {self.variable}=postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
-            )
-        return found
-
 
 @contextmanager
 def scores_table(to: SqlTable, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
@@ -73,20 +56,18 @@ def scores_table(to: SqlTable, schema: pa.Schema) -> Iterator[Callable[[pa.Table
     Raises
     ------
     DataError
-        If the variable is not set, or the database refuses; then nothing has changed.
+        If the variable holds no address, or the database refuses; then nothing has changed.
     """
-    url = to.url()
+    engine = open_database(to.variable)
     try:
-        engine = sa.create_engine(url)
         table = _table(to.table, schema)
         with engine.begin() as connection:
             table.create(connection, checkfirst=True)
             yield lambda batch: _write(connection, table, batch)
         engine.dispose()
-    except (SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    except SQLAlchemyError as error:
         raise DataError(
-            f"the database of {to.variable} refuses table {to.table}: {reason}",
+            f"the database of {to.variable} refuses table {to.table}: {said_by(engine, error)}",
             "check the variable, the driver and the table's columns",
         ) from None
 

@@ -183,6 +183,7 @@ def test_a_folder_without_settings(tmp_path):
 
 
 COLUMNS = {"client_id": "c", "timestamp": "t", "amount": "a"}
+DATABASE = {"url_env": "SHOP_DB", "table": "sales"}
 
 
 @pytest.mark.parametrize(
@@ -202,6 +203,10 @@ COLUMNS = {"client_id": "c", "timestamp": "t", "amount": "a"}
         (
             {"transactions": {"files": "*", "columns": COLUMNS | {"invoice": "i"}}},
             "source.transactions.columns.invoice: unknown key, did you mean 'invoice_id'?",
+        ),
+        (
+            {"transactions": DATABASE | {"columns": COLUMNS, "watermark": "number"}},
+            "watermark needs columns.row_id",
         ),
         (
             {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "klingon"}},

@@ -145,6 +145,15 @@ class TransactionsSource(TableSource):
             raise ValueError("either columns or adapter says what the columns are, and not both")
         return self
 
+    @model_validator(mode="after")
+    def _equal_rows_are_told_apart(self) -> Self:
+        if self.watermark is not None and (self.columns is None or self.columns.row_id is None):
+            raise ValueError(
+                "watermark needs columns.row_id: without it, a new row that equals an old one "
+                "is taken for that one"
+            )
+        return self
+
 
 class NotesSource(TableSource):
     """Where advisors' notes come from."""

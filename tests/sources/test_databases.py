@@ -104,6 +104,17 @@ def test_only_rows_after_the_watermark_are_asked_for(database, shop):
     assert [row[2] for row in amounts(shop)] == [5, 8, 9]
 
 
+def test_a_row_that_commits_after_later_numbers_is_asked_for_too(database, shop):
+    shop.source["watermark"] = "id"
+    for number in (1, 2, 4):
+        database(insert(number, "a", number, 1, 5))
+    shop.take_in()
+    database(insert(3, "b", 3, 1, 5))
+    database(insert(5, "a", 9, 1, 9))
+    shop.take_in()
+    assert [client for client, *_ in amounts(shop)] == ["a", "a", "a", "a", "b"]
+
+
 def test_a_late_correction_takes_back_what_was_known_and_holds_from_then_on(database, shop):
     database(insert(1, "a", 5, 10, 5))
     shop.take_in()

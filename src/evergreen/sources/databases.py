@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from evergreen.source_settings import TableSource
 
 CHUNK_ROWS = 20_000
-OVERLAP = timedelta(days=1)
-"""A time is asked for again from so much earlier: a transaction may commit after later ones."""
+OVERLAP, OVERLAP_NUMBERS = timedelta(days=1), 10_000
+"""How much before a watermark is asked for again: a transaction may commit after later ones."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,13 @@ def _query(
 
 
 def _value(watermark: str) -> object:
-    """What to compare with; a time from a day earlier on."""
+    """What to compare with: a time from a day earlier on, a serial number from 10,000 before."""
     kind, _, text = watermark.partition(" ")
     if kind == "datetime":
         return datetime.fromisoformat(text) - OVERLAP
     if kind == "date":
         return date.fromisoformat(text) - OVERLAP
-    return int(text) if kind == "int" else _earlier(text)
+    return int(text) - OVERLAP_NUMBERS if kind == "int" else _earlier(text)
 
 
 def _earlier(text: str) -> str:

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
+from evergreen.sources.telling import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,14 +74,17 @@ def find_format(
         return DateFormat(ISO, given=True)
     if not kinds:
         raise DataError(
-            f"{name} was expected to hold dates, found {next(filter(None, seen))[:40]!r}; "
-            "nothing was changed",
+            f"{name} was expected to hold dates, found {_example(seen)}; nothing was changed",
             "set `date_format` of the source in params.yaml, such as %d/%m/%Y",
         )
     usual = max(sorted(set(kinds)), key=kinds.count)
     if "?" not in usual:
         return DateFormat(usual)
     return DateFormat(_ordered(chain(seen, chain.from_iterable(parts)), usual, name))
+
+
+def _example(seen: list[str]) -> str:
+    return next(filter(None, map(shown, filter(None, seen))), "other text")
 
 
 def _kind(cell: str) -> str | None:

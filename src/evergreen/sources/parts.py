@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
+from evergreen.sources.telling import is_no_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +68,12 @@ class Part:
                 f"{self.name} has {count} columns named {header!r}, expected one; "
                 "nothing was changed",
                 "rename one of them where the file is made",
+            )
+        if is_no_header(self.headers):
+            raise DataError(
+                f"{self.name} lacks the column {header!r}; its first line holds data rather than "
+                "the names of columns; nothing was changed",
+                "have the file delivered with a header, or give it one",
             )
         near = difflib.get_close_matches(header, self.headers, n=1, cutoff=0.4)
         nearest = f"; nearest: {near[0]!r}" if near else ""

@@ -11,6 +11,7 @@ from evergreen.sources.conversion import LATEST
 from evergreen.sources.corrections import ACCEPTED
 from evergreen.sources.recognition import LATER
 from evergreen.sources.staging import MALFORMED, PUT_OFF
+from evergreen.sources.telling import shown
 from evergreen.store import files
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 BLAMED_SHOWN = 3
 STRAY_DAYS, STRAY_SHARE = 366, 0.001
-TELLING_CHARS = 40
-"""Longer values are not printed: they may be notes about people."""
 
 
 def create_checks(con: duckdb.DuckDBPyConnection) -> None:
@@ -169,6 +168,6 @@ def _example(con: duckdb.DuckDBPyConnection, reason: str) -> str:
         """,
         [reason],
     ).fetchall()
-    told = blamed and value and len(value) <= TELLING_CHARS
-    found = f", column {blamed!r} holds {value!r}" if told else ""
+    told = shown(value) if blamed and value else None
+    found = f", column {blamed!r} holds {told}" if told else ""
     return f": first in {source}, line {line}{found}"

@@ -6,11 +6,12 @@ from sklearn.feature_extraction.text import CountVectorizer
 from evergreen.core.tokens import fold, stop_words, words
 
 THEIRS = CountVectorizer(strip_accents="unicode").build_analyzer()
+NO_MARKUP = {"exclude_categories": ["Cf", "Cs"], "exclude_characters": "<&"}
 WESTERN = st.text(
     st.one_of(
-        st.characters(max_codepoint=0x24F),  # Latin with its signs
-        st.characters(min_codepoint=0x300, max_codepoint=0x6FF),  # to Greek, Cyrillic, Arabic
-        st.characters(min_codepoint=0x2000, max_codepoint=0x2BFF),  # signs
+        st.characters(max_codepoint=0x24F, **NO_MARKUP),  # Latin with its signs
+        st.characters(min_codepoint=0x300, max_codepoint=0x6FF, **NO_MARKUP),  # to Greek, Arabic
+        st.characters(min_codepoint=0x2000, max_codepoint=0x2BFF, **NO_MARKUP),  # signs
         st.sampled_from("❤️👍🏽ßſﬁİı  ··"),
     )
 )
@@ -47,6 +48,35 @@ def test_marks_stay_with_their_letters_and_scripts_without_spaces_give_pairs(tex
 @pytest.mark.parametrize("text", ["Crème BRÛLÉE", "creme brulee"])
 def test_one_word_written_in_two_ways_is_one(text):
     assert read(text) == ["creme", "brulee"]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Lie\u00adfe\u00adrung", ["lieferung"]),
+        ("می\u200cروم", ["میروم"]),
+        ("क्\u200dया", ["क्या"]),
+        ("\ufeffsilk\u200f sc\u2060arf", ["silk", "scarf"]),
+        ("red\u200bwine", ["red", "wine"]),
+    ],
+)
+def test_what_is_not_seen_within_a_word_does_not_cut_it(text, tokens):
+    assert read(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        (
+            '<p class="x">gro&szlig;e<br/>Gr&ouml;&#223;e &amp; Farbe</P>',
+            ["große", "große", "farbe"],
+        ),
+        ("tea <!-- not\nthis --> cups", ["tea", "cups"]),
+        ("12 < 15 and 20 > 18, R&D; I <3 tea", ["12", "15", "and", "20", "18", "tea"]),
+    ],
+)
+def test_markup_is_no_word(text, tokens):
+    assert read(text) == tokens
 
 
 def test_stop_words_are_tokens_as_texts_give_them():

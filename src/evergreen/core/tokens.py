@@ -10,6 +10,7 @@ letters.
 from __future__ import annotations
 
 import re
+from html import unescape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 from unicodedata import category, combining, normalize
@@ -47,14 +48,29 @@ _OVERLAY, _POINTS, _ABOVE_AND_BELOW = 1, range(10, 37), 200
 """Unicode's combining classes of what is no part of a letter: strokes, points of Hebrew and Arabic,
 accents."""
 
+_TAG = re.compile(r"<(?:!--.*?--|/?[a-z][^<>]*)>", re.IGNORECASE | re.DOTALL)
+_ENTITY = re.compile(r"&#?\w+;")
+_ZERO_WIDTH_SPACE = "\u200b"
+
 
 def fold(text: str) -> str:
-    """Lower case, and without what is written or left off at will."""
-    lowered = text.lower()
+    """Lower case, and without what is written or left off at will, as plain text if it is HTML."""
+    lowered = _without_markup(text).lower()
     if lowered.isascii():
         return lowered
-    bare = "".join(c for c in normalize("NFKD", lowered) if not _is_accent(combining(c)))
+    bare = "".join(c for c in normalize("NFKD", lowered) if not _is_left_off(c))
     return normalize("NFC", bare)
+
+
+def _without_markup(text: str) -> str:
+    untagged = _TAG.sub(" ", text) if "<" in text else text
+    return _ENTITY.sub(lambda found: unescape(found[0]), untagged) if "&" in text else untagged
+
+
+def _is_left_off(character: str) -> bool:
+    """Accents, and what is not seen within words: soft hyphens, joiners, marks of direction."""
+    unseen = category(character) == "Cf" and character != _ZERO_WIDTH_SPACE
+    return unseen or _is_accent(combining(character))
 
 
 def _is_accent(combining_class: int) -> bool:

@@ -1,5 +1,6 @@
 import gzip
 import io
+import os
 import zipfile
 from datetime import datetime
 
@@ -101,6 +102,21 @@ def test_a_damaged_archive_of_any_method_is_refused(shop, method):
         content[at] ^= 0x55
     shop.lay("shop.zip", bytes(content))
     with pytest.raises(DataError, match=r"inbox/shop.zip can't be read: "):
+        shop.take_in()
+
+
+def test_what_a_mac_hides_in_an_archive_is_passed_over(shop):
+    packed = io.BytesIO(zipped(TEXT))
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("__MACOSX/._one.csv", b"\0\5\26\7")
+    shop.lay("shop.zip", packed.getvalue())
+    shop.take_in()
+    assert clients(shop) == ["José", "b"]
+
+
+def test_a_name_that_is_no_utf8_is_refused(shop):
+    shop.lay(os.fsdecode(b"shop-\xff.csv"), TEXT)
+    with pytest.raises(DataError, match="inbox/shop-\ufffd\\.csv has a name that is no UTF-8"):
         shop.take_in()
 
 

@@ -7,6 +7,7 @@ import pytest
 from evergreen import paths
 from evergreen.errors import DataError
 from evergreen.sources import own_tables
+from evergreen.store import tables
 
 HEAD = "Client,Date,Total,Item\n"
 DAY_5, DAY_6 = "a,2024-01-05,10.50,silk\n", "b,2024-01-06,7,belt\n"
@@ -375,3 +376,26 @@ def test_nothing_that_is_printed_names_a_client_or_quotes_a_text(shop):
     with pytest.raises(DataError, match="3 of 4 rows are bad") as error:
         shop.take_in()
     assert [w for w in ("Jane", "silk", "ill", "rich") if w in said + str(error.value)] == []
+
+
+def test_a_raw_table_that_is_damaged_is_refused_with_the_way_to_restore_it(shop):
+    shop.lay("shop.csv", HEAD + "a,2024-01-05,1,x\n")
+    shop.take_in()
+    [path] = tables.partitions(paths.TRANSACTIONS).values()
+    path.write_bytes(b"PAR1")
+    shop.lay("shop.csv", HEAD + "a,2024-01-05,2,x\n")
+    with pytest.raises(DataError, match=r"data/raw/transactions can't be read: ") as error:
+        shop.take_in()
+    assert error.value.next_step == "dvc checkout --force data/raw"
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", '{"transactions": []}', '{"notes": {"settings": "", "x": 1}}']
+)
+def test_a_state_of_another_kind_is_refused_with_the_way_to_restore_it(shop, content):
+    shop.lay("shop.csv", HEAD + "a,2024-01-05,1,x\n")
+    paths.RAW.mkdir(parents=True)
+    paths.TAKEN_IN.write_text(content)
+    with pytest.raises(DataError, match="is not what this version of evergreen writes") as error:
+        shop.take_in()
+    assert error.value.next_step == "dvc checkout --force data/raw"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,7 @@ def open_files(
             f"no file matches {' or '.join(source.patterns)}, seen from {Path.cwd()}",
             "mend `files` of the source in params.yaml, or put files there",
         )
+    _check_names(found)
     digests = {path.as_posix(): files.sha256(path) for path in found}
     fresh = [path for path in found if known.get(path.as_posix()) != digests[path.as_posix()]]
     parts: list[Part] = []
@@ -97,6 +99,16 @@ def _matches(pattern: str) -> list[Path]:
     base = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else Path()
     relative = str(Path(pattern).relative_to(base)) if base.anchor else pattern
     return [p for p in base.glob(relative) if p.is_file() and not p.name.startswith(".")]
+
+
+def _check_names(found: list[Path]) -> None:
+    """Refuse a name that can be neither printed nor kept."""
+    for path in found:
+        told = os.fsencode(path).decode("utf-8", errors="replace")
+        if told != str(path):
+            raise DataError(
+                f"{told} has a name that is no UTF-8; nothing was changed", "rename the file"
+            )
 
 
 def _open(

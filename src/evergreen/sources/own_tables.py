@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from evergreen import paths
 from evergreen.errors import DataError
 from evergreen.source_settings import (
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    import duckdb
     import pyarrow as pa
 
     from evergreen.params import Settings
@@ -209,9 +210,15 @@ def _prepare(
     quarantine.check_share(con, account, table.name, through, settings.data.max_bad_share)
     if table.complete:
         _check_reach(con, table, reach)
-    span = recognise(
-        con, table.folder, table.schema, through=through, complete=table.complete, begins=begins
-    )
+    try:
+        span = recognise(
+            con, table.folder, table.schema, through=through, complete=table.complete, begins=begins
+        )
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        raise DataError(
+            f"{table.folder} can't be read: {str(error).splitlines()[0]}; nothing was changed",
+            f"dvc checkout --force {paths.RAW}",
+        ) from None
     account = Ingested(quarantine.count_fates(con, through), span.start, span.end)
     quarantine.write_account(account, table.name, through)
     state = replace(opened.settle(_waiting(con, through)), date_formats=formats)

@@ -9,6 +9,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -48,14 +49,15 @@ class PlainText:
 
 
 def members(path: Path) -> list[str]:
-    """The files in an archive, in order; one without a name for any other file."""
+    """The files in an archive but hidden ones, in order; one without a name for any other file."""
     if path.suffix.lower() != ".zip":
         return [""]
     try:
         with zipfile.ZipFile(path) as archive:
-            return sorted(info.filename for info in archive.infolist() if not info.is_dir())
+            names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
     except (zipfile.BadZipFile, OSError) as error:
         raise _damaged(path, error) from None
+    return [name for name in names if not PurePosixPath(name).name.startswith(".")]
 
 
 def lay_out(path: Path, member: str, encoding: str, copy: Path) -> PlainText:

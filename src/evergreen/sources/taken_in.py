@@ -6,10 +6,11 @@ It lies beside the raw tables and is versioned with them, so it is right for eve
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from evergreen import paths
+from evergreen.errors import DataError
 from evergreen.store import files
 
 
@@ -51,7 +52,12 @@ def write(table: str, state: TakenIn) -> None:
 def _all() -> dict[str, dict[str, Any]]:
     if not paths.TAKEN_IN.exists():
         return {}
-    found: dict[str, dict[str, Any]] = files.read_json(
-        paths.TAKEN_IN, next_step=f"dvc checkout --force {paths.RAW}"
-    )
+    restore = f"dvc checkout --force {paths.RAW}"
+    found = files.read_json(paths.TAKEN_IN, next_step=restore)
+    known = {one.name for one in fields(TakenIn)}
+    if not isinstance(found, dict) or not all(
+        isinstance(state, dict) and "settings" in state and set(state) <= known
+        for state in found.values()
+    ):
+        raise DataError(f"{paths.TAKEN_IN} is not what this version of evergreen writes", restore)
     return found

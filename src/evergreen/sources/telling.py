@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_CHARS, FEW_DIGITS = 40, 7
+MAX_CHARS, MAX_NAME_CHARS, FEW_DIGITS = 40, 200, 7
 DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))(?!\d)")
 COMPACT = re.compile(r"\s*(19|20)\d{6}(?!\d)")
 DECIMAL = re.compile(r"\s*[-+]?\d+[.,]\d+\s*")
@@ -30,7 +30,11 @@ def shown(value: str) -> str | None:
 def is_no_header(cells: Iterable[str]) -> bool:
     """Whether a first line holds data rather than the names of columns."""
     return any(
-        DATE.match(cell) or DECIMAL.fullmatch(cell) or _names_someone(cell) for cell in cells
+        len(cell) > MAX_NAME_CHARS
+        or DATE.match(cell)
+        or DECIMAL.fullmatch(cell)
+        or _names_someone(cell)
+        for cell in cells
     )
 
 

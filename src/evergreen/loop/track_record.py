@@ -140,4 +140,5 @@ def find_version(records: list[RunRecord], target: str, version: str) -> Version
             return found
     near = difflib.get_close_matches(version, [found.version for found in known], n=3)
     names = ", ".join(near or [found.version for found in known[-3:]]) or "none"
-    raise DataError(f"{target} has no version {version!r}; there are {names}", "evergreen versions")
+    which = "the nearest are" if near else "the last are"
+    raise DataError(f"{target} has no version {version!r}; {which} {names}", "evergreen versions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -59,8 +60,13 @@ def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) 
 
 
 def mark_dates(axes: Axes, *, at_most: int) -> None:
-    """Mark days, months or years below some axes."""
-    locator = AutoDateLocator(maxticks=at_most)  # type: ignore[no-untyped-call]
+    """Mark days, months or years below some axes, on which everything is drawn."""
+    first, last = axes.dataLim.intervalx
+    if first == last:  # a single run would stand alone amid four years
+        axes.set_xlim(first - 1.5, last + 1.5)
+    days = int(np.ptp(axes.get_xlim()))
+    fewest = max(1, min(at_most // 2, days))  # more than there are days would be marked as hours
+    locator = AutoDateLocator(minticks=fewest, maxticks=at_most)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 

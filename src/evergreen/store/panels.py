@@ -33,7 +33,7 @@ PLAIN: Final[Any] = {"svg.fonttype": "none", "svg.hashsalt": "evergreen", "axes.
 WIDTH, HEIGHT = 3.6, 4.0
 PLACE: Final = (0.17, 0.25, 0.8, 0.68)
 HISTORY_HEIGHT: Final = 3.1
-HISTORY_PLACE: Final = (0.17, 0.26, 0.8, 0.65)
+HISTORY_PLACE: Final = (0.21, 0.26, 0.76, 0.65)
 
 
 def target_panels(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from evergreen.store.figures import INK
+from evergreen.store.history_figure import mark_dates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,11 +64,7 @@ def draw_replay(
         right.set_title(f"{target}: gain over never retraining, so far", **_TITLE)
         right.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     for axes in grid[-1]:
-        locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(
-            ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-        )
+        mark_dates(axes, at_most=8)
     handles, names = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="lower center", ncols=len(names), frameon=False, fontsize=9)
     height = figure.get_figheight()

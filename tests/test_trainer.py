@@ -212,6 +212,62 @@ def test_amounts_are_compared_by_r2_and_the_gate(trainer):
     assert found["new_accuracy"] == found["new_metrics"]["r2"] > found["old_accuracy"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [(["no", "yes"], "tells the classes 'no', 'yes' apart"), ([1, 2], "tells the classes 1, 2")],
+)
+def test_a_model_of_other_classes_is_refused_rather_than_read_as_never(trainer, labels, said):
+    X, y, _ = rows(400)
+    old = LogisticRegression().fit(X, np.array(labels)[y])
+    new = trainer.save_model_version(LogisticRegression().fit(X, y), "purchase", {}, "new")
+    path = trainer.save_model_version(old, "purchase", {}, "old")
+    with pytest.raises(ModelError, match=said):
+        trainer.compare_models(path, new, X, y, "binary")
+    with pytest.raises(ModelError, match=said):
+        trainer.incremental_update(SGDClassifier().fit(X, np.array(labels)[y]), X, y, "purchase")
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (pickle.dumps({"no": "model"}), "a classifier or regressor was expected, found dict"),
+        (pickle.dumps(LogisticRegression()), "LogisticRegression is not fitted"),
+        (pickle.dumps(DecisionTreeRegressor()), "holds a model for regression labels"),
+        (b"hello", "can't be read as a model"),
+        (b"", "can't be read as a model: EOFError"),
+    ],
+)
+def test_a_file_without_a_fitted_model_of_the_kind_is_explained(trainer, tmp_path, held, said):
+    X, y, _ = rows(50)
+    (tmp_path / "model.pkl").write_bytes(held)
+    with pytest.raises(ModelError, match=said):
+        trainer.compare_models("model.pkl", "model.pkl", X, y, "binary")
+
+
+def test_labels_in_words_are_refused_with_the_way_to_numbers(trainer):
+    X, y, _ = rows(50)
+    with pytest.raises(ValueError, match=r"found 'no', 'yes'; such as \(labels == 'yes'\)"):
+        trainer.full_retrain(X, np.where(y, "yes", "no"), "binary")
+
+
+@pytest.mark.parametrize("own", [SGDClassifier(), RandomForestClassifier(3)])
+def test_a_model_that_has_learned_nothing_is_not_updated(trainer, own):
+    X, y, _ = rows(50)
+    with pytest.raises(ModelError, match="is not fitted so far"):
+        trainer.incremental_update(own, X, y, "purchase")
+
+
+@pytest.mark.parametrize(
+    ("model", "metrics", "said"),
+    [({}, None, "expected to be a dict, found NoneType"), (lambda: 0, {}, "can't be written")],
+)
+def test_what_can_not_be_kept_leaves_nothing_behind(trainer, model, metrics, said):
+    with pytest.raises(ValueError, match=said):
+        trainer.save_model_version(model, "purchase", metrics)
+    assert trainer.training_history == []
+    assert not [path for path in paths.CONTINUOUS.rglob("*") if path.is_file()]
+
+
 def test_models_of_different_columns_are_not_compared(trainer, two):
     old, _, (X, y, _) = two
     other, about = trainer.full_retrain(X.drop(columns="noise"), y, "binary")
@@ -323,6 +379,9 @@ def test_predictions_of_several_days_meet_the_outcome_of_their_day(trainer, tmp_
         ("client_id,a\n1,2\n1,3\n", "client_id,b\n1,2\n", "1 rows of clients that are there"),
         ("client_id,a\n1,2\n", "client_id,a\n1,2\n", "both have a"),
         ("client_id,a\n1,2\n", "client_id,b\n01,2\n", "no client of"),
+        ("client_id;a\n1;2\n", "client_id,b\n1,2\n", "separate the columns by commas"),
+        ("client_id,a\n,2\n", "client_id,b\n1,2\n", "1 rows without a client_id"),
+        ("client_id,date,a\n1,x,2\n", "client_id,b\n1,2\n", "date is no day"),
     ],
 )
 def test_files_that_do_not_match_are_explained(trainer, tmp_path, predictions, outcomes, said):

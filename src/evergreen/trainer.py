@@ -131,13 +131,13 @@ class ContinuousTrainer:
         FeatureMismatchError, DataError
             If the columns are not those that the model was fitted on.
         ModelError
-            If the model can't learn further without forgetting.
+            If the model is not fitted, or can't learn further without forgetting.
         ValueError
             If labels are not as described.
         """
         kind = own_models.kind_of(model)
         X, held = self._split(new_features, clients)
-        y = read_labels(np.asarray(new_labels), rows=len(held), kind=kind)
+        y = read_labels(own_models.read_numbers(new_labels), rows=len(held), kind=kind)
         rows, labels = tabular.take(X, ~held), _labels(kind, y[~held])
         reason = own_models.reason_to_skip(model, rows, y[~held])
         started = time.perf_counter()
@@ -182,9 +182,11 @@ class ContinuousTrainer:
         unfitted = self._unfitted(model_type)
         kind = own_models.kind_of(unfitted)
         X, held = self._split(all_features, clients)
-        y = read_labels(np.asarray(all_labels), rows=len(held), kind=kind)
+        y = read_labels(own_models.read_numbers(all_labels), rows=len(held), kind=kind)
         if held.all():
-            raise ValueError(f"all {len(held)} rows are held out, and none is left to learn from")
+            raise ValueError(
+                f"there is no row to learn from: {len(held)} of {len(held)} are held out"
+            )
         started = time.perf_counter()
         model = own_models.fit(unfitted, tabular.take(X, ~held), _labels(kind, y[~held]))
         seconds = time.perf_counter() - started
@@ -221,6 +223,8 @@ class ContinuousTrainer:
         ------
         DataError
             If there is such a version of the model, or a name can't be a file's.
+        ValueError
+            If metrics are no dict, or the model can't be written.
         """
         now = self._clock()
         return versions.save_version(
@@ -267,16 +271,18 @@ class ContinuousTrainer:
         DataError, FeatureMismatchError
             If the models, or the rows, have different columns; with a line for each difference.
         ModelError
-            If a path holds no model, or not what was saved there.
+            If a path holds no model, one of another kind, or not what was saved there.
         ValueError
             If labels are not as described.
         """
         kind = own_models.kind_of(self._unfitted(model_type))
         old, about_old = versions.load_any(Path(old_model_path))
         new, about_new = versions.load_any(Path(new_model_path))
+        for model, path in ((old, old_model_path), (new, new_model_path)):
+            own_models.check_kind(model, kind, str(path))
         tabular.check_same_columns(old, new)
         X, own_clients = tabular.without_clients(test_features)
-        y = read_labels(np.asarray(test_labels), rows=tabular.row_count(X), kind=kind)
+        y = read_labels(own_models.read_numbers(test_labels), rows=tabular.row_count(X), kind=kind)
         before, after = (own_models.predict(model, X, kind) for model in (old, new))
         whose = own_clients if clients is None else pd.Series(list(clients), dtype=object)
         scale: dict[str, Any] = {name: about_old.get(name) for name in ("label_cap", "label_mean")}

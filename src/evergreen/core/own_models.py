@@ -12,6 +12,7 @@ from evergreen.core.tabular import Features, as_fitted, as_frame, columns_of, ro
 from evergreen.errors import ModelError
 
 if TYPE_CHECKING:
+    from evergreen.core.estimators.columns import Labels
     from evergreen.core.losses import FloatArray, Kind
 
 FURTHER_TREES = 50
@@ -43,6 +44,22 @@ def kind_of(model: Any) -> Kind:  # noqa: ANN401 - scikit-learn has no types
     return "binary" if is_classifier(model) else "regression"
 
 
+def check_kind(model: Any, kind: Kind, where: str) -> None:  # noqa: ANN401
+    """Refuse a model that predicts something else than is to be judged.
+
+    Raises
+    ------
+    ModelError
+        If it is for the other kind, or no model.
+    """
+    found = kind_of(model)
+    if found != kind:
+        raise ModelError(
+            f"{where} holds a model for {found} labels, expected is one for {kind} labels",
+            "the model_type of both models",
+        )
+
+
 def fit(model: Any, X: Features, y: FloatArray) -> Any:  # noqa: ANN401
     """Fit a copy that has learned nothing so far; the one given stays as it is."""
     if isinstance(model, Estimator):
@@ -61,9 +78,12 @@ def predict(model: Any, X: Features, kind: Kind) -> FloatArray:  # noqa: ANN401
     ------
     FeatureMismatchError, DataError
         If the columns are not those of its fit.
+    ModelError
+        If it is not fitted, or tells other classes than 0 and 1 apart.
     """
     if isinstance(model, Estimator):
         return model.predict(as_frame(X, columns_of(model)))
+    _check_fitted(model, kind)
     rows = as_fitted(X, model)
     if not row_count(rows):
         return np.empty(0)
@@ -102,12 +122,14 @@ def update(model: Any, X: Features, y: FloatArray) -> Any:  # noqa: ANN401
     Raises
     ------
     ModelError
-        If the model has no way to learn more without forgetting what it knows.
+        If the model is not fitted, tells other classes than 0 and 1 apart, or has no way to learn
+        more without forgetting what it knows.
     FeatureMismatchError, DataError
         If the columns are not those of its fit.
     """
     if isinstance(model, Estimator):
         return model.update(as_frame(X, columns_of(model)), y)
+    _check_fitted(model, kind_of(model))
     rows, child = as_fitted(X, model), copy.deepcopy(model)
     if hasattr(child, "partial_fit"):
         return child.partial_fit(rows, y)
@@ -126,3 +148,41 @@ def update(model: Any, X: Features, y: FloatArray) -> Any:  # noqa: ANN401
         "full_retrain on all rows; or a model that can go on, such as `lightgbm`, "
         "SGDClassifier or RandomForestClassifier",
     )
+
+
+def read_numbers(y: Labels) -> FloatArray:
+    """Labels as float64, of the shape that they have.
+
+    Raises
+    ------
+    ValueError
+        If they are words.
+    """
+    values = np.asarray(y)
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        found = ", ".join(sorted({repr(one) for one in values.ravel().tolist()})[:3])
+        raise ValueError(
+            f"labels are expected to be 0 or 1, or amounts, found {found}; "
+            "such as (labels == 'yes').astype(int)"
+        ) from None
+
+
+def _check_fitted(model: Any, kind: Kind) -> None:  # noqa: ANN401
+    from sklearn.base import BaseEstimator  # noqa: PLC0415
+    from sklearn.exceptions import NotFittedError  # noqa: PLC0415
+    from sklearn.utils.validation import check_is_fitted  # noqa: PLC0415
+
+    who = type(model).__name__
+    try:
+        if isinstance(model, BaseEstimator):
+            check_is_fitted(model)
+    except NotFittedError:
+        raise ModelError(f"{who} is not fitted so far", "full_retrain") from None
+    classes = np.asarray(getattr(model, "classes_", ())).tolist() if kind == "binary" else []
+    if any(one not in (0, 1) for one in classes):  # its share of ones would be read as nothing
+        raise ModelError(
+            f"{who} tells the classes {', '.join(map(repr, classes))} apart, expected are 0 and 1",
+            "fit it on labels of 0 and 1",
+        )

@@ -80,11 +80,18 @@ def _read(path: Path) -> pd.DataFrame:
         near = difflib.get_close_matches("client_id", list(frame.columns), n=1)
         hint = f"; nearest: {near[0]!r}" if near else ""
         raise DataError(
-            f"{path} lacks client_id (found: {', '.join(frame.columns)}{hint})", "rename the column"
+            f"{path} lacks client_id (found: {', '.join(frame.columns)}{hint})",
+            "rename the column" if len(frame.columns) > 1 else "separate the columns by commas",
         )
+    nameless = int(frame["client_id"].isna().sum())
+    if nameless:
+        raise DataError(f"{path} has {nameless:,} rows without a client_id", "remove them")
     frame["client_id"] = frame["client_id"].astype("str")
     day = next((name for name in DAYS if name in frame), None)
     if day is not None:
-        frame[day] = pd.to_datetime(frame[day]).astype("datetime64[us]")
+        try:
+            frame[day] = pd.to_datetime(frame[day]).astype("datetime64[us]")
+        except ValueError as error:
+            raise DataError(f"{path}: {day} is no day: {error}", "YYYY-MM-DD") from None
         frame = frame.rename(columns={day: "observed_on"})
     return frame

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -16,7 +18,6 @@ from evergreen.errors import DataError, ModelError
 from evergreen.store import files, models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -42,20 +43,29 @@ def save_version(
     ------
     DataError
         If the name or version can't be a file's, or there is such a version already.
+    ValueError
+        If metrics are no dict, or the model can't be written.
     """
     for what, value in (("model_name", name), ("version", version)):
         if not re.fullmatch(NAME, value, re.ASCII):
             raise DataError(
                 f"{what} {value!r} names a file: letters, digits, '_', '-' and '.' are expected"
             )
+    if not isinstance(metrics, Mapping):
+        raise ValueError(f"metrics are expected to be a dict, found {type(metrics).__name__}")  # noqa: TRY004 - as for any other wrong argument
     folder = paths.CONTINUOUS / f"v_{version.removeprefix('v_')}"
     path = folder / f"{name}_model.joblib"
     if path.exists():
         raise DataError(f"{path} is there already, and versions stay", "another version")
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{path.name}.unfinished"
-    joblib.dump(model, unfinished)
-    os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
+    try:
+        joblib.dump(model, unfinished)
+        os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
+    except (pickle.PicklingError, TypeError, AttributeError) as error:  # what can't be pickled
+        raise ValueError(f"the model can't be written: {error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
     entry = {
         "model_name": name,
         "version": folder.name,
@@ -101,7 +111,7 @@ def load_any(path: Path) -> tuple[Any, Mapping[str, Any]]:
     Raises
     ------
     ModelError
-        If there is no model, it was altered, or it is a part of a release.
+        If there is no model, it was altered or damaged, or it is a part of a release.
     """
     if (path / models.MANIFEST).is_file():
         found = models.load_model(path.resolve())
@@ -122,7 +132,13 @@ def load_any(path: Path) -> tuple[Any, Mapping[str, Any]]:
         if entry.get("sha256") != files.sha256(path):
             raise ModelError(f"{path} is not what {metadata} describes", "save the model again")
         about = entry["metrics"]
-    return joblib.load(path), about
+    try:
+        return joblib.load(path), about
+    except Exception as error:  # a damaged pickle may raise anything  # noqa: BLE001
+        raise ModelError(
+            f"{path} can't be read as a model: {type(error).__name__}: {error}",
+            "save the model again, with the packages of this environment",
+        ) from None
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:

@@ -132,11 +132,51 @@ def test_events_are_left_as_they_are(release, events):
         (lambda e: e.assign(client_id=""), "client_id is missing; the first is at position 0"),
         (lambda e: e.assign(ingested_on="2023-01-01"), "timestamp lies after ingested_on"),
         (lambda e: e.assign(timestamp=e["timestamp"].dt.tz_localize("UTC")), "local time"),
+        (
+            lambda e: e.rename(columns={"amount": "amout"}),
+            r"- amount \(missing; did you mean 'amout'",
+        ),
+        (
+            lambda e: e.rename(columns={"amount": "amount_minor"}).assign(amount_minor=1.5),
+            "no whole number",
+        ),
     ],
 )
 def test_events_that_can_not_be_used_are_explained(release, events, change, said):
     with pytest.raises(DataError, match=said):
         release.predict(change(events.head(5)), AS_OF)
+
+
+@pytest.mark.parametrize("day", [None, pd.NaT, "1.4.2024", 20240401])
+def test_a_day_that_is_none_is_refused(release, events, day):
+    with pytest.raises(ValueError, match="as_of is expected as a date or YYYY-MM-DD, found"):
+        release.predict(events, day)
+
+
+def test_a_day_may_be_numpys_or_pandas(release, events):
+    expected = release.predict(events, AS_OF)
+    for day in (np.datetime64(AS_OF), pd.Timestamp(AS_OF), AS_OF.isoformat()):
+        pd.testing.assert_frame_equal(release.predict(events, day), expected)
+
+
+def test_a_name_alone_is_not_taken_for_a_list_of_letters(release, events):
+    with pytest.raises(DataError, match="clients are expected in a list, found 'ann'"):
+        release.predict(events, AS_OF, clients="ann")
+    with pytest.raises(ValueError, match="targets are expected in a list, found 'clv'"):
+        release.predict(events, AS_OF, targets="clv")
+
+
+@pytest.mark.parametrize("ask", ["predict", "features"])
+def test_what_is_no_table_is_refused(release, ask):
+    with pytest.raises(DataError, match="expected as a DataFrame, found dict"):
+        getattr(release, ask)({"client_id": ["ann"]}, AS_OF)
+
+
+def test_a_damaged_release_in_use_names_the_command_that_mends_it(finished, monkeypatch):
+    monkeypatch.setattr(paths, "RELEASES", paths.PRODUCTION.parent)
+    (paths.PRODUCTION / "purchase" / "golden.parquet").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"is altered(.|\n)*Next: evergreen finish"):
+        evergreen.load_release(paths.PRODUCTION)
 
 
 def test_feature_rows_with_other_columns_are_explained_line_by_line(release, events):

@@ -59,15 +59,18 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     given = [name for name in AMOUNTS if name in frame]
     if len(given) > 1:
         raise DataError("the events have both amount_minor and amount, expected one of them")
-    amount = given[0] if given else AMOUNTS[0]
+    amount = given[0] if given else "amount"
     _check_columns("the events", frame.columns, (*TRANSACTION, amount), OPTIONAL)
     read = _common("the events", frame)
     numbers = pd.to_numeric(frame[amount], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     with np.errstate(over="ignore"):  # what is too large is refused below
         minor = np.round(numbers * (minor_units if amount == "amount" else 1))
     usable = np.abs(minor) <= LARGEST_MINOR
+    number = "number"
+    if amount == "amount_minor":  # 12.50 here is the amount in major units
+        usable, number = usable & (minor == numbers), "whole number"
     _check_rows(
-        "the events", usable, f"{amount} is missing, no number, or beyond 10^14 minor units"
+        "the events", usable, f"{amount} is missing, no {number}, or beyond 10^14 minor units"
     )
     made = read | {
         "amount_minor": pa.array(minor.astype(np.int64)),

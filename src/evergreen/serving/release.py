@@ -105,13 +105,16 @@ class ServedRelease:
         Raises
         ------
         DataError
-            If transactions, notes or clients are not as described.
+            If rows, notes or clients are not as described.
         FeatureMismatchError
             If feature rows have other columns than the models, with a line for each difference.
         ModelError
             If a model predicts what can't be.
+        ValueError
+            If as_of is no day, or there is no such target.
         """
         day, wanted = day_of(as_of), self._named(targets)
+        _check_frame(rows)
         if events.are_events(rows):
             with self._opened(rows, day, notes, clients) as (con, keys):
                 return self.score(con, keys, day, targets=wanted)
@@ -165,6 +168,7 @@ class ServedRelease:
         """
         wanted = self._named(targets)
         shared = self._one_extractor(wanted)
+        _check_frame(transactions)
         with self._opened(transactions, day_of(as_of), notes, clients) as (con, keys):
             return pd.concat([keys, shared.features(con, keys)[shared.needed(wanted)]], axis=1)
 
@@ -209,6 +213,8 @@ class ServedRelease:
         return pd.DataFrame(keys | {"release": self.version} | columns, index=range(len(clients)))
 
     def _named(self, targets: Sequence[str] | None) -> Sequence[str]:
+        if isinstance(targets, str):
+            raise ValueError(f"targets are expected in a list, found {targets!r}")  # noqa: TRY004 - as for any other wrong target
         for target in targets or ():
             if target not in self.kinds:
                 raise ValueError(
@@ -235,6 +241,8 @@ class ServedRelease:
         notes: pd.DataFrame | None,
         clients: Iterable[str] | None,
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, pd.DataFrame]]:
+        if isinstance(clients, str):  # whose letters are not meant
+            raise DataError(f"clients are expected in a list, found {clients!r}", f"[{clients!r}]")
         transactions = events.read_transactions(rows, minor_units=self.minor_units)
         written = events.read_notes(notes)
         for where, read in (("the events", transactions), ("the notes", written)):
@@ -271,20 +279,46 @@ def load_release(path: str | Path = paths.CURRENT) -> ServedRelease:
         raise ModelError(
             f"{folder} was expected to hold a release, and is not there", "evergreen finish"
         )
-    return ServedRelease(releases.load_release(folder.resolve()))
+    real = folder.resolve()
+    try:
+        found = releases.load_release(real)
+    except ModelError as error:
+        if real.parent == paths.RELEASES.resolve():  # which DVC knows nothing of
+            raise ModelError(error.message, "evergreen finish, which publishes it anew") from None
+        raise
+    return ServedRelease(found)
 
 
 def day_of(value: date | str) -> date:
-    """A day given as a date, a time or YYYY-MM-DD."""
-    if isinstance(value, datetime):
-        return value.date()
-    return date.fromisoformat(value) if isinstance(value, str) else value
+    """A day given as a date, a time or YYYY-MM-DD.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    try:
+        day = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        day = None
+    if isinstance(day, np.datetime64):
+        day = pd.Timestamp(day)
+    if not isinstance(day, date) or pd.isna(day):  # at NaT nothing would be known of anybody
+        raise ValueError(f"as_of is expected as a date or YYYY-MM-DD, found {value!r}")
+    return day.date() if isinstance(day, datetime) else day
 
 
 def snapshots_on(day: date, clients: list[str]) -> pd.DataFrame:
     """A row for each client, with the day as observed_on."""
     keys = pd.DataFrame({"client_id": pd.Series(clients, dtype="str")})
     return keys.assign(observed_on=np.datetime64(day, "us"))
+
+
+def _check_frame(rows: object) -> None:
+    if not isinstance(rows, pd.DataFrame):
+        raise DataError(
+            f"transactions or feature rows are expected as a DataFrame, found {type(rows).__name__}"
+        )
 
 
 def _clients_of(rows: pd.DataFrame, day: date) -> list[str]:

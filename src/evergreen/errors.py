@@ -5,7 +5,12 @@ from __future__ import annotations
 import errno
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FULL_WORDS = ("no space left on device", "disk quota exceeded", "file too large")
+FULL_WORDS = (
+    "no space left on device",
+    "out of diskspace",
+    "disk quota exceeded",
+    "file too large",
+)
 ROOM = "free some space, then call the same command again: it goes on where this one stopped"
 
 

@@ -96,7 +96,7 @@ def test_a_cycle_on_a_full_disk_goes_on_when_there_is_room(demo, two_runs, disk)
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         words = ("disk is full", "free some space", "see that the disk is not full")
-        assert any(said in done.stderr for said in words)
+        assert any(said in done.stderr for said in words), f"{free}: {done.stdout} {done.stderr}"
         ballast.unlink()
         assert (copy.folder / "releases" / "current" / "manifest.json").is_file()
     copy.run(*CYCLE[:-1])

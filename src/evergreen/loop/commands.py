@@ -26,12 +26,15 @@ def environment() -> dict[str, str]:
 def git(*arguments: str, **variables: str) -> str:
     """Run git, with further environment variables; return what it printed.
 
+    A look at something writes nothing, not even what git has found out about the files: a disk may
+    be full.
+
     Raises
     ------
     CommandError
         With git's own words.
     """
-    return _run(["git", *arguments], "git status", variables)
+    return _run(["git", *arguments], "git status", {"GIT_OPTIONAL_LOCKS": "0"} | variables)
 
 
 def dvc(*arguments: str) -> str:

@@ -90,15 +90,25 @@ def open_files(
         said += [f"{path} is read as {encoding}" for encoding in encodings]
     counted = f"{len(found):,} file{'s' if len(found) > 1 else ''}"
     known_files = f", {len(found) - len(fresh):,} of them known already" if known else ""
+    said += [f"{path} is a link to nothing" for path in _dangling(source.patterns)]
     return Opened(parts, owners, digests, [f"{counted}{known_files}", *said])
 
 
+def _dangling(patterns: list[str]) -> list[Path]:
+    every = {path for pattern in patterns for path in _listed(pattern)}
+    return sorted(path for path in every if path.is_symlink() and not path.exists())
+
+
 def _matches(pattern: str) -> list[Path]:
+    return [p for p in _listed(pattern) if p.is_file() and not p.name.startswith(".")]
+
+
+def _listed(pattern: str) -> list[Path]:
     if Path(pattern).is_dir():
         pattern = f"{pattern}/*"
     base = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else Path()
     relative = str(Path(pattern).relative_to(base)) if base.anchor else pattern
-    return [p for p in base.glob(relative) if p.is_file() and not p.name.startswith(".")]
+    return list(base.glob(relative))
 
 
 def _check_names(found: list[Path]) -> None:

@@ -24,7 +24,7 @@ import psutil
 
 from evergreen import load_release, paths
 from evergreen.errors import EvergreenError
-from evergreen.serving.watch import open_verified
+from evergreen.serving.http.watch import open_verified
 
 PORT = 8766
 BODY = {"clients": [{"client_id": "a", "transactions": [{"timestamp": "2017-03-01", "amount": 5}]}]}

@@ -12,10 +12,10 @@ import pytest
 import uvicorn
 
 from evergreen import paths
-from evergreen.serving.app import create_app
-from evergreen.serving.known import KnownClients
-from evergreen.serving.limits import Limits
-from evergreen.serving.watch import Watched
+from evergreen.serving.http.app import create_app
+from evergreen.serving.http.known import KnownClients
+from evergreen.serving.http.limits import Limits
+from evergreen.serving.http.watch import Watched
 
 POLL_SECONDS, LIMITS = 0.02, Limits()
 
@@ -107,4 +107,4 @@ def server(finished_folder, tmp_path_factory):
 @pytest.fixture(scope="session")
 def malformed():
     """`malformed(seed)`: see malformed.py."""
-    return runpy.run_path(str(Path(__file__).with_name("malformed.py")))["malformed"]
+    return runpy.run_path(str(Path(__file__).parent / "http" / "malformed.py"))["malformed"]

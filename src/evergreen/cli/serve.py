@@ -32,8 +32,8 @@ def serve(
         raise EvergreenError(
             f"serving needs {', '.join(missing)}", "pip install 'evergreen[serve]'"
         )
-    from evergreen.serving.limits import Limits  # noqa: PLC0415 - each command loads its own
-    from evergreen.serving.server import serve as serve_until_stopped  # noqa: PLC0415
+    from evergreen.serving.http.limits import Limits  # noqa: PLC0415 - each command loads its own
+    from evergreen.serving.http.server import serve as serve_until_stopped  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     serve_until_stopped(host, port, Limits(max_mib, max_rows, max_seconds))

@@ -13,8 +13,8 @@ import pytest
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
-from evergreen.serving import server as serving_server
-from evergreen.serving.limits import Limits
+from evergreen.serving.http import server as serving_server
+from evergreen.serving.http.limits import Limits
 
 CLIENT = {"client_id": "a"}
 BOUGHT = {"timestamp": "2024-03-01", "amount": 5}

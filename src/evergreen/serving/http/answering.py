@@ -19,8 +19,8 @@ from evergreen.core.rows import KEYS
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events
 from evergreen.serving.batch import CLIENTS
-from evergreen.serving.bodies import Events
-from evergreen.serving.limits import RefusedError
+from evergreen.serving.http.bodies import Events
+from evergreen.serving.http.limits import RefusedError
 from evergreen.serving.release import snapshots_on
 from evergreen.store.scores import without_formulas
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from evergreen.serving.bodies import Features
     from evergreen.serving.database import Databases
+    from evergreen.serving.http.bodies import Features
     from evergreen.serving.release import ServedRelease
 
 NO_EVENTS = pd.DataFrame({"client_id": [], "timestamp": [], "amount_minor": []}, dtype="str")

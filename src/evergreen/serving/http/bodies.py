@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evergreen.serving.limits import RefusedError
+from evergreen.serving.http.limits import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

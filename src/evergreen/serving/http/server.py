@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from evergreen.errors import EvergreenError
-from evergreen.serving.app import create_app
-from evergreen.serving.known import KnownClients
-from evergreen.serving.watch import Watched
+from evergreen.serving.http.app import create_app
+from evergreen.serving.http.known import KnownClients
+from evergreen.serving.http.watch import Watched
 
 if TYPE_CHECKING:
-    from evergreen.serving.limits import Limits
+    from evergreen.serving.http.limits import Limits
 
 KEY = "EVERGREEN_API_KEY"
 AT_MOST = 200

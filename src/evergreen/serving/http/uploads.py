@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from evergreen.serving import events
-from evergreen.serving.limits import RefusedError
+from evergreen.serving.http.limits import RefusedError
 
 MAX_COLUMNS = 5_000
 HEADER_BYTES = 1 << 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from evergreen.serving.answering import (
+from evergreen.serving.events import are_events, client_ids
+from evergreen.serving.http.answering import (
     Answer,
     Question,
     explained,
@@ -14,21 +15,20 @@ from evergreen.serving.answering import (
     predict_few,
     predict_together,
 )
-from evergreen.serving.bodies import Body, events_of, features_of, read_json
-from evergreen.serving.events import are_events, client_ids
-from evergreen.serving.known import look_up
-from evergreen.serving.lanes import Lanes
-from evergreen.serving.limits import Limits, RefusedError
-from evergreen.serving.meters import Meters
-from evergreen.serving.reading import SMALL, Reader, uploaded
-from evergreen.serving.uploads import read_csv
+from evergreen.serving.http.bodies import Body, events_of, features_of, read_json
+from evergreen.serving.http.known import look_up
+from evergreen.serving.http.lanes import Lanes
+from evergreen.serving.http.limits import Limits, RefusedError
+from evergreen.serving.http.meters import Meters
+from evergreen.serving.http.reading import SMALL, Reader, uploaded
+from evergreen.serving.http.uploads import read_csv
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from evergreen.serving.database import Databases
-    from evergreen.serving.known import KnownClients
-    from evergreen.serving.watch import Watched
+    from evergreen.serving.http.known import KnownClients
+    from evergreen.serving.http.watch import Watched
 
 JSON, CSV, FORM = "application/json", "text/csv", "multipart/form-data"
 

@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
 from evergreen.params import load_settings
-from evergreen.serving.answering import NO_EVENTS, Answer
 from evergreen.serving.batch import score
-from evergreen.serving.limits import RefusedError
+from evergreen.serving.http.answering import NO_EVENTS, Answer
+from evergreen.serving.http.limits import RefusedError
 
 if TYPE_CHECKING:
     from datetime import date
 
     from evergreen.params import Settings
-    from evergreen.serving.answering import Question
+    from evergreen.serving.http.answering import Question
     from evergreen.serving.release import ServedRelease
 
 FEW = 100

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from evergreen import paths
-from evergreen.serving import answering, batch
+from evergreen.serving import batch
+from evergreen.serving.http import answering
 from evergreen.store import tables
 
 AS_OF = date(2024, 4, 1)

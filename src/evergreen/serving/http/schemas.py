@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from evergreen.serving.known import Known
+    from evergreen.serving.http.known import Known
+    from evergreen.serving.http.watch import Refusal
     from evergreen.serving.release import ServedRelease
-    from evergreen.serving.watch import Refusal
 
 
 class Problem(BaseModel):

@@ -6,13 +6,13 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from evergreen.serving.answering import Answer, Question, predict_together
 from evergreen.serving.database import Databases
+from evergreen.serving.http.answering import Answer, Question, predict_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evergreen.serving.bodies import Events
+    from evergreen.serving.http.bodies import Events
 
 Result = TypeVar("Result")
 TOGETHER = 64

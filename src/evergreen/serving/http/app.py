@@ -13,19 +13,19 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from evergreen.serving import routes, schemas
-from evergreen.serving.bodies import Body
-from evergreen.serving.guard import Guard
-from evergreen.serving.limits import Limits, RefusedError
-from evergreen.serving.service import Service
+from evergreen.serving.http import routes, schemas
+from evergreen.serving.http.bodies import Body
+from evergreen.serving.http.guard import Guard
+from evergreen.serving.http.limits import Limits, RefusedError
+from evergreen.serving.http.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
-    from evergreen.serving.known import KnownClients
-    from evergreen.serving.watch import Watched
+    from evergreen.serving.http.known import KnownClients
+    from evergreen.serving.http.watch import Watched
 
 POLL_SECONDS = 1.0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from evergreen.serving.limits import Limits, RefusedError
+from evergreen.serving.http.limits import Limits, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator

@@ -1,0 +1,1 @@
+"""Predictions over HTTP, by the release that is served."""

@@ -106,7 +106,8 @@ def _chosen(as_of: date | None) -> Waiting:
     if as_of in runs:
         return runs[as_of]
     known = ", ".join(map(str, runs)) or "none"
-    wanted = "one run was expected to wait for review" if as_of is None else f"{as_of} does not"
+    named = "one run is expected to wait for review, where no date is given"
+    wanted = named if as_of is None else f"no run of {as_of} waits for review"
     raise DataError(
         f"{wanted}; waiting are: {known}",
         "git fetch, where it was made elsewhere; then name one of them",

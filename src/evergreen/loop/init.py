@@ -72,8 +72,11 @@ def begin(folder: Path, transactions: dict[str, Any], *, as_of: date) -> Iterato
         raise
     yield f"{folder}: {len(tracked)} files, committed"
     with chdir(folder):
-        yield from map(str, check())
-    yield f"go on with: cd {folder} && make setup && evergreen ingest"
+        found = list(check())
+    yield from map(str, found)
+    wrong = any(one.next_step for one in found if one.topic in ("configuration", "source"))
+    following = "evergreen check, after mending params.yaml" if wrong else "evergreen ingest"
+    yield f"go on with: cd {folder} && make setup && {following}"
 
 
 def _filled(value: str | dict[str, str | None]) -> object:

@@ -39,8 +39,10 @@ def summary(settings: Settings) -> Iterator[Table | str]:
         yield from (f"{name}: warning: {words}" for words in compared[name].get("warnings", ()))
     yield from in_lines(files.read_json(paths.DRIFT_REPORT, next_step=NEXT))
     yield (
-        f"release {decided['release'] or 'none'} in {paths.PRODUCTION}; "
+        f"release {decided['release']} in {paths.PRODUCTION}; "
         f"{decided['scored']:,} clients observed today are scored in {paths.SCORED}"
+        if decided["release"]
+        else "no release yet: no model has beaten the baselines; the next run tries again"
     )
     yield f"pictures: {', '.join(str(paths.FIGURES / f'{name}.png') for name in targets)}"
 

@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 DEMO = $(shell sed -n "s/^  demo: *\([-a-z]*\).*/\1/p" params.yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-weeks test lint format lock bench
+.PHONY: help setup demo demo-weeks test quick lint format lock bench
 
 help:
 	@echo "make demo    set up, ingest the demo data, run the pipeline, show the outcome"
 	@echo "make demo-weeks   after the demo: eight weekly cycles, and their history"
 	@echo "make test    set up, then lint, type-check and run the whole test suite"
+	@echo "make quick   the same without the tests that run whole pipelines: a quarter of the time"
 	@echo "make lint    ruff and mypy only"
 	@echo "make format  let ruff rewrite the sources"
 	@echo "make lock    pin the newest versions of the environment in requirements.lock"
@@ -46,6 +47,9 @@ lint: setup
 
 test: lint
 	pytest -n 2 --dist loadgroup
+
+quick: lint
+	pytest -n 2 -m "not slow"
 
 format: setup
 	ruff format .

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from evergreen import paths
-from evergreen.cli.shared import AsOf, app, console, progress_bar
+from evergreen.cli.shared import DATE_FORMAT, AsOf, app, console, date_option, progress_bar
 
 
 class Demo(StrEnum):
@@ -30,11 +30,7 @@ def ingest(
     ] = None,
     through: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            help="The last day to take in; the day before as_of by default.",
-            metavar="DATE",
-        ),
+        date_option("The last day to take in; the day before as_of by default."),
     ] = None,
 ) -> None:
     """Append new rows of a source to data/raw, checked and partitioned by day."""
@@ -69,7 +65,7 @@ class Drift:
         """Read DATE:SIZE."""
         day, _, size = value.partition(":")
         try:
-            return cls(datetime.strptime(day, "%Y-%m-%d").date(), float(size))
+            return cls(datetime.strptime(day, DATE_FORMAT).date(), float(size))
         except ValueError:
             raise typer.BadParameter(
                 f"{value!r} is not DATE:SIZE, such as 2017-07-01:0.5"
@@ -84,7 +80,7 @@ def simulate(
     days: Annotated[int | None, typer.Option(help="How many to simulate.")] = None,
     start: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day."),
+        date_option("The first day."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The only source of randomness.")] = None,
     drift: Annotated[
@@ -97,11 +93,7 @@ def simulate(
     ] = None,
     strategy_change: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="From which day on prices, assortment and clientele are others.",
-        ),
+        date_option("From which day on prices, assortment and clientele are others."),
     ] = None,
 ) -> None:
     """Simulate a retailer whose true probabilities are known; params.yaml says what else."""
@@ -158,11 +150,7 @@ def init(
     invoice_id: Annotated[str | None, typer.Option(help="The column of the invoice.")] = None,
     as_of: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="The date of the first run: one after the last day of data.",
-        ),
+        date_option("The date of the first run: one after the last day of data."),
     ] = None,
 ) -> None:
     """Make a repository for your own data from this one; asks for what is not given."""
@@ -201,7 +189,7 @@ def init(
 
 def _day(given: str) -> datetime:
     try:
-        return datetime.strptime(given, "%Y-%m-%d")
+        return datetime.strptime(given, DATE_FORMAT)
     except ValueError:
         raise typer.BadParameter(f"{given!r} is no date such as 2024-04-01") from None
 

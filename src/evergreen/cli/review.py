@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from evergreen.cli.shared import Push, app, console
+from evergreen.cli.shared import DATE_FORMAT, Push, app, console
 
 Run = Annotated[
     datetime | None,
     typer.Argument(
-        formats=["%Y-%m-%d"],
+        formats=[DATE_FORMAT],
         metavar="DATE",
         help="The date of the run; not needed where one alone waits.",
     ),

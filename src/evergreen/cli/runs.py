@@ -8,18 +8,24 @@ from typing import Annotated
 
 import typer
 
-from evergreen.cli.shared import AsOf, Mode, ModeOption, Push, Through, app, console, progress_bar
+from evergreen.cli.shared import (
+    AsOf,
+    Mode,
+    ModeOption,
+    Push,
+    Through,
+    app,
+    console,
+    date_option,
+    progress_bar,
+)
 
 
 @app.command()
 def pin(
     as_of: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="The date of the next run; without it the first run is pinned.",
-        ),
+        date_option("The date of the next run; without it the first run is pinned."),
     ] = None,
     mode: ModeOption = Mode.AUTO,
     *,
@@ -90,13 +96,11 @@ def cycle(
 def replay(
     first: Annotated[
         datetime,
-        typer.Option("--from", formats=["%Y-%m-%d"], metavar="DATE", help="The first run."),
+        date_option("The first run.", "--from"),
     ],
     to: Annotated[
         datetime,
-        typer.Option(
-            "--to", formats=["%Y-%m-%d"], metavar="DATE", help="The end of the history to judge by."
-        ),
+        date_option("The end of the history to judge by.", "--to"),
     ],
     policy: Annotated[
         list[str] | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -30,6 +30,7 @@ NO_COMMAND = 2
 """Exit code of a call without a command, as click has it."""
 ELSEWHERE = {"serve"}
 """Commands for machines that hold a release and no repository."""
+DATE_FORMAT = "%Y-%m-%d"
 WIDE = 120
 """Columns of a table that goes to a file or a pipe, where rich would assume 80."""
 console = Console(
@@ -68,12 +69,15 @@ def progress_bar() -> Progress:
     )
 
 
-AsOf = Annotated[
-    datetime, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The date to look from.")
-]
+def date_option(said: str, *names: str) -> Any:  # noqa: ANN401 - as typer.Option
+    """An option that takes a date such as 2024-04-01."""
+    return typer.Option(*names, formats=[DATE_FORMAT], metavar="DATE", help=said)
+
+
+AsOf = Annotated[datetime, date_option("The date to look from.")]
 Through = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Catch up until this date."),
+    date_option("Catch up until this date."),
 ]
 Push = Annotated[bool, typer.Option(help="Push data to the DVC remote, then commits with git.")]
 

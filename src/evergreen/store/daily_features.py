@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from evergreen.core.rows import KEYS
 from evergreen.store import tables
@@ -42,11 +44,14 @@ class DailyFeatures:
         made_from: dict[str, object],
     ) -> None:
         self._cache, self._con, self._made_from = cache, con, made_from
-        self._days = {
-            pd.Timestamp(str(day)): rows.reset_index(drop=True)
-            for day, rows in snapshots.groupby("observed_on")
+        self._snapshots = snapshots
+        self._places = {
+            pd.Timestamp(str(day)): np.asarray(places)
+            for day, places in snapshots.groupby("observed_on").indices.items()
         }
-        self._digests = {day: tables.digest(rows[KEYS]) for day, rows in self._days.items()}
+        hashes = tables.row_hashes(snapshots[KEYS])
+        self._digests = {day: tables.digest_of(hashes[own]) for day, own in self._places.items()}
+        self._entries: dict[tuple[object, ...], Path] = {}
 
     def of(
         self,
@@ -63,35 +68,36 @@ class DailyFeatures:
             client_id and observed_on, and the extractor's columns, float64; the rows of
             `snapshots` in their order.
         """
-        every = {day: self._entry(day, digest, forms) for day in self._days}
+        every = {day: self._entry(day, digest, forms) for day in self._places}
         days = {day: every[day] for day in snapshots["observed_on"].unique()}
         missing = [day for day, path in days.items() if not path.is_file()]
         if missing:
             self._make(extractor, forms, {day: days[day] for day in missing})
         if not days:
             return extractor.transform(self._con, snapshots, text=forms)
-        made = pd.concat([self._cache.read(path) for path in days.values()], ignore_index=True)
+        made = self._cache.read(days.values())
         return snapshots[KEYS].merge(made, on=KEYS, how="left", validate="one_to_one")
 
     def _entry(self, day: pd.Timestamp, digest: str, forms: Collection[TextForm]) -> Path:
-        return self._cache.entry(
-            "features",
-            self._made_from
-            | {
+        key = (day, digest, *sorted(forms))
+        if key not in self._entries:
+            made_from = {
                 "snapshots": self._digests[day],
                 "raw": self._cache.raw_known_by(day.date()),
                 "extractor": digest,
                 "forms": sorted(forms),
-            },
-        )
+            }
+            self._entries[key] = self._cache.entry("features", self._made_from | made_from)
+        return self._entries[key]
 
     def _make(
         self, extractor: Extractor, forms: Collection[TextForm], days: dict[pd.Timestamp, Path]
     ) -> None:
-        rows = pd.concat([self._days[day] for day in days], ignore_index=True)
+        places = [self._places[day] for day in days]
+        rows = self._snapshots.iloc[np.concatenate(places)].reset_index(drop=True)
         columns = extractor.transform(self._con, rows, text=forms)
-        made = pd.concat([rows[KEYS], columns], axis=1)
-        for day, path in days.items():
-            unfinished = self._cache.unfinished(path)
-            tables.write_frame(made[made["observed_on"] == day], unfinished)
-            unfinished.replace(path)
+        made = pa.Table.from_pandas(pd.concat([rows[KEYS], columns], axis=1), preserve_index=False)
+        start = 0
+        for own, path in zip(places, days.values(), strict=True):
+            self._cache.keep(made.slice(start, len(own)), path)
+            start += len(own)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    import numpy as np
+
 TRANSACTIONS = pa.schema(
     [
         pa.field("client_id", pa.string(), nullable=False),
@@ -113,8 +115,18 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 
 def digest(frame: pd.DataFrame) -> str:
     """SHA-256 of a DataFrame's rows in their order, its index apart, in hexadecimal."""
-    rows: pd.Series = pd.util.hash_pandas_object(frame, index=False)
-    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()
+    return digest_of(row_hashes(frame))
+
+
+def row_hashes(frame: pd.DataFrame) -> np.ndarray:
+    """A number for the content of each row, uint64 (n,)."""
+    rows: np.ndarray = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return rows
+
+
+def digest_of(hashes: np.ndarray) -> str:
+    """`digest` of the rows that have these hashes."""
+    return hashlib.sha256(hashes.tobytes()).hexdigest()
 
 
 def read_frame(path: Path, *, made_by: str, columns: list[str] | None = None) -> pd.DataFrame:

@@ -16,6 +16,7 @@ stays that of the first date but where a method says otherwise, also in "full ev
     python benchmarks/bench_updates.py --quick         # 4 weeks
     python benchmarks/bench_updates.py --daily         # the same 16 weeks in daily steps
     python benchmarks/bench_updates.py --settings      # other settings of the update
+    python benchmarks/bench_updates.py --lines --daily # what an update goes on from
     python benchmarks/bench_updates.py --online-retail FILE.parquet --cdnow FILE.parquet
 
 Run it in the root of the repository, whose `params.yaml` holds the settings. The two files are UCI
@@ -57,7 +58,8 @@ class Method:
     """A way to keep a model up to date; what is left out is as in `params.yaml`.
 
     `full_every` steps it is fitted from scratch, with an extractor of that day if `fresh`; at the
-    other steps it is updated if `updates`.
+    other steps it is updated if `updates`. Every `anew_every` steps an update begins with the first
+    model and learns all that has become known since, instead of going on from the update before.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Method:
     updates: bool = True
     full_every: int | None = None
     fresh: bool = False
+    anew_every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,22 @@ def settings_of_update():
         options = {"update": "refit", "refit_decay": decay}
         methods.append(Method(f"refit, decay {decay}", options=options))
     return methods
+
+
+def lines_of_updates():
+    """What a champion that is not replaced is updated from, day by day."""
+    lines = (
+        ("from the champion each time", 1),
+        ("in lines of 7", 7),
+        ("in lines of 30", 30),
+        ("continue", None),
+    )
+    return [
+        Method("never updated", updates=False),
+        *(Method(name, anew_every=steps) for name, steps in lines),
+        Method("blend, never updated", "blend", updates=False),
+        *(Method(f"blend, {name}", "blend", anew_every=steps) for name, steps in lines),
+    ]
 
 
 class History:
@@ -296,11 +315,14 @@ def first_fit(history, name, method):
 
 def update(history, name, method, *, model, step, epoch):
     """The model with what became known since the last step, and the seconds that it took."""
+    since = step - 1
+    if method.anew_every and step % method.anew_every == 0:
+        model, since = first_fit(history, name, method), 0
     options = history.settings.incremental.model_dump() | method.replay
     labels = rows.to_update(
         history.labels[name],
         by=history.dates[step],
-        after=history.dates[step - 1],
+        after=history.dates[since],
         replay_share=options["replay_share"],
         replay_days=options["replay_days"],
         seed=history.settings.seed,
@@ -396,7 +418,7 @@ def verdict(judge, predicted):
     """In one sentence: whether updating brings anything, alone and between full retrains."""
     changes = {name: judge.change(predicted["never updated"], p) for name, p in predicted.items()}
     best = min(changes, key=lambda name: changes[name][0])
-    words = [f"the committed update {effect(changes['continue'])}"]
+    words = [f"an update each step {effect(changes['continue'])}"]
     for name in predicted:
         plain = name.removesuffix(", continue between")
         if plain != name and plain in predicted:
@@ -447,13 +469,16 @@ def main():
         ("--quick", "4 steps"),
         ("--daily", "steps of a day, and full retrains each 7"),
         ("--settings", "settings of LightGBM's update instead of kinds of update"),
+        ("--lines", "what an update goes on from instead of kinds of update"),
         ("--held-out-only", "judge on held-out clients alone"),
         ("--skip-complete-journey", "only the data sets given by file"),
     ):
         parser.add_argument(flag, action="store_true", help=meaning)
     arguments = parser.parse_args()
     methods = settings_of_update() if arguments.settings else kinds(7 if arguments.daily else 4)
-    if arguments.daily:  # the others cost too much in so many steps
+    if arguments.lines:
+        methods = lines_of_updates()
+    elif arguments.daily:  # the others cost too much in so many steps
         methods = [m for m in methods if m.estimator == "lightgbm" and m.full_every != 1]
     settings = load_settings()
     for case in cases(arguments):

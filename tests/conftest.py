@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from evergreen import paths
 from evergreen.core.ledger import create_ledger
 from evergreen.core.text import create_texts
+from evergreen.loop.pin import INPUTS
 from evergreen.params import parse_settings
 from evergreen.report.page import write_report
 from evergreen.stages import (
@@ -28,7 +29,7 @@ from evergreen.stages import (
     train_full,
     train_incremental,
 )
-from evergreen.store import predictions, releases, tables
+from evergreen.store import challengers, predictions, releases, tables
 
 hypothesis_settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("patient")
@@ -259,6 +260,7 @@ class Repository:
 
     def write_first_inputs(self):
         releases.write_empty_release(paths.CHAMPION)
+        challengers.inherit({}, into=paths.CHALLENGER)
         predictions.write_none(paths.PREDICTIONS, self.settings.targets)
 
     def run(self, *stages):
@@ -267,15 +269,18 @@ class Repository:
         return {name: list(STAGES[name].run(self.settings)) for name in names}
 
     def crown(self):
-        """Make what was promoted the champion of the next run."""
+        """Make what was promoted the champion of the next run, and keep updates that were not."""
         shutil.rmtree(paths.CHAMPION)
         shutil.copytree(paths.PRODUCTION, paths.CHAMPION)
+        champions = releases.load_release(paths.CHAMPION).models
+        updated = (paths.INCREMENTAL, paths.CHALLENGER)
+        challengers.inherit(champions, *updated, into=paths.CHALLENGER)
 
     def report(self):
         """The report of the run in Markdown; what DVC would have pinned is laid beside it."""
         self.write_params()
         paths.DVC_LOCK.touch()
-        for pinned in (paths.RAW, paths.PREDICTIONS, paths.CHAMPION):
+        for pinned in INPUTS:
             pinned.with_name(f"{pinned.name}.dvc").write_text("outs:\n- md5: 0123456789abcdef\n")
         write_report(self.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)
         return paths.PAGE_IN_MARKDOWN.read_text()

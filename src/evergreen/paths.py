@@ -17,6 +17,7 @@ OUTCOMES = RAW / "outcomes"
 PREDICTED_ELSEWHERE = RAW / "predictions"
 PREDICTIONS = Path("data/predictions")
 CHAMPION = Path("models/champion")
+CHALLENGER = Path("models/challenger")
 ROLLBACK = Path("models/rollback")
 
 # What the stages write.

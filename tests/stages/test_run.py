@@ -1,6 +1,7 @@
 """What holds for a run as a whole."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 
 from evergreen import paths
 from evergreen.store import extractors, matrices, tables
-from evergreen.store.releases import load_release
+from evergreen.store.models import load_model
+from evergreen.store.releases import load_release, write_release
 
 AS_OF = date(2024, 4, 1)
 OUTS = (
@@ -176,11 +178,64 @@ def test_an_update_learns_from_the_labels_new_to_the_champion(next_day):
     assert manifest["trained_through"] == "2024-04-02"
 
 
+@pytest.fixture
+def day_after(next_day):
+    """One day later still: the update of the day before was not promoted."""
+    next_day.set("gate.alpha_incremental", 1e-9)
+    next_day.run()
+    next_day.crown()
+    next_day.set("as_of", (AS_OF + timedelta(days=2)).isoformat())
+    return next_day
+
+
+def test_an_update_that_was_not_promoted_goes_on_learning(day_after):
+    before = read(paths.INCREMENTAL / "purchase" / "manifest.json")
+    champion = read(paths.CHAMPION / "purchase" / "manifest.json")
+    assert before["version"] != champion["version"]
+    day_after.run("collect_labels", "featurize", "train_incremental")
+    labels = matrices.read_labels(paths.FEATURES_UPDATE, "purchase")
+    new = labels[~labels["replay"]]
+    assert set(new["known_on"]) == {pd.Timestamp(AS_OF + timedelta(days=2))}
+    manifest = read(paths.INCREMENTAL / "purchase" / "manifest.json")
+    assert (manifest["parent"], manifest["champion"]) == (before["version"], champion["version"])
+    assert manifest["updates"] == 2
+    assert manifest["rows"] == before["rows"] + len(new)
+
+
+def test_a_line_of_updates_at_its_bound_begins_again_with_the_champion(day_after):
+    day_after.set("incremental.max_updates", 1)
+    day_after.run("collect_labels", "featurize", "train_incremental")
+    labels = matrices.read_labels(paths.FEATURES_UPDATE, "purchase")
+    days = {pd.Timestamp(AS_OF + timedelta(days=n)) for n in (1, 2)}
+    assert set(labels[~labels["replay"]]["known_on"]) == days
+    manifest = read(paths.INCREMENTAL / "purchase" / "manifest.json")
+    assert manifest["parent"] == manifest["champion"]
+    assert manifest["updates"] == 1
+
+
 def test_too_few_new_labels_wait(next_day):
     next_day.set("incremental.min_new_labels", 10_000)
     said = next_day.run("collect_labels", "featurize", "train_incremental")
     assert "new labels, 10000 are needed" in said["train_incremental"][0]
     assert not (paths.INCREMENTAL / "purchase").exists()
+
+
+def test_where_too_few_labels_wait_the_update_before_keeps_its_place(day_after):
+    before = day_after.bytes_of(paths.CHALLENGER)
+    day_after.set("incremental.min_new_labels", 10_000)
+    day_after.run("collect_labels", "featurize", "train_incremental")
+    day_after.crown()
+    assert before
+    assert day_after.bytes_of(paths.CHALLENGER) == before
+
+
+def test_the_updates_of_a_champion_that_was_replaced_are_given_up(day_after):
+    assert (paths.CHALLENGER / "purchase").is_dir()
+    released = load_release(paths.PRODUCTION).released
+    promoted = replace(released["purchase"], model=load_model(paths.INCREMENTAL / "purchase"))
+    write_release(paths.PRODUCTION, released | {"purchase": promoted})
+    day_after.crown()
+    assert [path.name for path in sorted(paths.CHALLENGER.iterdir())] == ["churn", "clv"]
 
 
 def test_a_run_that_promotes_nothing_writes_the_champions_release(next_day):

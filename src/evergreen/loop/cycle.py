@@ -21,7 +21,7 @@ from evergreen.loop.publish import published
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.republish import republish
 from evergreen.params import load_settings
-from evergreen.store import tables
+from evergreen.store import challengers, tables
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def dry_run(
     settings = load_settings()
     known = max(tables.partitions(paths.TRANSACTIONS), default=first)
     champions = load_release(paths.CURRENT).models if published() else {}
+    bases = challengers.following(champions, max_updates=settings.incremental.max_updates)
     for day in _days(first, through, every):
         if history.is_recorded(day):
             yield f"{day}: recorded already, nothing would be done"
@@ -110,7 +111,7 @@ def dry_run(
         seen = min(day, known)
         labels = training_labels(settings, seen)
         alarm = unanswered_before(day, settings.full_retrain.as_of)
-        due, _ = foresee(settings, seen, mode, champions, labels, alarm=alarm)
+        due, _ = foresee(settings, seen, mode, bases, labels, alarm=alarm)
         yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
         yield f"{day}: incremental update {due.why_incremental}"
         if day > known:

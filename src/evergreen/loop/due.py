@@ -23,13 +23,13 @@ class Waiting:
     Attributes
     ----------
     for_update
-        Labels of training clients that the champion has not learned from.
+        Labels of training clients that are new to the model which the next update goes on from.
     since_full
         Labels of training clients that became known since the last full retrain.
     at_full
         Labels that it was trained on.
     updates
-        How often the champion was updated since its own full fit; None without a champion.
+        How often that model was updated since its own full fit; None without a champion.
     """
 
     for_update: int
@@ -106,7 +106,7 @@ def foresee(
     settings: Settings,
     as_of: date,
     mode: str,
-    champions: dict[str, Model],
+    bases: dict[str, Model],
     labels: pd.DataFrame,
     *,
     alarm: str | None,
@@ -115,14 +115,14 @@ def foresee(
 
     Parameters
     ----------
-    champions
-        The models that the run would start from.
+    bases
+        The models that the run's updates would go on from; see `evergreen.store.challengers.bases`.
     labels
         All versions of the labels of training clients that are known by then.
     alarm
         As for `what_is_due`.
     """
-    waiting = waiting_labels(settings, as_of, champions, labels)
+    waiting = waiting_labels(settings, as_of, bases, labels)
     due = what_is_due(
         as_of,
         settings.full_retrain.as_of,
@@ -136,23 +136,23 @@ def foresee(
 
 
 def waiting_labels(
-    settings: Settings, as_of: date, champions: dict[str, Model], labels: pd.DataFrame
+    settings: Settings, as_of: date, bases: dict[str, Model], labels: pd.DataFrame
 ) -> dict[str, Waiting]:
     """What has come for each target; the parameters are those of `foresee`."""
     return {
         name: _waiting(
-            settings, as_known(labels[labels["target"] == name], by=as_of), champions.get(name)
+            settings, as_known(labels[labels["target"] == name], by=as_of), bases.get(name)
         )
         for name in settings.targets
     }
 
 
-def _waiting(settings: Settings, known: pd.DataFrame, champion: Model | None) -> Waiting:
+def _waiting(settings: Settings, known: pd.DataFrame, base: Model | None) -> Waiting:
     since_full = int((known["known_on"] > pd.Timestamp(settings.full_retrain.as_of)).sum())
-    through = champion.manifest.trained_through if champion else "1970-01-01"
+    through = base.manifest.trained_through if base else "1970-01-01"
     return Waiting(
         for_update=int((known["known_on"] > pd.Timestamp(through)).sum()),
         since_full=since_full,
         at_full=len(known) - since_full,
-        updates=champion.manifest.updates if champion else None,
+        updates=base.manifest.updates if base else None,
     )

@@ -31,6 +31,7 @@ RECORDED = (
     "data/raw.dvc",
     "data/predictions.dvc",
     "models/champion.dvc",
+    "models/challenger.dvc",
     "data/.gitignore",
     "data/features/.gitignore",
     "models/.gitignore",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 OF_OTHER_DATA = ("dvc.lock", "history/", "reports/", "data/raw.dvc", "data/predictions.dvc",
-                 "models/champion.dvc", "models/rollback")  # fmt: skip
+                 "models/champion.dvc", "models/challenger.dvc", "models/rollback")  # fmt: skip
 SOURCE = r"(?m)^source:[^\n]*\n(?:[ \t]+[^\n]*\n)+"
 
 

@@ -16,7 +16,7 @@ from evergreen.loop.inputs import check_unaltered
 from evergreen.params import load_settings
 from evergreen.sources.take_in import take_in
 from evergreen.stages.collect_labels import open_labels
-from evergreen.store import predictions, tables
+from evergreen.store import challengers, predictions, tables
 from evergreen.store.releases import load_release, write_empty_release
 
 if TYPE_CHECKING:
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
     from evergreen.params import Settings
 
-INPUTS = (paths.RAW, paths.PREDICTIONS, paths.CHAMPION)
+INPUTS = (paths.RAW, paths.PREDICTIONS, paths.CHAMPION, paths.CHALLENGER)
 
 
 def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str]:
     """Lay the inputs that a first run lacks, and put all of them under DVC's care.
 
-    A first run has made no predictions and has no champion; both are written as such. Where the
-    repository names other content than that, it belongs to a later run, and is not overwritten.
+    A first run has made no predictions, has no champion and no update of one; all are written as
+    such. Where the repository names other content than that, it belongs to a later run, and is not
+    overwritten.
 
     Yields
     ------
@@ -52,7 +53,7 @@ def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str
             f"{paths.TRANSACTIONS} holds no transactions to pin",
             "evergreen ingest (or dvc pull, from a remote)",
         )
-    for folder in (paths.PREDICTIONS, paths.CHAMPION):
+    for folder in (paths.PREDICTIONS, paths.CHAMPION, paths.CHALLENGER):
         if not folder.exists():
             yield _lay(folder, settings)
     if new_line:
@@ -63,6 +64,7 @@ def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str
 
 def _begin_anew() -> str:
     write_empty_release(paths.CHAMPION)
+    challengers.inherit({}, into=paths.CHALLENGER)
     return f"{paths.CHAMPION}: empty; a new line of models has to beat the baselines first"
 
 
@@ -79,6 +81,8 @@ def _lay(folder: Path, settings: Settings) -> str:
             return f"{folder}: taken from DVC's cache"
     if folder == paths.CHAMPION:
         write_empty_release(folder)
+    elif folder == paths.CHALLENGER:
+        challengers.inherit({}, into=folder)
     else:
         predictions.write_none(folder, settings.targets)
     dvc("add", "--quiet", str(folder))
@@ -102,8 +106,9 @@ def pin_run(
     """Pin the inputs of the run for a date, which follows the last recorded one.
 
     New rows are taken in; what the last run scored joins the predictions; what it released becomes
-    the champion, unless a rollback has named another. ``params.yaml`` is written last: where the
-    process is killed before, the next call does all of it again to the same effect.
+    the champion, unless a rollback has named another; its updates go on learning where their
+    champions stay. ``params.yaml`` is written last: where the process is killed before, the next
+    call does all of it again to the same effect.
 
     Yields
     ------
@@ -141,6 +146,8 @@ def pin_run(
         )
     if settings.as_of != as_of:
         _check_recorded_as_it_stands(last.as_of)
+    if not paths.CHALLENGER.exists():
+        yield _lay(paths.CHALLENGER, settings)
     check_unaltered(paths.RAW, paths.PREDICTIONS)
     yield from _take_in(settings, as_of, progress)
     if settings.as_of != as_of:
@@ -148,9 +155,12 @@ def pin_run(
     if new_line:
         yield _begin_anew()
     champions = load_release(paths.CHAMPION).models
+    bases = challengers.bases(
+        champions, paths.CHALLENGER, max_updates=settings.incremental.max_updates
+    )
     labels = training_labels(settings, as_of)
     alarm = unanswered_before(as_of, settings.full_retrain.as_of)
-    due, full_as_of = foresee(settings, as_of, mode, champions, labels, alarm=alarm)
+    due, full_as_of = foresee(settings, as_of, mode, bases, labels, alarm=alarm)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
     yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
@@ -184,17 +194,25 @@ def _inherit(last: date) -> None:
     scored = tables.partition_path(paths.SCORED, last)
     _fetch(history.commit_of(last), scored, tables.partition_path(paths.PREDICTIONS, last))
     _fetch(*rollback.reigning(last), paths.CHAMPION)
+    updated = _fetched(history.commit_of(last), paths.INCREMENTAL)
+    champions = load_release(paths.CHAMPION).models
+    challengers.inherit(champions, updated, paths.CHALLENGER, into=paths.CHALLENGER)
 
 
 def _fetch(commit: str, path: Path, target: Path) -> None:
     """Fetch aside first: what a kill leaves there would be pinned with the rest of the folder."""
-    shutil.rmtree(paths.FETCHED, ignore_errors=True)
-    paths.FETCHED.mkdir(parents=True)
-    fetched = paths.FETCHED / target.name
-    recorded.fetch(commit, path, fetched)
+    fetched = _fetched(commit, path)
     if target.is_dir():
         shutil.rmtree(target)
     fetched.replace(target)
+
+
+def _fetched(commit: str, path: Path) -> Path:
+    shutil.rmtree(paths.FETCHED, ignore_errors=True)
+    paths.FETCHED.mkdir(parents=True)
+    fetched = paths.FETCHED / path.name
+    recorded.fetch(commit, path, fetched)
+    return fetched
 
 
 def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from evergreen.loop.alarms import in_lines, unanswered_before
 from evergreen.loop.due import foresee, waiting_labels
 from evergreen.loop.pin import training_labels
 from evergreen.loop.publish import published
-from evergreen.store import files, tables
+from evergreen.store import challengers, files, tables
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ def state(settings: Settings, as_of: date) -> Iterator[Table | str]:
     known = max(tables.partitions(paths.TRANSACTIONS), default=as_of)
     seen = min(as_of, known + timedelta(days=1))
     labels = training_labels(settings, seen)
-    waiting = waiting_labels(settings, seen, champions, labels)
+    bases = challengers.following(champions, max_updates=settings.incremental.max_updates)
+    waiting = waiting_labels(settings, seen, bases, labels)
     yield _table(champions, waiting, as_of)
     alarm = unanswered_before(as_of, settings.full_retrain.as_of)
-    due, _ = foresee(settings, as_of, "auto", champions, labels, alarm=alarm)
+    due, _ = foresee(settings, as_of, "auto", bases, labels, alarm=alarm)
     yield f"full retrain {'due' if due.full else 'not due'}: {due.why_full}"
     yield f"incremental update {due.why_incremental}"
     yield f"rows are taken in through {known}"

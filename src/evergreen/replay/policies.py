@@ -86,7 +86,7 @@ class Policy:
         self,
         settings: Settings,
         as_of: date,
-        champions: dict[str, Model],
+        bases: dict[str, Model],
         labels: pd.DataFrame,
         *,
         alarm: str | None = None,
@@ -97,11 +97,11 @@ class Policy:
         ----------
         settings
             Those of the last run: `full_retrain.as_of` is the last full retrain.
-        champions, labels, alarm
+        bases, labels, alarm
             As for `evergreen.loop.due.foresee`.
         """
-        _, full_as_of = foresee(settings, as_of, "auto", champions, labels, alarm=alarm)
-        if len(champions) < len(settings.targets):  # a first model is owed to every policy
+        _, full_as_of = foresee(settings, as_of, "auto", bases, labels, alarm=alarm)
+        if len(bases) < len(settings.targets):  # a first model is owed to every policy
             return ("auto" if self.trains in ("both", "incremental") else "compare"), full_as_of
         if self.trains in ("nothing", "incremental"):
             full_as_of = settings.full_retrain.as_of

@@ -23,7 +23,7 @@ from evergreen.stages import (
     train_full,
     train_incremental,
 )
-from evergreen.store import files, models, predictions, tables
+from evergreen.store import challengers, files, models, predictions, tables
 from evergreen.store.cache import Cache
 from evergreen.store.releases import load_release, write_empty_release
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from evergreen.replay.policies import Policy
 
 RECORD, SCORED, AFTER = "record.json", "scored.parquet", "after.parquet"
+CHALLENGER = paths.CHALLENGER.name
 RUNS = Path("runs")
 
 
@@ -123,11 +124,15 @@ def _run(
         return
     list(collect_labels.run(settings))
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
-    champions = load_release(paths.CHAMPION).models
+    bases = challengers.bases(
+        load_release(paths.CHAMPION).models,
+        paths.CHALLENGER,
+        max_updates=settings.incremental.max_updates,
+    )
     mode, last_full = policy.plan(
         settings,
         as_of,
-        champions,
+        bases,
         labels[~labels["holdout"]],
         alarm=unanswered(_raised(), last_full),
     )
@@ -183,7 +188,12 @@ def _leave(record: dict[str, Any], said: pd.DataFrame, scored: Path) -> None:
     shutil.copy(scored, unfinished / SCORED)
     tables.write_frame(said, unfinished / AFTER)
     files.write_json(record, unfinished / RECORD)
+    released = load_release(paths.PRODUCTION).models
+    challengers.inherit(released, paths.INCREMENTAL, paths.CHALLENGER, into=unfinished / CHALLENGER)
     unfinished.replace(RUNS / as_of)
+    for earlier in RUNS.glob(f"*/{CHALLENGER}"):
+        if earlier.parent.name != as_of:
+            shutil.rmtree(earlier)
 
 
 def _all_have_models(settings: Settings) -> bool:
@@ -217,8 +227,11 @@ def _inherit(as_of: date) -> date:
     before = records(Path())
     if not before:
         write_empty_release(paths.CHAMPION)
+        challengers.inherit({}, into=paths.CHALLENGER)
         return as_of
     last = before[-1]
+    shutil.rmtree(paths.CHALLENGER, ignore_errors=True)
+    shutil.copytree(RUNS / last["as_of"] / CHALLENGER, paths.CHALLENGER)
     shutil.rmtree(paths.CHAMPION, ignore_errors=True)
     if last["release"] is None:
         write_empty_release(paths.CHAMPION)

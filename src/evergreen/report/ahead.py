@@ -9,7 +9,7 @@ from evergreen import paths
 from evergreen.loop.alarms import unanswered_in
 from evergreen.loop.due import foresee
 from evergreen.report.layout import Cell, Section, note
-from evergreen.store import tables
+from evergreen.store import challengers, tables
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ def what_is_next(material: Material) -> Section:
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
     training = labels[~labels["holdout"]]
     models = load_release(paths.PRODUCTION).models
+    bases = challengers.following(models, max_updates=settings.incremental.max_updates)
     tomorrow = record.as_of + timedelta(days=1)
     alarm = unanswered_in(material.records, settings.full_retrain.as_of)
-    due, _ = foresee(settings, tomorrow, "auto", models, training, alarm=alarm)
+    due, _ = foresee(settings, tomorrow, "auto", bases, training, alarm=alarm)
     full = (
         f"A full retrain is due at the next run: {due.why_full}."
         if due.full

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from evergreen import paths
 from evergreen.core.losses import LOSS_NAME
 from evergreen.loop import history
 from evergreen.loop.commands import git
 from evergreen.loop.parameters_changed import parameters_changed
+from evergreen.loop.pin import INPUTS
 from evergreen.loop.track_record import live, versions
 from evergreen.report.layout import Cell, Section, Table, note, number, row
 
@@ -120,7 +120,7 @@ def inputs(material: Material) -> Section:
     before = material.records[-2].as_of if len(material.records) > 1 else None
     commit = history.commit_of(before) if before else None
     rows = []
-    for path in (paths.RAW, paths.PREDICTIONS, paths.CHAMPION):
+    for path in INPUTS:
         pinned = path.with_name(f"{path.name}.dvc")
         now = _digest(pinned.read_text(encoding="utf-8"))
         then = _digest(git("show", f"{commit}:{pinned}")) if commit else ""

@@ -16,7 +16,7 @@ from evergreen.core.rounding import rounded
 from evergreen.core.text import create_texts, read_documents
 from evergreen.errors import DataError
 from evergreen.stages.runner import main
-from evergreen.store import extractors, files, matrices, tables
+from evergreen.store import challengers, extractors, files, matrices, tables
 from evergreen.store.cache import Cache
 from evergreen.store.daily_features import DailyFeatures
 from evergreen.store.history import open_history
@@ -133,7 +133,9 @@ def _extractor(
 
 
 def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model]) -> pd.DataFrame:
+    """The labels new to what the updates of this run go on from, and older ones to repeat."""
     options = settings.incremental
+    bases = challengers.bases(champions, paths.CHALLENGER, max_updates=options.max_updates)
     parts = [
         rows.to_update(
             labels[labels["target"] == name],
@@ -143,7 +145,7 @@ def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model
             replay_days=options.replay_days,
             seed=settings.seed,
         )
-        for name, model in champions.items()
+        for name, model in bases.items()
         if name in settings.targets
     ]
     return pd.concat(parts or [labels.head(0).assign(replay=False)], ignore_index=True)

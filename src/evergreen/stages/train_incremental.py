@@ -1,4 +1,4 @@
-"""Stage ``train_incremental``: update every target's champion with the labels new to it."""
+"""Stage ``train_incremental``: update every target's model with the labels new to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.stages.runner import main
-from evergreen.store import files, matrices, models
+from evergreen.store import challengers, files, matrices, models
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -21,20 +21,27 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings) -> Iterator[str]:
-    """Write ``models/incremental``: a folder for each target updated, and why others were not."""
+    """Write ``models/incremental``: a folder for each target updated, and why others were not.
+
+    An update goes on from the champion, or from what the champion was last updated to and which
+    was not promoted (``models/challenger``).
+    """
     champions = load_release(paths.CHAMPION).models
+    bases = challengers.bases(
+        champions, paths.CHALLENGER, max_updates=settings.incremental.max_updates
+    )
     shutil.rmtree(paths.INCREMENTAL, ignore_errors=True)
     skipped = {}
     for name in settings.targets:
-        champion = champions.get(name)
+        base = bases.get(name)
         labels = matrices.read_labels(paths.FEATURES_UPDATE, name)
-        reason = _reason_to_skip(settings, champion, labels)
-        if champion is None or reason is not None:
+        reason = _reason_to_skip(settings, base, labels)
+        if base is None or reason is not None:
             skipped[name] = reason
             yield f"{name}: skipped: {reason}"
             continue
         started = time.perf_counter()
-        manifest = _update(settings, champion, labels)
+        manifest = _update(settings, base, labels, champion=champions[name].manifest.version)
         yield (
             f"{name}: {manifest.parent} updated with {(~labels['replay']).sum():,} new and "
             f"{labels['replay'].sum():,} repeated labels, {time.perf_counter() - started:.1f} s"
@@ -42,22 +49,22 @@ def run(settings: Settings) -> Iterator[str]:
     files.write_json(skipped, paths.INCREMENTAL / models.SKIPPED)
 
 
-def _reason_to_skip(settings: Settings, champion: Model | None, labels: pd.DataFrame) -> str | None:
+def _reason_to_skip(settings: Settings, base: Model | None, labels: pd.DataFrame) -> str | None:
     options = settings.incremental
-    if champion is None:
+    if base is None:
         return "no champion"
     if settings.mode == "compare":
         return "not asked for by mode compare"
-    if champion.manifest.updates >= options.max_updates:
-        return f"a chain of {champion.manifest.updates} updates: a full retrain is due"
+    if base.manifest.updates >= options.max_updates:
+        return f"a chain of {base.manifest.updates} updates: a full retrain is due"
     new = int((~labels["replay"]).sum())
     if new < options.min_new_labels:
         return f"{new} new labels, {options.min_new_labels} are needed"
     return None
 
 
-def _update(settings: Settings, champion: Model, labels: pd.DataFrame) -> Manifest:
-    parent = champion.manifest
+def _update(settings: Settings, base: Model, labels: pd.DataFrame, *, champion: str) -> Manifest:
+    parent = base.manifest
     columns = list(parent.features)
     features = matrices.read_features(paths.FEATURES_UPDATE, parent.extractor, columns)
     X, y, replay = (
@@ -65,11 +72,12 @@ def _update(settings: Settings, champion: Model, labels: pd.DataFrame) -> Manife
         labels["label"],
         labels["replay"],
     )
-    estimator = champion.estimator.update(X[~replay], y[~replay], X[replay], y[replay])
+    estimator = base.estimator.update(X[~replay], y[~replay], X[replay], y[replay])
     new = labels[~replay]
     about = parent.model_dump(exclude={"version", "files", "libraries", "platform"}) | {
         "origin": "incremental",
         "parent": parent.version,
+        "champion": champion,
         "updates": estimator.updates,
         "as_of": settings.as_of.isoformat(),
         "trained_through": str(new["known_on"].max().date()),
@@ -84,9 +92,9 @@ def _update(settings: Settings, champion: Model, labels: pd.DataFrame) -> Manife
     return models.save_model(
         paths.INCREMENTAL / parent.target,
         estimator=estimator,
-        extractor_folder=champion.folder / "extractor",
+        extractor_folder=base.folder / "extractor",
         trained_on=X,
-        reference=champion.reference,
+        reference=base.reference,
         about=about,
     )
 

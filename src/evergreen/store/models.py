@@ -45,7 +45,9 @@ class Manifest(BaseModel):
 
     `version` names the date, the origin and the content; `trained_through` is the last day on
     which a label of its training became known; `label_cap` and `label_mean` are the 99.9 %
-    quantile and the mean of the labels trained on.
+    quantile and the mean of the labels trained on. An update names its `parent`, which it has
+    learned further from, and the `champion` whose place it is to take: the parent itself, or the
+    model that the parent was to replace and did not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +60,7 @@ class Manifest(BaseModel):
     settings: dict[str, Any]
     origin: Origin
     parent: str | None
+    champion: str | None = None
     updates: int
     as_of: str
     trained_through: str
@@ -215,12 +218,16 @@ def save_model(
     tables.write_frame(golden.assign(**{PREDICTION: estimator.predict(golden)}), folder / GOLDEN)
     if reference is not None:
         files.write_json(reference, folder / REFERENCE)
-    content = about | {
-        "extractor": extractors.digest(folder / "extractor"),
-        "libraries": library_versions(),
-        "platform": platform_class(),
-        "files": files.digests(folder),
-    }
+    content = (
+        {"champion": None}
+        | about
+        | {
+            "extractor": extractors.digest(folder / "extractor"),
+            "libraries": library_versions(),
+            "platform": platform_class(),
+            "files": files.digests(folder),
+        }
+    )
     manifest = Manifest(**content, version=_version_of(content))
     files.write_json(manifest.model_dump(), folder / MANIFEST)
     return manifest

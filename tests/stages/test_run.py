@@ -231,7 +231,7 @@ def test_where_too_few_labels_wait_the_update_before_keeps_its_place(day_after):
 
 def test_the_updates_of_a_champion_that_was_replaced_are_given_up(day_after):
     assert (paths.CHALLENGER / "purchase").is_dir()
-    released = load_release(paths.PRODUCTION).released
+    released = load_release(paths.CHAMPION).released
     promoted = replace(released["purchase"], model=load_model(paths.INCREMENTAL / "purchase"))
     write_release(paths.PRODUCTION, released | {"purchase": promoted})
     day_after.crown()

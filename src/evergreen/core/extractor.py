@@ -8,6 +8,7 @@ neither a warm start nor a comparison would mean anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from evergreen.core import features
 from evergreen.core.attributes import Attributes, fit_attributes, known_attributes
 from evergreen.core.btyd_columns import Btyd, fit_btyd
 from evergreen.core.rows import CONSTANT, constant
-from evergreen.core.text import TextModel, fit_text, read_documents
+from evergreen.core.text import Documents, TextModel, fit_text, read_documents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -27,6 +28,45 @@ if TYPE_CHECKING:
     import duckdb
 
 TextForm = Literal["components", "terms"]
+
+
+class Known:
+    """What was known of some snapshots: read once, however many extractors make columns of it.
+
+    Parameters
+    ----------
+    con, rows
+        As for `Extractor.transform`.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+        self._con, self.rows = con, rows
+        self._numeric: dict[tuple[object, ...], pd.DataFrame] = {}
+
+    def numeric(
+        self, windows_days: tuple[int, ...], year_ago_days: int, minor_units: int
+    ) -> pd.DataFrame:
+        """All of `evergreen.core.features.numeric_features`."""
+        how = (windows_days, year_ago_days, minor_units)
+        if how not in self._numeric:
+            self._numeric[how] = features.numeric_features(
+                self._con,
+                self.rows,
+                windows_days=windows_days,
+                year_ago_days=year_ago_days,
+                minor_units=minor_units,
+            )
+        return self._numeric[how]
+
+    @cached_property
+    def attributes(self) -> pd.DataFrame:
+        """The clients' attributes; see `evergreen.core.attributes.known_attributes`."""
+        return known_attributes(self._con, self.rows)
+
+    @cached_property
+    def documents(self) -> Documents:
+        """What was written of the clients; see `evergreen.core.text.read_documents`."""
+        return read_documents(self._con, self.rows)
 
 
 @dataclass(frozen=True)
@@ -118,19 +158,17 @@ class Extractor:
             float64, one row for each of `rows` in the same order. Numeric features may be NaN. The
             columns of `btyd` are there whether or not models see them.
         """
-        numeric = features.numeric_features(
-            con,
-            rows,
-            windows_days=self.windows_days,
-            year_ago_days=self.year_ago_days,
-            minor_units=self.minor_units,
-        )
+        return self.columns_of(Known(con, rows), text=text)
+
+    def columns_of(self, known: Known, *, text: Collection[TextForm]) -> pd.DataFrame:
+        """Compute the columns, as `transform`, from what may have been read already."""
+        numeric = known.numeric(self.windows_days, self.year_ago_days, self.minor_units)
         parts = [numeric[list(self.numeric)], self.btyd.transform(numeric)]
         if self.attributes is not None:
-            parts.append(self.attributes.transform(known_attributes(con, rows)))
+            parts.append(self.attributes.transform(known.attributes))
         if self.text is None or not text:
             return pd.concat(parts, axis=1)
-        weights = self.text.weights(read_documents(con, rows))
+        weights = self.text.weights(known.documents)
         if "components" in text:
             reduced = self.text.reduce(weights)
             parts.append(pd.DataFrame(reduced, columns=self._text_names("components")))

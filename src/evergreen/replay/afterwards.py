@@ -21,6 +21,7 @@ from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from evergreen.params import Settings
     from evergreen.store.cache import Cache
@@ -39,6 +40,7 @@ class Afterwards:
     def __init__(self, settings: Settings, through: date, cache: Cache) -> None:
         self._settings, self.cache = settings, cache
         self._columns: dict[tuple[str, str, str], pd.DataFrame] = {}
+        self._said: dict[str, np.ndarray] = {}
         con, _ = open_labels(settings.model_copy(update={"as_of": through}))
         create_texts(con, max_chars=settings.features.text.max_chars)
         self._snapshots = con.sql(
@@ -61,9 +63,11 @@ class Afterwards:
         """
         self._columns.clear()
         rows = self._between(as_of, following)
-        released = load_release(paths.PRODUCTION).models
+        released = self._models(paths.PRODUCTION)
+        served = {model.manifest.version for model in released.values()}
+        self._said = {version: said for version, said in self._said.items() if version in served}
         parts = [
-            rows.assign(target=name, prediction=self._predict(released.get(name), name, rows))
+            rows[KEYS].assign(target=name, prediction=self._predict(released.get(name), name, rows))
             for name in self._settings.targets
         ]
         return pd.concat(parts, ignore_index=True)
@@ -77,14 +81,15 @@ class Afterwards:
             gain, its 95 % interval (clustered by client) and rows; None where there was no
             champion, or the history ends before an outcome was known.
         """
-        champion = load_release(paths.CHAMPION).models.get(target)
+        champion = self._models(paths.CHAMPION).get(target)
         if champion is None:
             return None
         observed = self._between(as_of, as_of + timedelta(days=HINDSIGHT_DAYS))
         rows = observed.merge(self._labels[target][[*KEYS, "label"]], on=KEYS)
         if rows["label"].nunique() < 2:  # noqa: PLR2004 - nothing to tell two models apart by
             return None
-        challenger = models.load_model(paths.CANDIDATES[candidate] / target)
+        folder, threads = paths.CANDIDATES[candidate] / target, self._settings.compute.threads
+        challenger = models.load_model(folder, threads=threads)
         found = gate.decide(
             champion.manifest.kind,
             rows["label"],
@@ -104,14 +109,27 @@ class Afterwards:
     def _between(self, first: date, end: date) -> pd.DataFrame:
         observed = self._snapshots["observed_on"]
         within = (observed >= pd.Timestamp(first)) & (observed < pd.Timestamp(end))
-        found: pd.DataFrame = self._snapshots[within].reset_index(drop=True)
+        found: pd.DataFrame = self._snapshots[within].reset_index(names="place")
         return found
+
+    def _models(self, release: Path) -> dict[str, Model]:
+        return load_release(release, threads=self._settings.compute.threads).models
 
     def _predict(self, model: Model | None, target: str, rows: pd.DataFrame) -> np.ndarray:
         if model is None:
             found = paths.FULL / target
             known = models.read_manifest(found).label_mean if found.is_dir() else np.nan
             return np.full(len(rows), known)
+        # what a champion says of a day is asked for again at every look of four weeks
+        nothing = np.full(len(self._snapshots), np.nan)
+        said = self._said.setdefault(model.manifest.version, nothing)
+        new = rows[np.isnan(said[rows["place"]])]
+        if len(new):
+            said[new["place"]] = self._compute(model, new)
+        predicted: np.ndarray = said[rows["place"]]
+        return predicted
+
+    def _compute(self, model: Model, rows: pd.DataFrame) -> np.ndarray:
         manifest = model.manifest
         which = (manifest.extractor, manifest.text_form, tables.digest(rows[KEYS]))
         if which not in self._columns:

@@ -69,7 +69,8 @@ def run(settings: Settings) -> Iterator[str]:
 
 def judge(settings: Settings) -> Judged:
     """Decide on the candidates of each target; write ``metrics.json`` and ``comparison.json``."""
-    champions = load_release(paths.CHAMPION).models
+    threads = settings.compute.threads
+    champions = load_release(paths.CHAMPION, threads=threads).models
     judged = Judged({}, {}, {}, {})
     for name, target in settings.targets.items():
         contest = _contest(settings, name, champions.get(name))
@@ -96,7 +97,7 @@ def _contest(settings: Settings, name: str, champion: Model | None) -> Contest:
         if name in skipped:
             absent[candidate] = skipped[name]
         else:
-            found[candidate] = models.load_model(folder / name)
+            found[candidate] = models.load_model(folder / name, threads=settings.compute.threads)
     full = found.get(comparison.FULL)
     if full is not None and settings.full_retrain.as_of != settings.as_of:
         del found[comparison.FULL]

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def run(settings: Settings) -> Iterator[str]:
     """Write ``models/production``, ``data/scored``, ``reports/{drift,decision}.json``."""
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro compare")
-    champion = load_release(paths.CHAMPION)
+    threads = settings.compute.threads
+    champion = load_release(paths.CHAMPION, threads=threads)
     chosen, decisions = {}, {}
     for name in settings.targets:
         reigning = champion.released.get(name)
@@ -47,7 +48,7 @@ def run(settings: Settings) -> Iterator[str]:
         }
         yield f"{name}: {decisions[name]['action']} {decisions[name]['version'] or '(no model)'}"
     write_release(paths.PRODUCTION, chosen)
-    release = load_release(paths.PRODUCTION)
+    release = load_release(paths.PRODUCTION, threads=threads)
     scored = _score(settings, release)
     shutil.rmtree(paths.SCORED, ignore_errors=True)
     tables.write_frame(scored, tables.partition_path(paths.SCORED, settings.as_of))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from evergreen.core.extractor import Known
 from evergreen.core.rows import KEYS
 from evergreen.store import tables
 
@@ -52,6 +53,7 @@ class DailyFeatures:
         hashes = tables.row_hashes(snapshots[KEYS])
         self._digests = {day: tables.digest_of(hashes[own]) for day, own in self._places.items()}
         self._entries: dict[tuple[object, ...], Path] = {}
+        self._read: tuple[np.ndarray, Known] | None = None
 
     def of(
         self,
@@ -94,10 +96,18 @@ class DailyFeatures:
         self, extractor: Extractor, forms: Collection[TextForm], days: dict[pd.Timestamp, Path]
     ) -> None:
         places = [self._places[day] for day in days]
-        rows = self._snapshots.iloc[np.concatenate(places)].reset_index(drop=True)
-        columns = extractor.transform(self._con, rows, text=forms)
-        made = pa.Table.from_pandas(pd.concat([rows[KEYS], columns], axis=1), preserve_index=False)
+        known = self._known(np.concatenate(places))
+        columns = extractor.columns_of(known, text=forms)
+        keyed = pd.concat([known.rows[KEYS], columns], axis=1)
+        made = pa.Table.from_pandas(keyed, preserve_index=False)
         start = 0
         for own, path in zip(places, days.values(), strict=True):
             self._cache.keep(made.slice(start, len(own)), path)
             start += len(own)
+
+    def _known(self, places: np.ndarray) -> Known:
+        """What was known of these snapshots; the last ones read are kept for the next extractor."""
+        if self._read is None or not np.array_equal(self._read[0], places):
+            rows = self._snapshots.iloc[places].reset_index(drop=True)
+            self._read = places, Known(self._con, rows)
+        return self._read[1]

@@ -88,11 +88,13 @@ class Model:
 
     folder: Path
     manifest: Manifest
+    threads: int = 1
 
     @cached_property
     def estimator(self) -> Estimator:
         """The fitted estimator."""
-        return estimators.load(self.manifest.estimator, self.folder / "estimator")
+        folder = self.folder / "estimator"
+        return estimators.load(self.manifest.estimator, folder, threads=self.threads)
 
     @cached_property
     def extractor(self) -> Extractor:
@@ -238,8 +240,10 @@ def _version_of(content: dict[str, Any]) -> str:
     return f"{content['as_of']}-{content['origin']}-{files.digest_of(content)[:8]}"
 
 
-def load_model(folder: Path) -> Model:
+def load_model(folder: Path, *, threads: int = 1) -> Model:
     """Open a model after checking every file against the manifest; nothing is unpickled before.
+
+    Its predictions are the same with any number of threads.
 
     Raises
     ------
@@ -256,7 +260,7 @@ def load_model(folder: Path) -> Model:
                 f"{folder / name} is {state}: expected SHA-256 {expected}, found {actual}",
                 f"restore it with `dvc checkout --force {folder}`",
             )
-    return Model(folder, manifest)
+    return Model(folder, manifest, threads)
 
 
 def read_manifest(folder: Path) -> Manifest:

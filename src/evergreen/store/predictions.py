@@ -36,11 +36,13 @@ def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
 
 def read_all(folder: Path) -> pd.DataFrame:
     """Every prediction of past runs, in the order of the days; no rows before the second run."""
-    found = [
-        tables.read_frame(path, made_by="promote") for path in sorted(folder.glob("*.parquet"))
-    ]
-    made = [frame for frame in found if len(frame)] or found[:1]
-    return pd.concat(made, ignore_index=True) if made else pd.DataFrame()
+    found = [tables.read(path, made_by="promote") for path in sorted(folder.glob("*.parquet"))]
+    made = [table for table in found if table.num_rows] or found[:1]
+    if not made:
+        return pd.DataFrame()
+    together = pa.concat_tables(made, promote_options="default")
+    frame: pd.DataFrame = together.to_pandas(date_as_object=False)
+    return frame
 
 
 def write_none(folder: Path, targets: Mapping[str, Target]) -> None:

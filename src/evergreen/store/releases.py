@@ -54,7 +54,7 @@ class Release:
         return {target: released.model for target, released in self.released.items()}
 
 
-def load_release(folder: Path) -> Release:
+def load_release(folder: Path, *, threads: int = 1) -> Release:
     """Open a release after checking every file of every model.
 
     Raises
@@ -70,7 +70,7 @@ def load_release(folder: Path) -> Release:
     _check_entries(folder, entries, manifest["version"], restore)
     released = {}
     for target, entry in entries.items():
-        model = models.load_model(folder / target)
+        model = models.load_model(folder / target, threads=threads)
         found = model.manifest.version
         if found != entry["version"]:
             raise ModelError(

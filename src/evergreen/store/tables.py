@@ -103,6 +103,8 @@ def write_unfinished(table: pa.Table, path: Path) -> None:
         table.replace_schema_metadata(None).combine_chunks(),
         path,
         compression="zstd",
+        # dictionaries of fractions are long to make and larger than what they stand for
+        use_dictionary=[f.name for f in table.schema if not pa.types.is_floating(f.type)],
         row_group_size=1 << 20,
         store_schema=False,
     )
@@ -138,15 +140,22 @@ def read_frame(path: Path, *, made_by: str, columns: list[str] | None = None) ->
         If the file is missing, is no Parquet, or lacks one of `columns`; names the stage
         `made_by` to run again.
     """
+    found = read(path, made_by=made_by, columns=columns)
+    frame: pd.DataFrame = found.to_pandas(date_as_object=False)
+    return frame
+
+
+def read(path: Path, *, made_by: str, columns: list[str] | None = None) -> pa.Table:
+    """Read a table as `read_frame` does, in the form of Arrow."""
     next_step = f"dvc repro {made_by}"
     if not path.is_file():
         raise DataError(f"{path} was expected as output of {made_by}, and is not there", next_step)
-    found = _schema_of(path, next_step)
-    for column in columns or []:
-        if column not in found.names:
-            raise DataError(f"{path} lacks {column!r}{_nearest(column, found.names)}", next_step)
-    frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas(date_as_object=False)
-    return frame
+    with _opened(path, next_step) as file:
+        names = file.schema_arrow.names
+        for column in columns or []:
+            if column not in names:
+                raise DataError(f"{path} lacks {column!r}{_nearest(column, names)}", next_step)
+        return file.read(columns)
 
 
 def partition_path(folder: Path, day: date) -> Path:
@@ -308,8 +317,13 @@ def check_schema(path: Path, expected: pa.Schema) -> None:
 
 
 def _schema_of(path: Path, next_step: str) -> pa.Schema:
+    with _opened(path, next_step) as file:
+        return file.schema_arrow
+
+
+def _opened(path: Path, next_step: str) -> pq.ParquetFile:
     try:
-        return pq.read_schema(path)
+        return pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path} is not readable as Parquet: {reason}", next_step) from None

@@ -10,9 +10,10 @@ from evergreen.core.rows import KEYS, as_known
 from evergreen.core.simulation.retailer import simulate
 from evergreen.core.simulation.settings import Simulation
 from evergreen.params import load_settings
+from evergreen.replay.afterwards import judge_policy, judged
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.results import Replayed, gain, outcomes, promotions
-from evergreen.replay.run import AFTER, RUNS, records, replay_policy, scenario
+from evergreen.replay.run import replay_policy, scenario
 from evergreen.sources import simulated
 from evergreen.stages.collect_labels import open_labels
 from evergreen.store import tables
@@ -41,11 +42,8 @@ class Shop:
             (own / "data").mkdir(parents=True)
             (own / "data" / "raw").symlink_to(self.folder / "data" / "raw")
             replay_policy(self.scenario, POLICIES[name], own)
-            said = [
-                tables.read_frame(own / RUNS / r["as_of"] / AFTER, made_by="replay")
-                for r in records(own)
-            ]
-            self.policies[name] = Replayed(records(own), pd.concat(said, ignore_index=True))
+            judge_policy(self.scenario, POLICIES[name], own)
+            self.policies[name] = Replayed(*judged(own))
         return self.outcomes()
 
     def outcomes(self):

@@ -17,8 +17,9 @@ import pandas as pd
 from evergreen import paths
 from evergreen.core.rows import as_known
 from evergreen.errors import DataError
+from evergreen.replay.afterwards import JUDGED, judge_policy, judged
 from evergreen.replay.results import Replayed
-from evergreen.replay.run import AFTER, RUNS, Scenario, records, replay_policy
+from evergreen.replay.run import RUNS, STOPPED, Scenario, replay_policy
 from evergreen.sources.take_in import take_in
 from evergreen.stages.collect_labels import open_labels
 from evergreen.store import tables
@@ -42,14 +43,15 @@ def replay(
 ) -> tuple[dict[str, Replayed], pd.DataFrame]:
     """Replay some policies side by side, each in a process of its own.
 
-    Runs that an interrupted call has finished are not made again.
+    When all policies have begun, further processes judge the runs, as they are made or later. Runs
+    that an interrupted call has finished are not made again.
 
     Parameters
     ----------
     jobs
         So many processes at a time.
     progress
-        Called with the number of runs finished, and of all runs.
+        Called with the number of runs made, and judged, and of what there is to do in all.
 
     Returns
     -------
@@ -63,10 +65,11 @@ def replay(
         If the history does not reach through the last date.
     """
     folder = _prepare(scenario)
-    total = len(policies) * len(scenario.dates)
+    total = 2 * len(policies) * len(scenario.dates)
     with worker_processes(jobs) as pool:
         works = [
-            pool.submit(replay_policy, scenario, policy, _own(folder, policy))
+            pool.submit(task, scenario, policy, _own(folder, policy))
+            for task in (replay_policy, judge_policy)
             for policy in policies
         ]
         while not all(work.done() for work in works):
@@ -75,9 +78,8 @@ def replay(
         for work in works:
             work.result()
     progress(total, total)
-    return {policy.name: _read(folder / policy.name) for policy in policies}, _labels(
-        scenario, folder
-    )
+    replayed = {policy.name: Replayed(*judged(folder / policy.name)) for policy in policies}
+    return replayed, _labels(scenario, folder)
 
 
 def worker_processes(jobs: int) -> ProcessPoolExecutor:
@@ -148,6 +150,7 @@ def _own(folder: Path, policy: Policy) -> Path:
     (own / "data").mkdir(parents=True, exist_ok=True)
     (folder / "made").mkdir(exist_ok=True)
     (own / paths.CACHE.parent).mkdir(exist_ok=True)
+    (own / STOPPED).unlink(missing_ok=True)
     for link, shared in (
         (own / paths.RAW, folder / paths.RAW),
         (own / paths.CACHE, folder / "made"),
@@ -158,16 +161,7 @@ def _own(folder: Path, policy: Policy) -> Path:
 
 
 def _finished(folder: Path) -> int:
-    return sum(1 for _ in folder.glob(f"*/{RUNS}/[!.]*"))
-
-
-def _read(folder: Path) -> Replayed:
-    made = records(folder)
-    said = [
-        tables.read_frame(folder / RUNS / record["as_of"] / AFTER, made_by="evergreen replay")
-        for record in made
-    ]
-    return Replayed(made, pd.concat(said, ignore_index=True))
+    return sum(1 for done in (RUNS, JUDGED) for _ in folder.glob(f"*/{done}/[!.]*"))
 
 
 def _labels(scenario: Scenario, folder: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from contextlib import chdir
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from evergreen import paths
 from evergreen.errors import SettingsError
 from evergreen.loop.alarms import unanswered
-from evergreen.replay.afterwards import Afterwards
 from evergreen.stages import (
     collect_labels,
     compare,
@@ -30,14 +30,14 @@ from evergreen.store.releases import load_release, write_empty_release
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
     from evergreen.params import Settings
     from evergreen.replay.policies import Policy
 
-RECORD, SCORED, AFTER = "record.json", "scored.parquet", "after.parquet"
+RECORD, SCORED = "record.json", "scored.parquet"
 CHALLENGER = paths.CHALLENGER.name
 RUNS = Path("runs")
+STOPPED = Path("stopped")
+"""Left by runs that come to no end, for whoever waits for them."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +93,20 @@ def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
     ----------
     folder
         Holds ``data/raw`` through the end of the history. Each finished run leaves there
-        ``runs/<as_of>`` with its record, what it scored, and what its models said of the clients
-        observed until the next run.
+        ``runs/<as_of>`` with its record, what it scored, and its candidates; its release stands in
+        ``releases``. `evergreen.replay.afterwards.judge_policy` says what they were worth.
     """
     with chdir(folder):
         if not paths.PREDICTIONS.exists():
             predictions.write_none(paths.PREDICTIONS, scenario.settings.targets)
-        settings, afterwards = policy.settings(scenario.settings), None
-        for as_of in scenario.dates:
-            if not (RUNS / str(as_of)).is_dir():
-                afterwards = afterwards or Afterwards(settings, scenario.through, Cache())
-                _run(scenario, policy, settings, as_of, afterwards)
+        settings, cache = policy.settings(scenario.settings), Cache()
+        try:
+            for as_of in scenario.dates:
+                if not (RUNS / str(as_of)).is_dir():
+                    _run(scenario, policy, settings, as_of, cache)
+        except BaseException:
+            STOPPED.touch()
+            raise
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
@@ -112,15 +115,13 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text("utf-8")) for path in found]
 
 
-def _run(
-    scenario: Scenario, policy: Policy, settings: Settings, as_of: date, afterwards: Afterwards
-) -> None:
+def _run(scenario: Scenario, policy: Policy, settings: Settings, as_of: date, cache: Cache) -> None:
     """Run one date; what it leaves gets its name at the end, when it is whole."""
     started = time.perf_counter()
     last_full = _inherit(as_of)
     settings = _as_of(settings, as_of, last_full)
     if policy.trains == "nothing" and _all_have_models(settings):
-        _leave_as_it_is(scenario, as_of, last_full, afterwards)
+        _leave_as_it_is(scenario, as_of, last_full)
         return
     list(collect_labels.run(settings))
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
@@ -137,7 +138,7 @@ def _run(
         alarm=unanswered(_raised(), last_full),
     )
     settings = _as_of(settings, as_of, last_full).model_copy(update={"mode": mode})
-    list(featurize.make(settings, afterwards.cache))
+    list(featurize.make(settings, cache))
     list(train_incremental.run(settings))
     trained = last_full == as_of
     if trained or not paths.FULL.exists():
@@ -148,7 +149,6 @@ def _run(
     files.write_json(report, paths.COMPARISON_REPORT)
     list(promote.run(settings))
     seconds = time.perf_counter() - started
-    said = afterwards.predictions(as_of, scenario.following(as_of))
     drift = files.read_json(paths.DRIFT_REPORT, next_step="evergreen replay")
     record = {
         "as_of": str(as_of),
@@ -159,13 +159,19 @@ def _run(
         "targets": {
             name: {
                 "promoted": promoted[name],
-                "candidates": _judged(afterwards, as_of, name, found),
+                "candidates": _judged(found),
+                "label_mean": _label_mean(name),
                 "alarms": [alarm["kind"] for alarm in drift[name]["alarms"]],
             }
             for name, found in report.items()
         },
     }
-    _leave(record, said, tables.partition_path(paths.SCORED, as_of))
+    candidates = [
+        paths.CANDIDATES[kind] / name
+        for name, found in report.items()
+        for kind in found["candidates"]
+    ]
+    _leave(record, tables.partition_path(paths.SCORED, as_of), candidates)
 
 
 def _raised() -> list[tuple[date, dict[str, list[str]]]]:
@@ -179,14 +185,15 @@ def _raised() -> list[tuple[date, dict[str, list[str]]]]:
     ]
 
 
-def _leave(record: dict[str, Any], said: pd.DataFrame, scored: Path) -> None:
+def _leave(record: dict[str, Any], scored: Path, candidates: Sequence[Path] = ()) -> None:
     """Leave what a run has come to: whole, or not at all."""
     as_of = record["as_of"]
     unfinished = RUNS / f".{as_of}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     shutil.copy(scored, unfinished / SCORED)
-    tables.write_frame(said, unfinished / AFTER)
+    for folder in candidates:
+        shutil.copytree(folder, unfinished / folder, copy_function=os.link)
     files.write_json(record, unfinished / RECORD)
     released = load_release(paths.PRODUCTION).models
     challengers.inherit(released, paths.INCREMENTAL, paths.CHALLENGER, into=unfinished / CHALLENGER)
@@ -200,12 +207,11 @@ def _all_have_models(settings: Settings) -> bool:
     return load_release(paths.CHAMPION).models.keys() >= settings.targets.keys()
 
 
-def _leave_as_it_is(
-    scenario: Scenario, as_of: date, last_full: date, afterwards: Afterwards
-) -> None:
+def _leave_as_it_is(scenario: Scenario, as_of: date, last_full: date) -> None:
     """A run that neither trains nor judges: its release is that of the run before."""
     before = records(Path())[-1]
     nothing: dict[str, Any] = {"promoted": None, "candidates": {}, "alarms": []}
+    nothing["label_mean"] = None  # every target has a model
     record = before | {
         "as_of": str(as_of),
         "full_retrain_as_of": str(last_full),
@@ -213,8 +219,7 @@ def _leave_as_it_is(
         "rows_trained": 0,
         "targets": dict.fromkeys(scenario.settings.targets, nothing),
     }
-    said = afterwards.predictions(as_of, scenario.following(as_of))
-    _leave(record, said, RUNS / before["as_of"] / SCORED)
+    _leave(record, RUNS / before["as_of"] / SCORED)
 
 
 def _as_of(settings: Settings, as_of: date, last_full: date) -> Settings:
@@ -266,17 +271,15 @@ def _rows_trained(settings: Settings, *, full: bool) -> int:
     return rows
 
 
-def _judged(
-    afterwards: Afterwards, as_of: date, name: str, report: dict[str, Any]
-) -> dict[str, Any]:
-    """What was thought of each candidate then, and how it did in the weeks after."""
+def _judged(report: dict[str, Any]) -> dict[str, Any]:
+    """What was thought of each candidate then."""
     return {
-        kind: {
-            "version": found["version"],
-            "gain": found["gain"],
-            "interval": found["interval"],
-            "reason": found["reason"],
-            "hindsight": afterwards.hindsight(as_of, name, kind),
-        }
+        kind: {name: found[name] for name in ("version", "gain", "interval", "reason")}
         for kind, found in report["candidates"].items()
     }
+
+
+def _label_mean(name: str) -> float | None:
+    """What is said of everyone where there is no model yet."""
+    folder = paths.FULL / name
+    return models.read_manifest(folder).label_mean if folder.is_dir() else None

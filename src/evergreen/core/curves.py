@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
-from sklearn.metrics import roc_curve
+from scipy.special import ndtri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +29,7 @@ CALIBRATION_COLUMNS: Final = {
 }
 GAINS_COLUMNS: Final = {"contacted_share": "float64", "captured_share": "float64"}
 GRID: Final = np.linspace(0.0, 1.0, 101)
-Z_95: Final = float(norm.ppf(0.975))
+Z_95: Final = float(ndtri(0.975))
 
 
 class Scored(NamedTuple):
@@ -75,6 +74,8 @@ def roc_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
     ValueError
         If the lengths differ.
     """
+    from sklearn.metrics import roc_curve  # noqa: PLC0415 - takes a second, and a report needs none
+
     labels, scores, _ = _usable(y, prediction)
     if not labels.size:
         return _frame(ROC_COLUMNS)
@@ -286,7 +287,7 @@ def _usable(
 
 
 def _equal_count_bins(scores: Floats, bins: int) -> Codes:
-    middle_rank = rankdata(scores, method="average") - 0.5
+    middle_rank = pd.Series(scores).rank(method="average").to_numpy() - 0.5
     position = np.floor(middle_rank * bins / len(scores))
     _, bin_of_row = np.unique(position, return_inverse=True)
     return bin_of_row

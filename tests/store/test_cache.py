@@ -1,3 +1,4 @@
+import time
 from datetime import date
 
 import pytest
@@ -25,6 +26,19 @@ def test_what_was_made_from_equal_values_is_not_made_again():
         entry = Cache().folder("kind", {"a": 1}, lambda f: made.append((f / "x").write_text("1")))
     assert (entry / "x").read_text() == "1"
     assert len(made) == 1
+
+
+def test_who_finds_a_folder_ready_knows_how_long_others_worked_at_it():
+    def make(folder):
+        time.sleep(0.05)
+        (folder / "x").touch()
+
+    one, other = Cache(), Cache()
+    for _ in range(2):
+        one.folder("kind", {"a": 1}, make)
+        other.folder("kind", {"a": 1}, make)
+    assert one.seconds_spared == 0
+    assert 0.04 < other.seconds_spared < 5
 
 
 def test_other_values_are_another_entry():

@@ -18,7 +18,7 @@ from evergreen import paths
 from evergreen.core import gate
 from evergreen.core.rounding import rounded
 from evergreen.core.rows import KEYS, as_known
-from evergreen.core.text import create_texts
+from evergreen.replay.once import kept_history
 from evergreen.replay.results import ANY, LEVEL
 from evergreen.replay.run import RECORD, RUNS, STOPPED, records
 from evergreen.stages.collect_labels import open_labels
@@ -125,8 +125,8 @@ class Afterwards:
         self._columns: dict[tuple[str, str, str], pd.DataFrame] = {}
         self._said: dict[str, np.ndarray] = {}
         self._releases: dict[str, dict[str, Model]] = {}
-        con, _ = open_labels(settings.model_copy(update={"as_of": through}))
-        create_texts(con, max_chars=settings.features.text.max_chars)
+        history = kept_history(settings, through, cache)
+        con, _ = open_labels(settings.model_copy(update={"as_of": through}), history)
         self._snapshots = con.sql(
             "select client_id, observed_on::timestamp as observed_on from snapshots "
             "order by observed_on, client_id"

@@ -18,6 +18,7 @@ from evergreen import paths
 from evergreen.core.rows import as_known
 from evergreen.errors import DataError
 from evergreen.replay.afterwards import JUDGED, judge_policy, judged
+from evergreen.replay.once import train_ahead
 from evergreen.replay.results import Replayed
 from evergreen.replay.run import RUNS, STOPPED, Scenario, replay_policy
 from evergreen.sources.take_in import take_in
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from evergreen.replay.policies import Policy
 
 PAUSE_SECONDS = 0.5
+AHEAD = ".ahead"
 
 
 def replay(
@@ -43,8 +45,9 @@ def replay(
 ) -> tuple[dict[str, Replayed], pd.DataFrame]:
     """Replay some policies side by side, each in a process of its own.
 
-    When all policies have begun, further processes judge the runs, as they are made or later. Runs
-    that an interrupted call has finished are not made again.
+    When all policies have begun, further processes judge the runs, as they are made or later, and
+    where there are more processes than policies that retrain, one trains full models ahead of them.
+    Runs that an interrupted call has finished are not made again.
 
     Parameters
     ----------
@@ -66,11 +69,17 @@ def replay(
     """
     folder = _prepare(scenario)
     total = 2 * len(policies) * len(scenario.dates)
+    retraining = [policy for policy in policies if policy.trains in ("full", "both")]
+    ahead = retraining[:1] if len(retraining) < jobs else []
     with worker_processes(jobs) as pool:
         works = [
-            pool.submit(task, scenario, policy, _own(folder, policy))
-            for task in (replay_policy, judge_policy)
-            for policy in policies
+            pool.submit(task, scenario, policy, _own(folder, name or policy.name))
+            for task, whom, name in (
+                (replay_policy, policies, None),
+                (train_ahead, ahead, AHEAD),
+                (judge_policy, policies, None),
+            )
+            for policy in whom
         ]
         while not all(work.done() for work in works):
             progress(_finished(folder), total)
@@ -144,9 +153,9 @@ def _lay_raw(scenario: Scenario, raw: Path) -> None:
     shutil.rmtree(unfinished)
 
 
-def _own(folder: Path, policy: Policy) -> Path:
+def _own(folder: Path, name: str) -> Path:
     """The folder of a policy, which shares raw data and cache with the others."""
-    own = folder / policy.name
+    own = folder / name
     (own / "data").mkdir(parents=True, exist_ok=True)
     (folder / "made").mkdir(exist_ok=True)
     (own / paths.CACHE.parent).mkdir(exist_ok=True)

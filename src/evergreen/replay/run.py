@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from evergreen import paths
 from evergreen.errors import SettingsError
 from evergreen.loop.alarms import unanswered
+from evergreen.replay.once import kept_history, train_full_once
 from evergreen.stages import (
     collect_labels,
     compare,
     featurize,
     promote,
-    train_full,
     train_incremental,
 )
 from evergreen.store import challengers, files, models, predictions, tables
@@ -30,8 +30,9 @@ from evergreen.store.releases import load_release, write_empty_release
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evergreen.params import Settings
+    from evergreen.params import Mode, Settings
     from evergreen.replay.policies import Policy
+    from evergreen.store.history import KeptHistory
 
 RECORD, SCORED = "record.json", "scored.parquet"
 CHALLENGER = paths.CHALLENGER.name
@@ -52,6 +53,12 @@ class Scenario:
         """The date of the run after this one, or the day after the history."""
         later = [day for day in self.dates if day > as_of]
         return later[0] if later else self.through
+
+    @staticmethod
+    def at(settings: Settings, as_of: date, last_full: date) -> Settings:
+        """The settings of a run, by its date and that of the last full retrain."""
+        full = settings.full_retrain.model_copy(update={"as_of": last_full})
+        return settings.model_copy(update={"as_of": as_of, "full_retrain": full, "hold": {}})
 
 
 def scenario(
@@ -101,9 +108,10 @@ def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
             predictions.write_none(paths.PREDICTIONS, scenario.settings.targets)
         settings, cache = policy.settings(scenario.settings), Cache()
         try:
+            history = kept_history(settings, scenario.through, cache)
             for as_of in scenario.dates:
                 if not (RUNS / str(as_of)).is_dir():
-                    _run(scenario, policy, settings, as_of, cache)
+                    _run(scenario, policy, settings, as_of, (cache, history))
         except BaseException:
             STOPPED.touch()
             raise
@@ -115,40 +123,37 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text("utf-8")) for path in found]
 
 
-def _run(scenario: Scenario, policy: Policy, settings: Settings, as_of: date, cache: Cache) -> None:
+def _run(
+    scenario: Scenario,
+    policy: Policy,
+    settings: Settings,
+    as_of: date,
+    shared: tuple[Cache, KeptHistory],
+) -> None:
     """Run one date; what it leaves gets its name at the end, when it is whole."""
-    started = time.perf_counter()
+    cache, history = shared
+    started, spared = time.perf_counter(), cache.seconds_spared
     last_full = _inherit(as_of)
-    settings = _as_of(settings, as_of, last_full)
+    settings = scenario.at(settings, as_of, last_full)
     if policy.trains == "nothing" and _all_have_models(settings):
         _leave_as_it_is(scenario, as_of, last_full)
         return
-    list(collect_labels.run(settings))
-    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
-    bases = challengers.bases(
-        load_release(paths.CHAMPION).models,
-        paths.CHALLENGER,
-        max_updates=settings.incremental.max_updates,
-    )
-    mode, last_full = policy.plan(
-        settings,
-        as_of,
-        bases,
-        labels[~labels["holdout"]],
-        alarm=unanswered(_raised(), last_full),
-    )
-    settings = _as_of(settings, as_of, last_full).model_copy(update={"mode": mode})
-    list(featurize.make(settings, cache))
+    list(collect_labels.run(settings, history))
+    mode, last_full = _plan(policy, settings, as_of, last_full)
+    settings = scenario.at(settings, as_of, last_full).model_copy(update={"mode": mode})
+    list(featurize.make(settings, cache, history))
     list(train_incremental.run(settings))
     trained = last_full == as_of
     if trained or not paths.FULL.exists():
-        list(train_full.run(settings))
+        train_full_once(settings, cache)
     judged = compare.judge(settings)
     promoted = {name: policy.choose(name, judged) for name in settings.targets}
     report = {name: found | {"winner": promoted[name]} for name, found in judged.report.items()}
     files.write_json(report, paths.COMPARISON_REPORT)
     list(promote.run(settings))
     seconds = time.perf_counter() - started
+    if trained:  # by whomever: a policy costs what it would cost alone
+        seconds += cache.seconds_spared - spared
     drift = files.read_json(paths.DRIFT_REPORT, next_step="evergreen replay")
     record = {
         "as_of": str(as_of),
@@ -172,6 +177,17 @@ def _run(scenario: Scenario, policy: Policy, settings: Settings, as_of: date, ca
         for kind in found["candidates"]
     ]
     _leave(record, tables.partition_path(paths.SCORED, as_of), candidates)
+
+
+def _plan(policy: Policy, settings: Settings, as_of: date, last_full: date) -> tuple[Mode, date]:
+    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
+    bases = challengers.bases(
+        load_release(paths.CHAMPION).models,
+        paths.CHALLENGER,
+        max_updates=settings.incremental.max_updates,
+    )
+    alarm = unanswered(_raised(), last_full)
+    return policy.plan(settings, as_of, bases, labels[~labels["holdout"]], alarm=alarm)
 
 
 def _raised() -> list[tuple[date, dict[str, list[str]]]]:
@@ -220,11 +236,6 @@ def _leave_as_it_is(scenario: Scenario, as_of: date, last_full: date) -> None:
         "targets": dict.fromkeys(scenario.settings.targets, nothing),
     }
     _leave(record, RUNS / before["as_of"] / SCORED)
-
-
-def _as_of(settings: Settings, as_of: date, last_full: date) -> Settings:
-    full = settings.full_retrain.model_copy(update={"as_of": last_full})
-    return settings.model_copy(update={"as_of": as_of, "full_retrain": full, "hold": {}})
 
 
 def _inherit(as_of: date) -> date:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     import duckdb
 
     from evergreen.params import Settings
+    from evergreen.store.history import OpenHistory
 
 
-def run(settings: Settings) -> Iterator[str]:
+def run(settings: Settings, history: OpenHistory = open_history) -> Iterator[str]:
     """Write ``data/labels`` and ``reports/labels.json``."""
-    con, complete_until = open_labels(settings)
+    con, complete_until = open_labels(settings, history)
     for table, order in (("snapshots", "observed_on, client_id"), ("labels", _LABEL_ORDER)):
         sorted_rows = con.sql(f"select * from {table} order by {order}")
         tables.write(sorted_rows.to_arrow_table(), paths.LABELS / f"{table}.parquet")
@@ -37,9 +38,11 @@ def run(settings: Settings) -> Iterator[str]:
     yield from _lines(report)
 
 
-def open_labels(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, date]:
+def open_labels(
+    settings: Settings, history: OpenHistory = open_history
+) -> tuple[duckdb.DuckDBPyConnection, date]:
     """Open the history with its snapshots and every label known by as_of; see `open_history`."""
-    con, complete_until = open_history(
+    con, complete_until = history(
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,
         threads=settings.compute.threads,

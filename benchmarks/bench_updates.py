@@ -41,10 +41,9 @@ from evergreen.core.decision import Minimum
 from evergreen.core.extractor import fit_extractor
 from evergreen.core.gate import decide
 from evergreen.core.labels import create_labels
-from evergreen.core.ledger import create_ledger
+from evergreen.core.ledger import create_ledger, create_texts
 from evergreen.core.losses import row_losses
 from evergreen.core.snapshots import create_snapshots
-from evergreen.core.text import create_texts
 from evergreen.params import load_settings
 from evergreen.sources import complete_journey
 from evergreen.store import tables

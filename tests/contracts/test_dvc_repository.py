@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from evergreen import paths
+from evergreen.loop.pin import INPUTS
 from evergreen.store.models import platform_class
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def test_a_second_repro_executes_no_stage(demo):
 def test_all_hashes_come_back_without_outputs_and_cache(copy):
     before = lock(copy)
     shutil.rmtree(copy.folder / ".dvc" / "cache")
-    copy.run("dvc", "add", "data/raw", "data/predictions", "models/champion")
+    copy.run("dvc", "add", *map(str, INPUTS))
     for stage in before.values():
         for out in stage["outs"]:
             path = copy.folder / out["path"]

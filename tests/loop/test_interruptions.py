@@ -16,6 +16,7 @@ POINTS = (
     "evergreen-fetched/2017-04-01.parquet",  # while what was scored is fetched
     ".parquet data/predictions/",  # before it is put in place
     "champion models/champion",  # the old champion gone, the new one not there yet
+    ".unfinished models/challenger",  # likewise
     "-m dvc add",
     "replace .params.yaml",  # all pinned, the date not written yet
     "snapshots of",  # collect_labels is done
@@ -36,7 +37,8 @@ def content(project):
     current = (project.folder / "releases" / "current").resolve()
     named = (
         *("params.yaml", "dvc.lock", "data/raw.dvc", "data/predictions.dvc"),
-        *("models/champion.dvc", "history", "reports", "models/production", "data/scored"),
+        *("models/champion.dvc", "models/challenger.dvc", "history", "reports"),
+        *("models/production", "data/scored"),
     )
     places = [current, *(project.folder / name for name in named)]
     files = [path for place in places for path in (place, *sorted(place.rglob("*")))]

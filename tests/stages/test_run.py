@@ -13,6 +13,7 @@ import pytest
 
 from evergreen import paths
 from evergreen.store import extractors, matrices, tables
+from evergreen.store.history import open_history
 from evergreen.store.models import load_model
 from evergreen.store.releases import load_release, write_release
 
@@ -114,11 +115,7 @@ def test_events_from_a_snapshot_on_leave_its_features_as_they_were(finished, ret
     extractor = extractors.load_extractor(paths.EXTRACTOR)
     later = pc.greater_equal(retailer["ingested_on"], pa.scalar(day, pa.date32()))
     finished.write_raw(poisoned(retailer, later))
-    from evergreen.core.text import create_texts  # noqa: PLC0415
-    from evergreen.store.history import open_history  # noqa: PLC0415
-
-    con, _ = open_history(known_by=AS_OF, max_lag_days=3, threads=2)
-    create_texts(con, max_chars=5000)
+    con, _ = open_history(known_by=AS_OF, max_lag_days=3, threads=2, max_chars=5000)
     earlier = before[before["observed_on"] <= pd.Timestamp(day)].reset_index(drop=True)
     after = extractor.transform(con, earlier[["client_id", "observed_on"]])
     assert len(earlier) > 500

@@ -1,4 +1,4 @@
-"""What is known of each client's purchases, day by day: the base of labels and features.
+"""What is known of each client's purchases and texts, day by day: the base of labels and features.
 
 A row comes in on ``ingested_on``, which may be later than the date of its event, and the first run
 that knows it is that of the following day: a run looks from the start of its date. A later row may
@@ -45,5 +45,36 @@ def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
                sum(greatest(-after, 0) - greatest(-before, 0))::bigint as returned
         from totals group by all
         order by client_id, day, known_on
+        """
+    )
+
+
+def create_texts(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
+    """Make the tables ``texts`` and ``text_ledger`` from the views of transactions and notes.
+
+    ``texts``: text_id, text (cut to `max_chars`), each distinct text once, in alphabetical order.
+    ``text_ledger``: client_id, day (of the event), known_on, text_id, times.
+    """
+    con.execute(
+        """
+        create or replace table text_ledger as
+        select client_id, timestamp::date as day, ingested_on + 1 as known_on,
+               left(text, $max_chars) as text, count(*) as times
+        from (
+            select client_id, timestamp, ingested_on, text from transactions
+            union all
+            select client_id, timestamp, ingested_on, text from notes
+        )
+        where text is not null group by all
+        """,
+        {"max_chars": max_chars},
+    )
+    con.execute(
+        """
+        create or replace table texts as
+        select (row_number() over (order by text) - 1)::int as text_id, text
+        from (select distinct text from text_ledger);
+        create or replace table text_ledger as
+        select client_id, day, known_on, text_id, times from text_ledger join texts using (text);
         """
     )

@@ -143,44 +143,13 @@ class Documents:
         return (self.counts @ vectorize(self.texts)).tocsr()
 
 
-def create_texts(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
-    """Make the tables ``texts`` and ``text_ledger`` from the views of transactions and notes.
-
-    ``texts``: text_id, text (cut to `max_chars`), each distinct text once, in alphabetical order.
-    ``text_ledger``: client_id, day (of the event), known_on, text_id, times.
-    """
-    con.execute(
-        """
-        create or replace table text_ledger as
-        select client_id, timestamp::date as day, ingested_on + 1 as known_on,
-               left(text, $max_chars) as text, count(*) as times
-        from (
-            select client_id, timestamp, ingested_on, text from transactions
-            union all
-            select client_id, timestamp, ingested_on, text from notes
-        )
-        where text is not null group by all
-        """,
-        {"max_chars": max_chars},
-    )
-    con.execute(
-        """
-        create or replace table texts as
-        select (row_number() over (order by text) - 1)::int as text_id, text
-        from (select distinct text from text_ledger);
-        create or replace table text_ledger as
-        select client_id, day, known_on, text_id, times from text_ledger join texts using (text);
-        """
-    )
-
-
 def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Documents:
     """Everything written about each client and known at the snapshot.
 
     Parameters
     ----------
     con
-        A connection with the tables of `create_texts`.
+        A connection with the tables of `evergreen.core.ledger.create_texts`.
     rows
         client_id (string) and observed_on (date); a document for each row, in the same order.
         Only texts of days before observed_on that were known by then are read.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from evergreen.core.estimators.columns import LARGEST, FeatureMismatchError, read_matrix
+from evergreen.core.ledger import create_texts
 from evergreen.core.rows import KEYS
-from evergreen.core.text import create_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import duckdb
 
 from evergreen import paths
-from evergreen.core.ledger import create_ledger
-from evergreen.core.text import create_texts
+from evergreen.core.ledger import create_ledger, create_texts
 from evergreen.errors import DataError
 from evergreen.store import tables
 

@@ -15,7 +15,7 @@ POINTS = (
     "replace data/raw/transactions",  # while rows are taken in
     "evergreen-fetched/2017-04-01.parquet",  # while what was scored is fetched
     ".parquet data/predictions/",  # before it is put in place
-    "champion models/champion",  # the old champion gone, the new one not there yet
+    "production models/champion",  # the old champion gone, the new one not there yet
     ".unfinished models/challenger",  # likewise
     "-m dvc add",
     "replace .params.yaml",  # all pinned, the date not written yet

@@ -8,10 +8,10 @@ export LC_ALL="${LC_ALL:-C.UTF-8}"
 KEPT_LOGS=90
 
 # scheduled NAME AS_OF COMMAND...: run it with its output in logs/NAME-AS_OF.log, and shown at a
-# terminal. If it fails, its last lines go to stderr, which cron mails; $EVERGREEN_ON_FAILURE, if
+# terminal. A run that waits for a person's word is told, so that cron mails it. If it fails, its last lines go to stderr, which cron mails; $EVERGREEN_ON_FAILURE, if
 # set, is called with the name, the date and the log; and the exit code is passed on.
 scheduled() {
-    local name=$1 as_of=$2 code=0
+    local name=$1 as_of=$2 code=0 begun
     local log="logs/$name-$as_of.log"
     shift 2
     mkdir -p logs
@@ -21,15 +21,17 @@ scheduled() {
     exec 9>logs/.lock
     flock 9
     printf '%s\n' "--- $name of $as_of" >>"$log"
+    begun=$(wc -l <"$log")
     if [ -t 1 ]; then
         "$@" 2>&1 9>&- | tee -a "$log" || code=$?
     else
         "$@" >>"$log" 2>&1 9>&- || code=$?
+        tail -n +"$begun" "$log" | grep 'waits for review on' || true
     fi
     [ "$code" = 0 ] && return
     {
         echo "evergreen: $name of $as_of failed with exit code $code; the last lines of $PWD/$log:"
-        tail -n 20 "$log"
+        tail -n +"$begun" "$log" | tail -n 20
     } >&2
     if [ -n "${EVERGREEN_ON_FAILURE:-}" ]; then
         bash -c "$EVERGREEN_ON_FAILURE \"\$@\"" on-failure "$name" "$as_of" "$PWD/$log" || true

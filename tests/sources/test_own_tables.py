@@ -104,6 +104,20 @@ def test_what_is_later_than_asked_for_comes_another_time(shop):
     assert list(shop.stored()) == [date(2024, 1, 5), date(2024, 1, 6)]
 
 
+def test_a_day_without_rows_is_known_to_have_had_none_where_there_are_rows_of_later_days(shop):
+    shop.lay("1.csv", HEAD + DAY_5 + "b,2024-01-09,2.00,x\n")
+    shop.take_in(through=date(2024, 1, 5))
+    shop.take_in(through=date(2024, 1, 7), reach=date(2024, 1, 7))
+    assert {day.day: len(rows) for day, rows in shop.stored().items()} == {5: 1, 6: 0, 7: 0}
+
+
+def test_a_mistyped_year_is_no_sign_that_days_without_rows_had_none(shop):
+    shop.lay("1.csv", HEAD + DAY_5 + "b,2026-01-09,2.00,x\n")
+    shop.take_in(through=date(2024, 1, 5))
+    shop.take_in(through=date(2024, 1, 7))
+    assert max(shop.stored()) == date(2024, 1, 5)
+
+
 def test_day_by_day_and_all_at_once_give_the_same_bytes(shop):
     shop.lay("shop.csv", HEAD + DAY_5 + DAY_6 + "c,2024-01-08,1,new\n")
     for day in (5, 6, 7, 8):

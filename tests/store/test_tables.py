@@ -55,7 +55,8 @@ def test_data_that_has_not_come_is_not_taken_for_clients_who_stay_away(raw):
         "data/raw/transactions ends on 2024-01-05, expected rows until 2024-01-16 or later "
         "(as_of 2024-01-20, data.max_lag_days 3): what looks like clients who stay away would be "
         "data that has not come\n"
-        "Next: evergreen ingest ... --through 2024-01-19, or an earlier as_of in params.yaml"
+        "Next: evergreen ingest ... --through 2024-01-19, or an earlier as_of in params.yaml; "
+        "where days without any row are usual, data.max_lag_days, see docs/troubleshooting.md"
     )
 
 

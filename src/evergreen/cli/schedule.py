@@ -60,9 +60,10 @@ def workflow() -> None:
         for part in state(settings, following):
             console.print(part)
         choice = _choice()
-        if choice == LEAVE:
+        as_of = None if choice == LEAVE else _date(following)
+        if as_of is None:
             return
-        for command in commands(choice, _date(following)):
+        for command in commands(choice, as_of):
             console.print(f"$ {' '.join(command)}")
             if code := subprocess.run(command, check=False).returncode:
                 console.print(f"that ended with exit code {code}; above it says what to do")
@@ -78,9 +79,12 @@ def _choice() -> str:
     return Prompt.ask("Which", choices=[*CHOICES, LEAVE], default=LEAVE, console=console)
 
 
-def _date(following: date) -> date:
+def _date(following: date) -> date | None:
+    """The date that is asked for; None where it is the word to leave."""
     while True:
         given = Prompt.ask("As of", default=str(following), console=console)
+        if given == LEAVE:
+            return None
         try:
             return date.fromisoformat(given)
         except ValueError:

@@ -105,13 +105,11 @@ def _chosen(as_of: date | None) -> Waiting:
         return next(iter(runs.values()))
     if as_of in runs:
         return runs[as_of]
-    known = ", ".join(map(str, runs)) or "none"
-    named = "one run is expected to wait for review, where no date is given"
+    if not runs:
+        raise DataError("no run waits for review", "git fetch, where one was made elsewhere")
+    named = f"{len(runs)} runs wait for review, and no date is given"
     wanted = named if as_of is None else f"no run of {as_of} waits for review"
-    raise DataError(
-        f"{wanted}; waiting are: {known}",
-        "git fetch, where it was made elsewhere; then name one of them",
-    )
+    raise DataError(f"{wanted}; those that wait: {', '.join(map(str, runs))}", "name one of them")
 
 
 def _check_nothing_begun() -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.errors import EvergreenError
-from evergreen.loop import history
+from evergreen.loop import history, review
 from evergreen.loop.commands import CommandError, dvc, git
+from evergreen.loop.publish import published
 from evergreen.params import load_settings
 from evergreen.sources import own_tables
 from evergreen.sources.demos import IN_PACKAGES
@@ -118,6 +119,9 @@ def _source(settings: Settings) -> Iterator[Finding]:
 
 def _raw(settings: Settings) -> Iterator[Finding]:
     found = tables.partitions(paths.TRANSACTIONS)
+    if not found and paths.RAW.with_name(f"{paths.RAW.name}.dvc").exists():
+        yield Finding("raw tables", "the data of this clone is not here yet", "evergreen pull")
+        return
     if not found:
         yield Finding("raw tables", "no transactions yet", "evergreen ingest")
         return
@@ -137,9 +141,20 @@ def _run(settings: Settings) -> Iterator[Finding]:
         following = settings.as_of + timedelta(days=1)
         said = f"{settings.as_of} is recorded; `evergreen cycle --as-of {following}` goes on"
         yield Finding("run", said)
+        yield from _served()
     elif not paths.CHAMPION.exists():
         yield Finding("run", "the inputs of the first run are not pinned", "evergreen pin")
     elif not paths.DECISION_REPORT.exists() or "up to date" not in dvc("status"):
         yield Finding("run", f"{settings.as_of} has not been run", "dvc repro")
     else:
         yield Finding("run", f"{settings.as_of} is run, not recorded", "evergreen finish")
+
+
+def _served() -> Iterator[Finding]:
+    """Whether what is recorded is served, and what waits for a person's word."""
+    last = history.last()
+    if last is not None and last.release is not None and published() is None:
+        yield Finding(
+            "release", f"{last.release} is recorded, and nothing is served", "evergreen pull"
+        )
+    yield from (Finding("review", str(run)) for run in review.waiting())

@@ -108,14 +108,14 @@ def dry_run(
         if history.is_recorded(day):
             yield f"{day}: recorded already, nothing would be done"
             continue
-        seen = min(day, known)
+        seen = min(day, known + timedelta(days=1))
         labels = training_labels(settings, seen)
         alarm = unanswered_before(day, settings.full_retrain.as_of)
-        due, _ = foresee(settings, seen, mode, bases, labels, alarm=alarm)
+        due, _ = foresee(settings, day, mode, bases, labels, alarm=alarm)
         yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
         yield f"{day}: incremental update {due.why_incremental}"
-        if day > known:
-            yield f"{day}: as of {known}, the last day taken in; new rows would be taken in first"
+        if day > seen:
+            yield f"{day}: as rows are known through {known}; new ones would be taken in first"
 
 
 def _days(first: date, through: date | None, every: int) -> Iterator[date]:

@@ -41,9 +41,9 @@ def history_table(
 
 def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
     for kind, judged in found.candidates.items():
-        gain = "" if judged.gain is None else f"{judged.gain:+.1%}"
+        gain = "" if judged.gain is None else f"{judged.gain:+.2%}"
         low, high = judged.interval or (None, None)
-        interval = "" if low is None or high is None else f"{100 * low:+.1f} to {100 * high:+.1f} %"
+        interval = "" if low is None or high is None else f"{100 * low:+.2f} to {100 * high:+.2f} %"
         won = found.action == "promoted" and judged.version == found.version
         reason = (
             "held"

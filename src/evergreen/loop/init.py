@@ -76,7 +76,7 @@ def begin(folder: Path, transactions: dict[str, Any], *, as_of: date) -> Iterato
     yield from map(str, found)
     wrong = any(one.next_step for one in found if one.topic in ("configuration", "source"))
     following = "evergreen check, after mending params.yaml" if wrong else "evergreen ingest"
-    yield f"go on with: cd {folder} && make setup && {following}"
+    yield f"go on with: cd {folder} && make setup && source .venv/bin/activate && {following}"
 
 
 def _filled(value: str | dict[str, str | None]) -> object:

@@ -51,6 +51,7 @@ def pull() -> Iterator[str]:
             yield f"{theirs} commits of {upstream} taken over"
         if theirs != "0" or _lacks_inputs():
             review.check_out()
+            paths.PAGE.unlink(missing_ok=True)  # of a run before; `evergreen report` writes it anew
     yield from republish()
 
 

@@ -41,6 +41,9 @@ def recommend(
     lines = [_harmful(name, by_policy[name]) for name in worse]
     paying = [name for name in better if name not in worse]
     gated = [name for name in paying if POLICIES[name].decides == "gate"]
+    if not others[["gain", "low", "high"]].to_numpy().any():
+        untold = "no policy has replaced its first model before the outcomes that are known here"
+        return [f"Too short to tell: {untold}. Replay more weeks."]
     if not paying:
         no_gain = (
             "On this history no policy is proven better than keeping the first model: a gain of at "

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LATER, WAITING = "later than asked for", "late and waiting for a new day"
+AHEAD_DAYS = 366
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,10 @@ def recognise(
     Parameters
     ----------
     complete
-        Whether the end of the rows is the end of what is known, as with transactions. Otherwise
-        nothing is taken to be missing, and the last day is `through`.
+        Whether the end of the rows is the end of what is known, as with transactions: days without
+        rows are known to have had none where a source has rows of later days, up to a year later
+        (more is a mistyped year). Otherwise nothing is taken to be missing, and the last day is
+        `through`.
     begins
         The first day of the history, if it is known: what is older was known from then on. A file a
         day since the oldest attribute became valid would serve nobody.
@@ -90,11 +93,11 @@ def recognise(
         f"""
         select min(day) filter (day <= date '{through}' and {_is_new(newest)}),
                max(day) filter (day <= date '{through}' and {_is_new(newest)}),
-               bool_or(day > date '{through}')
+               bool_or(day > date '{through}' and day <= date '{through}' + {AHEAD_DAYS})
         from incoming where fate = 0
         """
     ).fetchall()
-    end = through if (last and later) or not complete else last
+    end = through if later or not complete else last
     start = newest + timedelta(days=1) if newest else first
     if start and begins and not newest:
         start = max(start, begins)

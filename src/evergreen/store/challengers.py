@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from evergreen import paths
-from evergreen.store import models
+from evergreen.store import files, models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,10 +62,13 @@ def inherit(champions: Mapping[str, Model], *folders: Path, into: Path) -> None:
     unfinished = into.with_name(f".{into.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
+    versions = {}
     for name, champion in champions.items():
         update = _update_of(champion, name, folders)
         if update is not None:
             shutil.copytree(update.folder, unfinished / name)
+            versions[name] = update.manifest.version
+    files.write_json({"models": versions}, unfinished / models.MANIFEST)
     shutil.rmtree(into, ignore_errors=True)
     unfinished.replace(into)
 

@@ -220,7 +220,8 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"{known_by - timedelta(days=max_lag_days + 1)} or later "
             f"(as_of {known_by}, data.max_lag_days {max_lag_days}): what looks like clients who "
             "stay away would be data that has not come",
-            f"evergreen ingest ... --through {through}, or an earlier as_of in {paths.PARAMS}",
+            f"evergreen ingest ... --through {through}, or an earlier as_of in {paths.PARAMS}; "
+            "where days without any row are usual, data.max_lag_days, see docs/troubleshooting.md",
         )
     _view(con, "transactions", list(found.values()), TRANSACTIONS, known_by)
     return complete_until

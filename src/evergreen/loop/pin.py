@@ -146,9 +146,9 @@ def pin_run(
         )
     if settings.as_of != as_of:
         _check_recorded_as_it_stands(last.as_of)
+    check_unaltered(paths.RAW, paths.PREDICTIONS)
     if not paths.CHALLENGER.exists():
         yield _lay(paths.CHALLENGER, settings)
-    check_unaltered(paths.RAW, paths.PREDICTIONS)
     yield from _take_in(settings, as_of, progress)
     if settings.as_of != as_of:
         _inherit(last.as_of)

@@ -71,7 +71,7 @@ def shown(table):
 
 def test_every_candidate_has_a_line_with_its_outcome():
     text = shown(history_table([RUN], [], None))
-    assert "+10.0%" in text
+    assert "+10.00%" in text
     assert "promoted" in text
     assert "not proven" in text
     assert "as it was" in text

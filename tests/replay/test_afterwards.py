@@ -4,10 +4,11 @@ from datetime import date
 
 import pytest
 
+from evergreen.errors import DataError
 from evergreen.params import load_settings
 from evergreen.replay.afterwards import JUDGED, judge_policy
 from evergreen.replay.policies import POLICIES
-from evergreen.replay.run import RUNS, STOPPED, replay_policy, scenario
+from evergreen.replay.run import STOPPED, replay_policy, scenario
 
 
 def test_who_judges_does_not_wait_for_runs_that_come_to_no_end(tmp_path):
@@ -17,10 +18,8 @@ def test_who_judges_does_not_wait_for_runs_that_come_to_no_end(tmp_path):
     assert not (tmp_path / JUDGED).exists()
 
 
-def test_runs_that_fail_say_so_to_who_waits(tmp_path, monkeypatch):
+def test_runs_that_fail_say_so_to_who_waits(tmp_path):
     days = scenario(load_settings(), date(2024, 3, 1), date(2024, 5, 1), 1)
-    (tmp_path / RUNS).mkdir()
-    monkeypatch.setattr("evergreen.replay.run._run", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(DataError, match="holds no transactions"):
         replay_policy(days, POLICIES["default"], tmp_path)
     assert (tmp_path / STOPPED).exists()

@@ -8,8 +8,9 @@ export LC_ALL="${LC_ALL:-C.UTF-8}"
 KEPT_LOGS=90
 
 # scheduled NAME AS_OF COMMAND...: run it with its output in logs/NAME-AS_OF.log, and shown at a
-# terminal. A run that waits for a person's word is told, so that cron mails it. If it fails, its last lines go to stderr, which cron mails; $EVERGREEN_ON_FAILURE, if
-# set, is called with the name, the date and the log; and the exit code is passed on.
+# terminal. A run that waits for a person's word is told, so that cron mails it. If it fails, its last
+# lines go to stderr, which cron mails; $EVERGREEN_ON_FAILURE, if set, is called with the name, the
+# date and the log; and the exit code is passed on.
 scheduled() {
     local name=$1 as_of=$2 code=0 begun
     local log="logs/$name-$as_of.log"

@@ -86,6 +86,31 @@ def test_a_damaged_object_is_not_pushed_and_the_working_folder_mends_it(with_rem
     with_remotes.run("evergreen", "finish", "--push")
 
 
+def listing_of_labels(project, commit):
+    """Where DVC's cache lists the files of the labels of a run."""
+    stages = yaml.safe_load(project.run("git", "show", f"{commit}:dvc.lock"))["stages"]
+    md5 = stages["collect_labels"]["outs"][0]["md5"]
+    return project.folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def test_an_earlier_run_that_is_not_whole_is_left_out_of_a_push_and_named(with_remotes):
+    first = with_remotes.run("git", "log", "--format=%H", "--", f"history/{DAY}.json")
+    earlier = with_remotes.run("git", "rev-parse", f"{first.split()[-1]}~1").strip()
+    listing_of_labels(with_remotes, earlier).unlink()
+    said = with_remotes.run("evergreen", "finish", "--push")
+    assert "of 1 commit pushed" in said
+    assert f"left out, as not all of their data is here: {earlier[:7]}" in said
+    assert "left out" not in with_remotes.run("evergreen", "finish", "--push")
+
+
+def test_the_newest_run_is_not_pushed_unless_it_is_whole(with_remotes):
+    listing_of_labels(with_remotes, "HEAD").unlink()
+    said = refused(with_remotes, "evergreen", "finish", "--push")
+    assert "the run is not complete" in said
+    with_remotes.run("dvc", "repro")
+    assert "of 2 commits pushed" in with_remotes.run("evergreen", "finish", "--push")
+
+
 def test_an_object_that_is_lost_is_not_passed_over_when_pushing(with_remotes):
     cached(with_remotes, "purchase/golden.parquet").unlink()
     said = refused(with_remotes, "evergreen", "cycle", "--as-of", DAY, "--push")

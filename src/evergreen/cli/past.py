@@ -43,12 +43,13 @@ def plot_history(
     """Draw the losses of all runs, promotions marked."""
     from evergreen.loop import history as records  # noqa: PLC0415
     from evergreen.loop.track_record import loss_rows  # noqa: PLC0415
+    from evergreen.loop.wording import counted  # noqa: PLC0415
     from evergreen.store.history_figure import draw_history  # noqa: PLC0415
 
     found = records.read_all()
     losses = {name: target.loss for record in found for name, target in record.targets.items()}
     draw_history(out, loss_rows(found), loss_names=losses)
-    console.print(f"{len(found)} runs: {out}")
+    console.print(f"{counted(len(found), 'run')}: {out}")
 
 
 @app.command("versions")

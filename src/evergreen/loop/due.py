@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.core.rows import as_known
+from evergreen.loop.wording import counted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -90,8 +91,9 @@ def _full(
     incremental: Incremental,
 ) -> tuple[bool, str]:
     age = (as_of - last_full).days
+    ago = f"the last was {counted(age, 'day')} ago"
     if age >= schedule.full_after_days:
-        return True, f"the last was {age} days ago, {schedule.full_after_days} are allowed"
+        return True, f"{ago}, {schedule.full_after_days} are allowed"
     for name, found in waiting.items():
         if (found.updates or 0) >= incremental.max_updates:
             return True, f"{name} has had {found.updates} updates since its last full fit"
@@ -99,7 +101,7 @@ def _full(
         if found.since_full >= schedule.full_after_labels and grown:
             return True, f"{name} has {found.since_full:,} labels more than at the last"
     most = max((found.since_full for found in waiting.values()), default=0)
-    return False, f"the last was {age} days ago, and at most {most:,} labels have come since"
+    return False, f"{ago}, and at most {most:,} labels have come since"
 
 
 def foresee(

@@ -12,6 +12,7 @@ from evergreen.loop.pin import INPUTS
 from evergreen.loop.push import remote_name, upstream_branch
 from evergreen.loop.remote import PINNED
 from evergreen.loop.republish import republish
+from evergreen.loop.wording import counted
 from evergreen.params import load_settings
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def pull() -> Iterator[str]:
         else:
             yield from _drop_what_was_begun()
             yield from _follow(upstream)
-            yield f"{theirs} commits of {upstream} taken over"
+            yield f"{counted(int(theirs), 'commit')} of {upstream} taken over"
         if theirs != "0" or _lacks_inputs():
             review.check_out()
             paths.PAGE.unlink(missing_ok=True)  # of a run before; `evergreen report` writes it anew

@@ -14,6 +14,7 @@ from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
 from evergreen.loop.commands import git
 from evergreen.loop.recorded import md5, object_path
+from evergreen.loop.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,7 @@ def push_data(tip: str = "HEAD") -> str:
     with Repo() as repo:
         name, mark = _default_remote(repo)
         head, before = git("rev-parse", tip).strip(), _commit_at(mark)
-        commits = _unpushed(repo, head, before)
+        commits, partly = _unpushed(repo, head, before)
         objects = _used(repo, commits) - _used(repo, [before] if before and commits else [])
         try:
             _check_sound(repo, objects)
@@ -64,7 +65,11 @@ def push_data(tip: str = "HEAD") -> str:
     if done.failed:
         raise _refused(name, f"{len(done.failed)} of {len(objects)} objects could not be written")
     git("update-ref", mark, head)
-    return f"{len(done.transferred)} objects of {len(commits)} commits pushed to DVC remote {name}"
+    pushed = f"{counted(len(done.transferred), 'object')} of {counted(len(commits), 'commit')}"
+    left_out = ", ".join(commit[:7] for commit in partly)
+    return f"{pushed} pushed to DVC remote {name}" + (
+        f"; left out, as not all of their data is here: {left_out}" if partly else ""
+    )
 
 
 def _default_remote(repo: Any) -> tuple[str, str]:  # noqa: ANN401 - dvc has no types
@@ -84,29 +89,44 @@ def _commit_at(ref: str) -> str | None:
     return git("for-each-ref", "--format=%(objectname)", ref).strip() or None
 
 
-def _unpushed(repo: Any, head: str, before: str | None) -> list[str]:  # noqa: ANN401
-    """Commits with data that no push from here has covered: of a fresh clone only its own."""
+def _unpushed(repo: Any, head: str, before: str | None) -> tuple[list[str], list[str]]:  # noqa: ANN401
+    """Commits with data that no push from here has covered, and those whose data is partly here.
+
+    Of a fresh clone that is only its own: a commit belongs to this clone if the scores of its run
+    are in the cache, made here or pulled. Another's run may have scored the same; then some folder
+    of it is not here, as where one was removed from the cache. The newest has to be whole.
+    """
     since = [f"^{before}"] if before else []
     found = git("log", "--diff-filter=AM", "--format=%H", head, *since, "--", *PINNED).split()
-    return [commit for commit in found if _is_here(repo, commit)]
+    whole: list[str] = []
+    partly: list[str] = []
+    for commit in found:
+        here = _folders_here(repo, commit)
+        if here.get(str(paths.SCORED)):
+            (whole if all(here.values()) or commit == found[0] else partly).append(commit)
+    return whole, partly
 
 
-def _is_here(repo: Any, commit: str) -> bool:  # noqa: ANN401
-    """Whether the scores of a run are in the cache: it was made here, or pulled."""
+def _folders_here(repo: Any, commit: str) -> dict[str, bool]:  # noqa: ANN401
+    """Whether the cache has them: the folders that the stages of a commit read and wrote."""
     # The C loader of YAML: a history of years is read in seconds.
     stages = yaml.load(git("show", f"{commit}:dvc.lock"), Loader=yaml.CSafeLoader)["stages"]
-    outs = stages.get("promote", {}).get("outs", [])
-    return any(
-        out["path"] == str(paths.SCORED) and repo.cache.local.exists(out["md5"]) for out in outs
-    )
+    return {
+        entry["path"]: repo.cache.local.exists(entry["md5"])
+        for stage in stages.values()
+        for entry in (*stage.get("deps", ()), *stage.get("outs", ()))
+        if Path(entry["path"]).parts[0] in ("data", "models")
+    }
 
 
 def _used(repo: Any, commits: list[str]) -> set[Any]:  # noqa: ANN401
     """The hashes of all objects that some commits name; of none where there are none."""
     found: set[Any] = set()
     for _ in repo.brancher(revs=commits, workspace=False) if commits else ():
-        for objects in repo.index.used_objs(push=True).values():
+        # By force: DVC would ask at the terminal what to do about a folder whose listing is lost.
+        for objects in repo.index.used_objs(push=True, force=True).values():
             found |= objects
+        found |= {out.hash_info for out in repo.index.outs if out.use_cache and out.hash_info}
     return found
 
 

@@ -75,3 +75,10 @@ def test_a_folder_that_exists_is_left_alone(here):
     (here / "mine").mkdir()
     with pytest.raises(EvergreenError, match="exists already"):
         begun(here)
+
+
+def test_a_source_that_is_not_as_described_ends_with_an_error_and_leaves_the_folder_to_mend(here):
+    with pytest.raises(EvergreenError, match="its source is not as it is described") as told:
+        begun(here, client_id="Customer")
+    assert (here / "mine" / "params.yaml").is_file()
+    assert "mend source.transactions" in told.value.next_step

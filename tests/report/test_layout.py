@@ -1,6 +1,6 @@
 import pytest
 
-from evergreen.report.layout import BAD, BAR, DASH, GOOD, gain_cells, number
+from evergreen.report.layout import BAD, BAR, DASH, GOOD, Table, gain_cells, number, row
 
 
 def test_gains_are_drawn_on_one_line_that_holds_zero():
@@ -37,3 +37,9 @@ def test_a_gain_of_nothing_at_all_is_drawn():
 )  # fmt: skip
 def test_figures_have_four_digits_or_are_a_dash(value, text):
     assert number(value) == text
+
+
+def test_words_and_figures_are_told_apart_by_column():
+    rows = [row("full", "promoted", "+1.0 (+0.2 to +1.8)", DASH), row("none", "held", DASH, "3 %")]
+    assert Table(list("abcd"), rows).holds_words == [True, True, False, False]
+    assert Table(list("ab"), []).holds_words == [False, False]

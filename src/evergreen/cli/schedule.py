@@ -76,7 +76,11 @@ def _choice() -> str:
         called = ", ".join(f"scripts/{script}" for script in scripts)
         console.print(f"  {number}  {name:<40} {called}")
     console.print(f"  {LEAVE}  leave")
-    return Prompt.ask("Which", choices=[*CHOICES, LEAVE], default=LEAVE, console=console)
+    try:
+        return Prompt.ask("Which", choices=[*CHOICES, LEAVE], default=LEAVE, console=console)
+    except EOFError:
+        console.print("\nnobody is there to choose: call one of the scripts")
+        return LEAVE
 
 
 def _date(following: date) -> date | None:

@@ -13,6 +13,7 @@ from evergreen.errors import EvergreenError
 from evergreen.loop import history, review
 from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.publish import published
+from evergreen.loop.wording import counted
 from evergreen.params import load_settings
 from evergreen.sources import own_tables
 from evergreen.sources.demos import IN_PACKAGES
@@ -80,8 +81,10 @@ def _examined(topic: str, examine: Callable[[], Iterator[Finding]]) -> Iterator[
 
 def _git() -> Iterator[Finding]:
     branch = git("rev-parse", "--abbrev-ref", "HEAD").strip()
-    changed = git("status", "--porcelain", "--untracked-files=no").splitlines()
-    clean = f"{len(changed)} changed files" if changed else "nothing changed"
+    found = git("status", "--porcelain").splitlines()
+    new = sum(line.startswith("??") for line in found)
+    told = [counted(len(found) - new, "changed file")] * (len(found) > new)
+    clean = " and ".join(told + [counted(new, "new file")] * (new > 0)) or "nothing changed"
     yield Finding("git", f"branch {branch}, {clean}")
     for name in ("user.name", "user.email"):
         try:

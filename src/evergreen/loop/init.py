@@ -49,6 +49,8 @@ def begin(folder: Path, transactions: dict[str, Any], *, as_of: date) -> Iterato
     ------
     EvergreenError
         If the folder exists, or the mapping is not valid; nothing is left behind then.
+    SettingsError
+        If the source does not read as it is described; the folder stays, to be mended.
     """
     if folder.exists():
         raise EvergreenError(f"{folder} exists already, a new folder was expected", "another name")
@@ -74,9 +76,13 @@ def begin(folder: Path, transactions: dict[str, Any], *, as_of: date) -> Iterato
     with chdir(folder):
         found = list(check())
     yield from map(str, found)
-    wrong = any(one.next_step for one in found if one.topic in ("configuration", "source"))
-    following = "evergreen check, after mending params.yaml" if wrong else "evergreen ingest"
-    yield f"go on with: cd {folder} && make setup && source .venv/bin/activate && {following}"
+    enter = f"cd {folder} && make setup && source .venv/bin/activate"
+    if any(one.next_step for one in found if one.topic in ("configuration", "source")):
+        raise SettingsError(
+            f"{folder} is made, but its source is not as it is described: see above",
+            f"mend source.transactions in {folder / paths.PARAMS}, then {enter} && evergreen check",
+        )
+    yield f"go on with: {enter} && evergreen ingest"
 
 
 def _filled(value: str | dict[str, str | None]) -> object:

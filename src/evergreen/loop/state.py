@@ -64,9 +64,11 @@ def _table(champions: dict[str, Model], waiting: dict[str, Waiting], as_of: date
     last = history.last()
     title = f"Before the run of {as_of}; the last was {last.as_of if last else 'none'}"
     table = Table(title=title, title_justify="left")
-    for column in ("target", "model served", "learned through", "age in days", "labels waiting"):
-        right = column in ("age in days", "labels waiting")
-        table.add_column(column, justify="right" if right else "left", no_wrap=True)
+    table.add_column("target", no_wrap=True)
+    table.add_column("model served", no_wrap=True)
+    table.add_column("learned through", min_width=len("2017-04-01"))
+    table.add_column("age in days", justify="right")
+    table.add_column("labels waiting", justify="right")
     for name, found in waiting.items():
         model = champions.get(name)
         if model is None:

@@ -36,6 +36,12 @@ class Table(NamedTuple):
     columns: list[str]
     rows: list[list[Cell]]
 
+    @property
+    def holds_words(self) -> list[bool]:
+        """Of each column, whether it holds words, which begin at the left; else figures."""
+        columns = zip(*self.rows, strict=True) if self.rows else ([] for _ in self.columns)
+        return [any(cell.text[:1].isalpha() for cell in column) for column in columns]
+
 
 class Section(NamedTuple):
     """A heading, sentences, a table and pictures, of which all but the heading may be missing.

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 
 from evergreen import paths
 from evergreen.core.ledger import create_ledger, create_texts
-from evergreen.loop.pin import INPUTS
+from evergreen.loop.versioned import INPUTS
 from evergreen.params import parse_settings
 from evergreen.report.page import write_report
 from evergreen.stages import (

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from evergreen import paths
-from evergreen.loop.pin import INPUTS
+from evergreen.loop.versioned import INPUTS
 from evergreen.store.models import platform_class
 
 ROOT = Path(__file__).parents[2]

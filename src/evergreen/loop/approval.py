@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
 from evergreen.loop import history, recorded, review, rollback
-from evergreen.loop.commands import git
+from evergreen.loop.commands import git, remote_name
 from evergreen.loop.publish import verify_in_clean_process
 from evergreen.loop.push import push as push_recorded
-from evergreen.loop.push import remote_name
 from evergreen.loop.republish import republish
 from evergreen.params import load_settings
 from evergreen.store import files

@@ -48,6 +48,20 @@ def dvc(*arguments: str) -> str:
     return _run([sys.executable, "-m", "dvc", *arguments], "dvc doctor", {})
 
 
+def upstream_branch() -> str | None:
+    """What the branch that is checked out follows, such as ``origin/main``; None for nothing."""
+    try:
+        return git("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}").strip()
+    except CommandError:
+        return None
+
+
+def remote_name() -> str | None:
+    """The git remote that is pushed to; None without an upstream."""
+    found = upstream_branch()
+    return None if found is None else found.partition("/")[0]
+
+
 def _run(command: list[str], next_step: str, variables: dict[str, str]) -> str:
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env=environment() | variables

@@ -16,10 +16,11 @@ from evergreen.loop.due import foresee
 from evergreen.loop.finish import finish
 from evergreen.loop.inputs import check_unaltered
 from evergreen.loop.lock import exclusive
-from evergreen.loop.pin import INPUTS, pin_run, training_labels
+from evergreen.loop.pin import pin_run, training_labels
 from evergreen.loop.publish import published
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.republish import republish
+from evergreen.loop.versioned import INPUTS
 from evergreen.params import load_settings
 from evergreen.store import challengers, tables
 from evergreen.store.releases import load_release

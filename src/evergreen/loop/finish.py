@@ -15,6 +15,7 @@ from evergreen.loop.features_changed import in_one_line
 from evergreen.loop.publish import publish, verify_in_clean_process
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.recording import record_of
+from evergreen.loop.versioned import RECORDED
 from evergreen.params import load_settings
 from evergreen.report.page import write_report
 from evergreen.store import files
@@ -25,19 +26,6 @@ if TYPE_CHECKING:
     from evergreen.loop.history import RunRecord
     from evergreen.params import Settings
 
-RECORDED = (
-    str(paths.PARAMS),
-    str(paths.DVC_LOCK),
-    "data/raw.dvc",
-    "data/predictions.dvc",
-    "models/champion.dvc",
-    "models/challenger.dvc",
-    "data/.gitignore",
-    "data/features/.gitignore",
-    "models/.gitignore",
-    "reports",
-    "history",
-)
 SKIP_CI = "[skip ci]"
 """Keeps a forge from testing, or training on, the commit of a run that changes no code."""
 CODE = ("src", "dvc.yaml", "requirements.lock")

@@ -13,6 +13,7 @@ from evergreen.loop.alarms import unanswered_before
 from evergreen.loop.commands import CommandError, dvc, git
 from evergreen.loop.due import foresee
 from evergreen.loop.inputs import check_unaltered
+from evergreen.loop.versioned import INPUTS
 from evergreen.params import load_settings
 from evergreen.sources.take_in import take_in
 from evergreen.stages.collect_labels import open_labels
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evergreen.params import Settings
-
-INPUTS = (paths.RAW, paths.PREDICTIONS, paths.CHAMPION, paths.CHALLENGER)
 
 
 def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str]:

@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING
 
 from evergreen import paths
 from evergreen.loop import history, review
-from evergreen.loop.commands import git
-from evergreen.loop.finish import RECORDED
-from evergreen.loop.pin import INPUTS
-from evergreen.loop.push import remote_name, upstream_branch
-from evergreen.loop.remote import PINNED
+from evergreen.loop.commands import git, remote_name, upstream_branch
 from evergreen.loop.republish import republish
+from evergreen.loop.versioned import INPUTS, NAMES_DATA, RECORDED
 from evergreen.loop.wording import counted
 from evergreen.params import load_settings
 
@@ -92,7 +89,7 @@ def _existing(names: tuple[str, ...]) -> list[str]:
 
 
 def _follow(upstream: str) -> Iterator[str]:
-    runs = git("log", "--format=%H", f"{upstream}..HEAD", "--", *PINNED)
+    runs = git("log", "--format=%H", f"{upstream}..HEAD", "--", *NAMES_DATA)
     if not runs:
         git("rebase", "--quiet", upstream)
         return

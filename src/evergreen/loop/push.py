@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history, remote, review
-from evergreen.loop.commands import CommandError, git
+from evergreen.loop.commands import CommandError, git, upstream_branch
 from evergreen.loop.remote import AGAIN
 
 if TYPE_CHECKING:
@@ -47,20 +47,6 @@ def push() -> Iterator[str]:
     for run in review.unpushed(name):
         yield remote.push_data(run.commit)
     yield from review.push(name)
-
-
-def upstream_branch() -> str | None:
-    """What the branch that is checked out follows, such as ``origin/main``; None for nothing."""
-    try:
-        return git("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}").strip()
-    except CommandError:
-        return None
-
-
-def remote_name() -> str | None:
-    """The git remote that is pushed to; None without an upstream."""
-    found = upstream_branch()
-    return None if found is None else found.partition("/")[0]
 
 
 def _upstream() -> str:

@@ -7,11 +7,6 @@ import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dvc.api import DVCFileSystem
-from dvc.config import Config
-from dvc.exceptions import DvcException
-from dvc_data.index import DataIndexDirError
-
 from evergreen.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +26,11 @@ def fetch(commit: str, path: Path, into: Path) -> None:
         If neither the cache nor the remote has it, or what they have is damaged; then nothing is
         left at `into`.
     """
+    from dvc.api import DVCFileSystem  # noqa: PLC0415 - seldom anything has to be fetched
+    from dvc.config import Config  # noqa: PLC0415
+    from dvc.exceptions import DvcException  # noqa: PLC0415
+    from dvc_data.index import DataIndexDirError  # noqa: PLC0415
+
     # The remote of today: that of the commit may have moved since, or not have been named yet.
     today = Config.from_cwd()
     recorded = DVCFileSystem(rev=commit, config={name: today[name] for name in ("core", "remote")})

@@ -14,6 +14,7 @@ from evergreen import paths
 from evergreen.errors import DataError, EvergreenError
 from evergreen.loop.commands import git
 from evergreen.loop.recorded import md5, object_path
+from evergreen.loop.versioned import NAMES_DATA
 from evergreen.loop.wording import counted
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 RECORDED = "the runs are recorded and served here, but not pushed"
 AGAIN = "evergreen finish --push"
-PINNED = ("dvc.lock", "models/rollback.dvc")
 
 
 def push_data(tip: str = "HEAD") -> str:
@@ -97,7 +97,7 @@ def _unpushed(repo: Any, head: str, before: str | None) -> tuple[list[str], list
     of it is not here, as where one was removed from the cache. The newest has to be whole.
     """
     since = [f"^{before}"] if before else []
-    found = git("log", "--diff-filter=AM", "--format=%H", head, *since, "--", *PINNED).split()
+    found = git("log", "--diff-filter=AM", "--format=%H", head, *since, "--", *NAMES_DATA).split()
     whole: list[str] = []
     partly: list[str] = []
     for commit in found:

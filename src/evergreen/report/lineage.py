@@ -10,8 +10,8 @@ from evergreen.core.losses import LOSS_NAME
 from evergreen.loop import history
 from evergreen.loop.commands import git
 from evergreen.loop.parameters_changed import parameters_changed
-from evergreen.loop.pin import INPUTS
 from evergreen.loop.track_record import live, versions
+from evergreen.loop.versioned import INPUTS
 from evergreen.report.layout import Cell, Section, Table, note, number, row
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from evergreen.source_settings import (
 from evergreen.sources import mapping, online_retail, quarantine, taken_in
 from evergreen.sources.account import Ingested
 from evergreen.sources.corrections import ACCEPTED, CORRECTING
-from evergreen.sources.databases import read_database
 from evergreen.sources.dates import find_format
 from evergreen.sources.own_files import open_files
 from evergreen.sources.recognition import WAITING, recognise
@@ -237,6 +236,8 @@ class Opened:
 def _open(con: duckdb.DuckDBPyConnection, table: Table) -> Opened:
     state, work = table.state, paths.WORK / table.name
     if table.source.url_env is not None:
+        from evergreen.sources.databases import read_database  # noqa: PLC0415 - few need it
+
         answer = read_database(con, table.source, state.watermark, work / "answer.parquet")
 
         def settle_database(waiting: dict[int, int]) -> TakenIn:

@@ -50,7 +50,7 @@ def test_a_cycle_commits_its_report_in_markdown_and_keeps_the_page_out_of_git(tw
 
 
 def test_between_full_retrains_dvc_trains_no_full_model(two_runs):
-    assert "full retrain not due: the last was 1 days ago" in two_runs.said
+    assert "full retrain not due: the last was 1 day ago" in two_runs.said
     assert "lightgbm on" not in two_runs.said
     assert record(two_runs, DAY)["targets"]["purchase"]["absent"] == {"full": "no_new_candidate"}
 
@@ -84,6 +84,21 @@ def test_what_is_not_the_recorded_run_does_not_leak_into_the_next(copy):
     done = copy.call("evergreen", "cycle", "--as-of", "2017-04-03")
     assert done.returncode == 1
     assert "dvc.lock is not what was recorded for 2017-04-02" in done.stderr
+
+
+def test_a_replay_is_not_committed_with_a_run(copy):
+    (copy.folder / "reports" / "replay").mkdir()
+    (copy.folder / "reports" / "replay" / "replay.md").write_text("# Replay\n")
+    copy.run("evergreen", "cycle", "--as-of", NEXT, "--mode", "compare")
+    assert copy.run("git", "status", "--short") == "?? reports/replay/\n"
+
+
+def test_a_new_line_of_models_begins_with_a_full_retrain(copy):
+    copy.run("evergreen", "pin", "--new-line")
+    copy.run("dvc", "repro")
+    compared = json.loads((copy.folder / "reports" / "comparison.json").read_text())["purchase"]
+    assert set(compared["candidates"]) == {"full"}
+    assert "no champion" in str(compared["absent"])
 
 
 def test_code_that_is_not_committed_is_not_recorded(copy):

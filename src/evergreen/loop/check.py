@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.loop import history, review
-from evergreen.loop.commands import CommandError, dvc, git
+from evergreen.loop.commands import CommandError, dvc, git, upstream_branch
 from evergreen.loop.publish import published
 from evergreen.loop.wording import counted
 from evergreen.params import load_settings
@@ -100,7 +100,10 @@ def _dvc() -> Iterator[Finding]:
     if remotes:
         yield Finding("DVC remote", ", ".join(line.split()[0] for line in remotes))
     else:
-        yield Finding("DVC remote", "none: data and models are on this disk alone")
+        alone = "none: data and models are on this disk alone"
+        # Scheduled runs are pushed where the branch has an upstream, and the data has to go first.
+        name_one = "dvc remote add --default storage FOLDER (or s3://BUCKET/PATH); git commit it"
+        yield Finding("DVC remote", alone, name_one if upstream_branch() else None)
 
 
 def _disk() -> Iterator[Finding]:

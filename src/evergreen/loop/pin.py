@@ -37,6 +37,8 @@ def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str
     such. Where the repository names other content than that, it belongs to a later run, and is not
     overwritten.
 
+    A new line of models begins with a full retrain, whatever the run of the date was before.
+
     Yields
     ------
     str
@@ -57,6 +59,7 @@ def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str
             yield _lay(folder, settings)
     if new_line:
         yield _begin_anew()
+        params_file.write_run(as_of=settings.as_of, full_as_of=settings.as_of, mode="auto")
     dvc("add", "--quiet", *map(str, INPUTS))
     yield f"pinned {', '.join(map(str, INPUTS))}"
 
@@ -159,6 +162,7 @@ def pin_run(
     )
     labels = training_labels(settings, as_of)
     alarm = unanswered_before(as_of, settings.full_retrain.as_of)
+    alarm = "a new line of models begins" if new_line else alarm
     due, full_as_of = foresee(settings, as_of, mode, bases, labels, alarm=alarm)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)

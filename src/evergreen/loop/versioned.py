@@ -17,8 +17,9 @@ RECORDED = (
     "data/features/.gitignore",
     "models/.gitignore",
     "reports",
+    ":(exclude)reports/replay*",
     "history",
 )
-"""What the commit of a run holds."""
+"""What the commit of a run holds, as git takes it; a replay is evidence for another decision."""
 NAMES_DATA = (str(paths.DVC_LOCK), "models/rollback.dvc")
 """Where a commit that changes one of these names data of its own."""

@@ -27,7 +27,7 @@ scheduled() {
         "$@" 2>&1 9>&- | tee -a "$log" || code=$?
     else
         "$@" >>"$log" 2>&1 9>&- || code=$?
-        tail -n +"$begun" "$log" | grep 'waits for review on' || true
+        tail -n +"$begun" "$log" | grep -e 'waits for review on' -e 'are on the branch unpushed-' || true
     fi
     [ "$code" = 0 ] && return
     {
@@ -35,7 +35,7 @@ scheduled() {
         tail -n +"$begun" "$log" | tail -n 20
     } >&2
     if [ -n "${EVERGREEN_ON_FAILURE:-}" ]; then
-        bash -c "$EVERGREEN_ON_FAILURE \"\$@\"" on-failure "$name" "$as_of" "$PWD/$log" || true
+        bash -c "$EVERGREEN_ON_FAILURE \"\$@\"" on-failure "$name" "$as_of" "$PWD/$log" 9>&- || true
     fi
     exit "$code"
 }

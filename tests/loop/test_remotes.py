@@ -63,6 +63,71 @@ def test_without_an_upstream_the_command_to_set_one_is_named(with_remotes):
     assert "commits pushed to origin/" in with_remotes.run(*PUSH)
 
 
+def test_a_rollback_that_was_not_pushed_is_not_undone_by_pulling(with_remotes, clone):
+    with_remotes.run(*PUSH)
+    other = clone(with_remotes)
+    other.run("evergreen", "pull")
+    other.run("evergreen", "cycle", "--as-of", NEXT, "--push")
+    with_remotes.run("evergreen", "cycle", "--as-of", NEXT, "--mode", "compare")
+    before = served(with_remotes)
+    (with_remotes.folder / "history" / "rollbacks").mkdir(exist_ok=True)
+    (with_remotes.folder / "history" / "rollbacks" / f"{NEXT}-1.json").write_text("{}")
+    with_remotes.run("git", "add", "history")
+    with_remotes.run("git", "commit", "--quiet", "--message", "Roll clv back: it is wrong")
+    said = refused(with_remotes, "evergreen", "pull")
+    assert "would serve again what is served there: Roll clv back: it is wrong" in said
+    assert served(with_remotes) == before
+
+
+def test_a_hold_is_made_again_after_what_others_have_recorded(with_remotes, clone):
+    with_remotes.run(*PUSH)
+    other = clone(with_remotes)
+    other.run("evergreen", "pull")
+    other.run("evergreen", "cycle", "--as-of", NEXT, "--push")
+    with_remotes.run("evergreen", "cycle", "--as-of", NEXT)
+    with_remotes.run("evergreen", "hold", "clv", "--reason", "a campaign")
+    said = with_remotes.run("evergreen", "pull")
+    assert "are on the branch unpushed-" in said
+    params = yaml.safe_load((with_remotes.folder / "params.yaml").read_text())
+    assert (params["hold"], str(params["as_of"])) == ({"clv": "a campaign"}, NEXT)
+    assert with_remotes.run("git", "status", "--short") == ""
+
+
+def test_commits_of_others_that_no_run_is_made_by_are_taken_over_below_the_runs(
+    with_remotes, clone
+):
+    with_remotes.run(*PUSH)
+    other = clone(with_remotes)
+    (other.folder / "NOTES.md").write_text("# Notes\n")
+    other.run("git", "add", "NOTES.md")
+    other.run("git", "commit", "--quiet", "--message", "Take notes")
+    other.run("git", "push", "--quiet")
+    with_remotes.run("evergreen", "cycle", "--as-of", NEXT)
+    assert "are on the branch" not in with_remotes.run("evergreen", "pull")
+    assert (with_remotes.folder / "NOTES.md").is_file()
+    assert "of 1 commit pushed" in with_remotes.run(*PUSH)
+
+
+def test_nothing_is_served_or_run_where_no_branch_is_checked_out(with_remotes):
+    with_remotes.run("git", "checkout", "--quiet", "--detach")
+    for command in (("pull",), ("cycle", "--as-of", NEXT), ("hold", "clv", "--reason", "x")):
+        assert "a commit is checked out, and no branch" in refused(
+            with_remotes, "evergreen", *command
+        )
+
+
+def test_what_was_recorded_is_pushed_whatever_was_decided_since(with_remotes):
+    with_remotes.run("evergreen", "hold", "clv", "--reason", "a campaign")
+    assert "of 2 commits pushed" in with_remotes.run(*PUSH)
+
+
+def test_a_record_that_a_killed_run_left_is_not_served(with_remotes):
+    with_remotes.run(*PUSH)
+    left = record(with_remotes, DAY).replace(DAY, NEXT)
+    (with_remotes.folder / "history" / f"{NEXT}.json").write_text(left)
+    assert "nothing new" in with_remotes.run("evergreen", "pull")
+
+
 def test_every_run_that_was_committed_before_can_be_pulled(with_remotes, clone):
     assert "of 2 commits pushed" in with_remotes.run(*PUSH)
     assert "0 objects of 0 commits pushed" in with_remotes.run(*PUSH)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monk
     target, reviewed = promoted(proposed, BRANCH)
     monkeypatch.chdir(proposed.folder)
     with pytest.raises(DataError, match=r"was proven against another, and 2017-04-01-full-"):
-        list(rollback.take_over(BRANCH, {target: "another"}, "late"))
+        list(rollback.take_over(date.fromisoformat(NEXT), BRANCH, {target: "another"}))
 
     said = proposed.run("evergreen", "approve", NEXT)
     assert f"-> {reviewed}" in said

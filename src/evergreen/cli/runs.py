@@ -155,7 +155,12 @@ def report(
     ] = Path("reports/report.html"),
 ) -> None:
     """Write the last run as one page for a reviewer, and in Markdown for a pull request."""
+    from evergreen import paths  # noqa: PLC0415
+    from evergreen.loop import history  # noqa: PLC0415
+    from evergreen.loop.commands import git  # noqa: PLC0415
     from evergreen.params import load_settings  # noqa: PLC0415
     from evergreen.report.page import write_report  # noqa: PLC0415
 
     console.print(write_report(load_settings(), out, out.with_suffix(".md")))
+    if out == paths.PAGE and history.is_recorded(load_settings().as_of):
+        git("restore", "--", str(paths.PAGE_IN_MARKDOWN))  # it stays as it was committed

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from evergreen.loop.review import Waiting
 
-OF_RUNS = ("params.yaml", "dvc.lock", "data", "models", "reports", "history")
+OF_RUNS = (
+    "params.yaml",
+    "dvc.lock",
+    "data",
+    "models",
+    "reports",
+    "history",
+    f":(exclude){review.REVIEWS}",
+)
 """What a run's commit changes; what the main branch has changed of it since can't be merged."""
 
 
@@ -49,6 +57,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
     ModelError
         If its release does not predict what it predicted at training.
     """
+    review.check_branch()
     run = _chosen(as_of)
     review.put_back_if_waiting(load_settings().as_of)
     _check_nothing_begun()
@@ -80,6 +89,7 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
     EvergreenError
         If no such run waits.
     """
+    review.check_branch()
     run = _chosen(as_of)
     review.put_back_if_waiting(load_settings().as_of)
     record = run.record
@@ -124,7 +134,7 @@ def _take_over(run: Waiting) -> Iterator[str]:
     """Serve the models of a run that can't be merged, for later runs are recorded."""
     targets = run.record.targets
     proven = {name: t.champion for name, t in targets.items() if t.action == "promoted"}
-    yield from rollback.take_over(run.commit, proven, f"the run of {run.as_of} was approved")
+    yield from rollback.take_over(run.as_of, run.commit, proven)
     review.merge_record(run, f"Merge the run of {run.as_of}, whose models were taken over")
 
 

@@ -108,7 +108,7 @@ def _dvc() -> Iterator[Finding]:
 
 def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(Path.cwd()).free
-    enough = None if free >= SPARE_BYTES else "make room, or `dvc gc --workspace`"
+    enough = None if free >= SPARE_BYTES else "make room, or `dvc gc --all-commits`"
     yield Finding("disk", f"{free / 2**30:,.0f} GiB free", enough)
 
 

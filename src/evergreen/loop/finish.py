@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SKIP_CI = "[skip ci]"
 """Keeps a forge from testing, or training on, the commit of a run that changes no code."""
+CHANGED = ("--untracked-files=no", "--", *RECORDED)
 CODE = ("src", "dvc.yaml", "requirements.lock")
 
 
@@ -40,7 +41,8 @@ def finish(*, push: bool = False) -> Iterator[str]:
     count for the runs that follow.
 
     Done twice it changes nothing the second time: the release stands, the record is the same, and
-    there is nothing to commit.
+    there is nothing to commit. To push what was recorded before, nothing is looked at again: a
+    hold, or other code, that came later is for the next run.
 
     Yields
     ------
@@ -56,6 +58,10 @@ def finish(*, push: bool = False) -> Iterator[str]:
     """
     review.check_branch()
     settings = load_settings()
+    if push and history.is_recorded(settings.as_of) and not git("status", "--porcelain", *CHANGED):
+        yield f"{settings.as_of}: recorded already"
+        yield from push_recorded()
+        return
     _check_complete()
     record = record_of(settings)
     if _needs_review(settings, record):

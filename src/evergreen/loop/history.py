@@ -162,6 +162,13 @@ def last() -> RunRecord | None:
     return read(known[-1]) if known else None
 
 
+def last_committed() -> RunRecord | None:
+    """The record of the last run that was committed; a killed one may have left a later record."""
+    known = git("ls-tree", "--name-only", "HEAD", "--", f"{paths.HISTORY}/").split()
+    recorded = [day for day in dates() if str(path_of(day)) in known]
+    return read(recorded[-1]) if recorded else None
+
+
 def commit_of(as_of: date) -> str:
     """The commit that recorded a run: with its `dvc.lock` every byte of it can be had again.
 

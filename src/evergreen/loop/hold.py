@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from evergreen import paths
-from evergreen.errors import DataError
-from evergreen.loop import params_file
+from evergreen.errors import DataError, EvergreenError
+from evergreen.loop import history, params_file, review
 from evergreen.loop.commands import git
 from evergreen.params import load_settings
 
@@ -16,8 +16,16 @@ def set_hold(target: str, reason: str | None) -> str:
     ------
     DataError
         If there is no such target, or none to let go.
+    EvergreenError
+        If a run has been begun and is not finished.
     """
-    settings = load_settings()
+    review.check_branch()
+    settings, last = load_settings(), history.last()
+    if last is not None and settings.as_of != last.as_of:
+        raise EvergreenError(
+            f"the run for {settings.as_of} is not finished; a hold would take its date along",
+            "dvc repro && evergreen finish",
+        )
     if target not in settings.targets or (reason is None and target not in settings.hold):
         known = settings.targets if reason is not None else settings.hold
         raise DataError(

@@ -148,6 +148,7 @@ def pin_run(
         )
     if settings.as_of != as_of:
         _check_recorded_as_it_stands(last.as_of)
+        _check_committed(settings)
     check_unaltered(paths.RAW, paths.PREDICTIONS)
     if not paths.CHALLENGER.exists():
         yield _lay(paths.CHALLENGER, settings)
@@ -177,6 +178,17 @@ def _check_recorded_as_it_stands(last: date) -> None:
             f"dvc.lock is not what was recorded for {last}: an experiment, or a run on another "
             "kind of machine",
             "git restore dvc.lock params.yaml && dvc checkout; or evergreen finish, to record it",
+        )
+
+
+def _check_committed(settings: Settings) -> None:
+    """A run that waits for review has its settings on its branch, and leaves the old ones here."""
+    changed = git("status", "--porcelain", "--", str(paths.PARAMS))
+    if settings.promotion.mode == "review" and changed:
+        raise EvergreenError(
+            f"{paths.PARAMS} was changed and not committed; a run that waits for review would take "
+            "the change with it",
+            f'git commit --message "..." {paths.PARAMS}, or git restore {paths.PARAMS}',
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evergreen import paths
+from evergreen.errors import EvergreenError
 from evergreen.loop import history, review
-from evergreen.loop.commands import git, remote_name, upstream_branch
+from evergreen.loop.commands import CommandError, git, remote_name, upstream_branch
 from evergreen.loop.republish import republish
-from evergreen.loop.versioned import INPUTS, NAMES_DATA, RECORDED
+from evergreen.loop.versioned import INPUTS, MADE_BY, NAMES_DATA, RECORDED
 from evergreen.loop.wording import counted
 from evergreen.params import load_settings
 
@@ -22,7 +23,8 @@ def pull() -> Iterator[str]:
     Runs can't be merged, since each was made from what was recorded before it, `dvc.lock` least of
     all. So where others have pushed first, this clone's own runs are kept on a branch, a run that
     was begun is dropped, and both can be made again after what the others have recorded. Other
-    commits of this clone are rebased.
+    commits of this clone, such as holds and rejections, are made again after the others'. Where
+    they change what is served, nothing is taken over.
 
     Yields
     ------
@@ -31,8 +33,9 @@ def pull() -> Iterator[str]:
 
     Raises
     ------
-    CommandError
-        If the remote can't be reached, or files that git knows were changed here.
+    EvergreenError
+        If the remote can't be reached, files that git knows were changed here, or commits of this
+        clone don't go together with those of others.
     """
     review.check_branch()
     upstream = upstream_branch()
@@ -89,11 +92,36 @@ def _existing(names: tuple[str, ...]) -> list[str]:
 
 
 def _follow(upstream: str) -> Iterator[str]:
-    runs = git("log", "--format=%H", f"{upstream}..HEAD", "--", *NAMES_DATA)
-    if not runs:
-        git("rebase", "--quiet", upstream)
+    ours, theirs = f"{upstream}..HEAD", f"HEAD..{upstream}"
+    runs = git("log", "--format=%H", ours, "--", *NAMES_DATA).split()
+    if not runs or not git("log", "--format=%H", theirs, "--", *NAMES_DATA, *MADE_BY):
+        _replay("rebase", upstream)
         return
+    decided = ("--", str(paths.HISTORY / "rollbacks"))
+    served = git("log", "--reverse", "--format=%s", ours, *decided).splitlines()
+    if served:
+        raise EvergreenError(
+            f"what is served was changed here and not pushed, and {upstream} has gone on; to take "
+            f"that over would serve again what is served there: {'; '.join(served)}",
+            f"git branch mine && git reset --keep {upstream} && evergreen pull; then decide again, "
+            "with --push where there is one",
+        )
     aside = f"unpushed-{git('rev-parse', '--short', 'HEAD').strip()}"
     git("branch", "--force", aside)
     git("reset", "--quiet", "--keep", upstream)
     yield f"runs of this clone that were not pushed are on the branch {aside}"
+    for commit in git("rev-list", "--reverse", "--no-merges", f"{upstream}..{aside}").split():
+        if commit not in runs:
+            _replay("cherry-pick", commit)
+
+
+def _replay(how: str, commit: str) -> None:
+    """Make commits of this clone again after those of others, or leave all as it was."""
+    try:
+        git(how, *(["--quiet"] if how == "rebase" else []), commit)
+    except CommandError as error:
+        git(how, "--abort")
+        raise EvergreenError(
+            f"a commit of this clone does not go together with those of others: {error.message}",
+            f"git {how} {commit}, mend what git names, and the same command again",
+        ) from None

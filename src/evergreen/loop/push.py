@@ -75,7 +75,7 @@ def _gone_on(upstream: str) -> EvergreenError:
         (name for name in names if name.count("/") == 1 and name.endswith(".json")), default=""
     )
     again = [day for day in ours if str(history.path_of(day)) > last]
-    runs = [f"evergreen cycle --as-of {day} --push" for day in again] or ["evergreen finish"]
+    runs = [f"evergreen cycle --as-of {day} --push" for day in again] or ["evergreen finish --push"]
     return EvergreenError(
         f"git push was rejected: {upstream} has commits that this clone lacks. Nothing is lost: "
         f"what was recorded here stays, and its data is pushed; but runs can't be merged, "

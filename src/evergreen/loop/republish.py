@@ -31,7 +31,7 @@ def republish() -> Iterator[str]:
     ModelError
         If it does not predict what it predicted at training; what is served stays as it is.
     """
-    last = history.last()
+    last = history.last_committed()
     if last is None:
         return
     rolled_back = rollback.since(last.as_of)

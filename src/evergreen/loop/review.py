@@ -114,14 +114,19 @@ def check_branch() -> None:
     Raises
     ------
     EvergreenError
-        If that is what is checked out.
+        If that is what is checked out, or a commit without a branch.
     """
     branch = git("rev-parse", "--abbrev-ref", "HEAD").strip()
+    main = "runs are made and served on the main branch"
     if branch.startswith(BRANCH):
         raise EvergreenError(
-            f"{branch} is checked out, the branch of a run that waits for review; runs are made "
-            "and served on the main branch",
+            f"{branch} is checked out, the branch of a run that waits for review; {main}",
             "git switch - && dvc checkout",
+        )
+    if branch == "HEAD":
+        raise EvergreenError(
+            f"a commit is checked out, and no branch; {main}",
+            "git switch main (or another branch) && dvc checkout",
         )
 
 

@@ -113,17 +113,15 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
         yield from _exchange(before, older, last.as_of, to, reason, hold=hold)
 
 
-def take_over(commit: str, proven: dict[str, str | None], reason: str) -> Iterator[str]:
+def take_over(as_of: date, commit: str, proven: dict[str, str | None]) -> Iterator[str]:
     """Serve models of a release that stands beside the history: of a run that was approved late.
 
     Parameters
     ----------
-    commit
+    as_of, commit
         Of that run.
     proven
         Its targets, and for each the version that its model was proven against.
-    reason
-        For the history.
 
     Yields
     ------
@@ -150,8 +148,9 @@ def take_over(commit: str, proven: dict[str, str | None], reason: str) -> Iterat
             name = next(name for name in proven if served[name] != proven[name])
             raise DataError(
                 f"{name} was proven against {proven[name]}, and {served[name]} is served by now",
-                "evergreen reject DATE --reason ...; the next run judges anew",
+                f'evergreen reject {as_of} --reason "..."; the next run judges anew',
             )
+        reason = f"the run of {as_of} was approved"
         yield from _exchange(before, chosen, last.as_of, "it", reason, what="approval")
 
 

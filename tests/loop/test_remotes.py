@@ -93,6 +93,20 @@ def test_a_hold_is_made_again_after_what_others_have_recorded(with_remotes, clon
     assert with_remotes.run("git", "status", "--short") == ""
 
 
+def test_a_hold_that_others_have_made_otherwise_stays_aside_and_is_named(with_remotes, clone):
+    with_remotes.run(*PUSH)
+    other = clone(with_remotes)
+    other.run("evergreen", "hold", "clv", "--reason", "theirs")
+    other.run("git", "push", "--quiet")
+    with_remotes.run("evergreen", "cycle", "--as-of", NEXT, "--mode", "compare")
+    with_remotes.run("evergreen", "hold", "clv", "--reason", "ours")
+    said = with_remotes.run("evergreen", "pull")
+    assert "does not go with what others did; it is on the branch unpushed-" in said
+    params = yaml.safe_load((with_remotes.folder / "params.yaml").read_text())
+    assert params["hold"] == {"clv": "theirs"}
+    assert with_remotes.run("git", "status", "--short") == ""
+
+
 def test_commits_of_others_that_no_run_is_made_by_are_taken_over_below_the_runs(
     with_remotes, clone
 ):

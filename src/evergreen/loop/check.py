@@ -83,9 +83,9 @@ def _git() -> Iterator[Finding]:
     branch = git("rev-parse", "--abbrev-ref", "HEAD").strip()
     found = git("status", "--porcelain").splitlines()
     new = sum(line.startswith("??") for line in found)
-    told = [counted(len(found) - new, "changed file")] * (len(found) > new)
-    clean = " and ".join(told + [counted(new, "new file")] * (new > 0)) or "nothing changed"
-    yield Finding("git", f"branch {branch}, {clean}")
+    counts = {"changed file": len(found) - new, "new file": new}
+    told = " and ".join(counted(n, name) for name, n in counts.items() if n)
+    yield Finding("git", f"branch {branch}, {told or 'nothing changed'}")
     for name in ("user.name", "user.email"):
         try:
             git("config", name)

@@ -15,7 +15,7 @@ from evergreen.loop.features_changed import in_one_line
 from evergreen.loop.publish import publish, verify_in_clean_process
 from evergreen.loop.push import push as push_recorded
 from evergreen.loop.recording import record_of
-from evergreen.loop.versioned import RECORDED
+from evergreen.loop.versioned import CODE, RECORDED
 from evergreen.params import load_settings
 from evergreen.report.page import write_report
 from evergreen.store import files
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 SKIP_CI = "[skip ci]"
 """Keeps a forge from testing, or training on, the commit of a run that changes no code."""
 CHANGED = ("--untracked-files=no", "--", *RECORDED)
-CODE = ("src", "dvc.yaml", "requirements.lock")
 
 
 def finish(*, push: bool = False) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from evergreen import paths
@@ -9,7 +10,7 @@ from evergreen.errors import EvergreenError
 from evergreen.loop import history, review
 from evergreen.loop.commands import CommandError, git, remote_name, upstream_branch
 from evergreen.loop.republish import republish
-from evergreen.loop.versioned import INPUTS, MADE_BY, NAMES_DATA, RECORDED
+from evergreen.loop.versioned import CODE, INPUTS, NAMES_DATA, RECORDED
 from evergreen.loop.wording import counted
 from evergreen.params import load_settings
 
@@ -34,8 +35,8 @@ def pull() -> Iterator[str]:
     Raises
     ------
     EvergreenError
-        If the remote can't be reached, files that git knows were changed here, or commits of this
-        clone don't go together with those of others.
+        If the remote can't be reached, files that git knows were changed here, what is served was
+        changed here alone, or commits of this clone can't be rebased.
     """
     review.check_branch()
     upstream = upstream_branch()
@@ -94,8 +95,9 @@ def _existing(names: tuple[str, ...]) -> list[str]:
 def _follow(upstream: str) -> Iterator[str]:
     ours, theirs = f"{upstream}..HEAD", f"HEAD..{upstream}"
     runs = git("log", "--format=%H", ours, "--", *NAMES_DATA).split()
-    if not runs or not git("log", "--format=%H", theirs, "--", *NAMES_DATA, *MADE_BY):
-        _replay("rebase", upstream)
+    made_by = (*NAMES_DATA, str(paths.PARAMS), *CODE)
+    if not runs or not git("log", "--format=%H", theirs, "--", *made_by):
+        _rebase(upstream)
         return
     decided = ("--", str(paths.HISTORY / "rollbacks"))
     served = git("log", "--reverse", "--format=%s", ours, *decided).splitlines()
@@ -112,16 +114,22 @@ def _follow(upstream: str) -> Iterator[str]:
     yield f"runs of this clone that were not pushed are on the branch {aside}"
     for commit in git("rev-list", "--reverse", "--no-merges", f"{upstream}..{aside}").split():
         if commit not in runs:
-            _replay("cherry-pick", commit)
+            yield from _make_again(commit, aside)
 
 
-def _replay(how: str, commit: str) -> None:
-    """Make commits of this clone again after those of others, or leave all as it was."""
+def _rebase(upstream: str) -> None:
+    """Make the commits of this clone again after those of others, or leave all as it was."""
     try:
-        git(how, *(["--quiet"] if how == "rebase" else []), commit)
-    except CommandError as error:
-        git(how, "--abort")
-        raise EvergreenError(
-            f"a commit of this clone does not go together with those of others: {error.message}",
-            f"git {how} {commit}, mend what git names, and the same command again",
-        ) from None
+        git("rebase", "--quiet", upstream)
+    except CommandError:
+        with suppress(CommandError):  # it may have refused to begin
+            git("rebase", "--abort")
+        raise
+
+
+def _make_again(commit: str, aside: str) -> Iterator[str]:
+    try:
+        git("cherry-pick", commit)
+    except CommandError:
+        git("cherry-pick", "--abort")
+        yield f"{commit[:7]} does not go with what others did; it is on the branch {aside} alone"

@@ -21,7 +21,7 @@ RECORDED = (
     "history",
 )
 """What the commit of a run holds, as git takes it; a replay is evidence for another decision."""
-MADE_BY = (str(paths.PARAMS), "dvc.yaml", "src", "requirements.lock")
-"""What a run is made by, beside its data."""
+CODE = ("src", "dvc.yaml", "requirements.lock")
+"""What a run is made by, beside its data and its settings."""
 NAMES_DATA = (str(paths.DVC_LOCK), "models/rollback.dvc")
 """Where a commit that changes one of these names data of its own."""

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO = $(shell sed -n "s/^  demo: *\([-a-z]*\).*/\1/p" params.yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-weeks test quick lint format lock bench
+.PHONY: help setup demo demo-weeks test quick lint format lock dvc-yaml bench
 
 help:
 	@echo "make demo    set up, ingest the demo data, run the pipeline, show the outcome"
@@ -14,6 +14,7 @@ help:
 	@echo "make quick   the same without the tests that run whole pipelines: a quarter of the time"
 	@echo "make lint    ruff and mypy only"
 	@echo "make format  let ruff rewrite the sources"
+	@echo "make dvc-yaml   write the code that each stage depends on to dvc.yaml"
 	@echo "make lock    pin the newest versions of the environment in requirements.lock"
 	@echo "make bench   run the benchmarks"
 
@@ -58,6 +59,9 @@ format: setup
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --upgrade --no-emit-index-url --output-file requirements.lock
+
+dvc-yaml: setup
+	python -m evergreen.vcs.stage_code
 
 bench: setup
 	for file in benchmarks/bench_*.py; do python $$file; done

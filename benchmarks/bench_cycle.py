@@ -23,13 +23,13 @@ ENV = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPAT
 STAGES = ("collect_labels", "featurize", "train_incremental", "compare", "promote")
 # What each process of a cycle loads before it does anything of its own.
 PROCESSES = {
-    "evergreen cycle": "evergreen.cli, evergreen.loop.cycle, dvc.repo",
+    "evergreen cycle": "evergreen.cli, evergreen.lifecycle.cycle, dvc.repo",
     "dvc add": "dvc.cli, dvc.repo",
     "dvc repro": "dvc.cli, dvc.repo",
     "dvc status": "dvc.cli, dvc.repo",
     **{stage: f"evergreen.stages.{stage}, sklearn.ensemble, lightgbm" for stage in STAGES[1:]},
     "collect_labels": "evergreen.stages.collect_labels",
-    "verify": "evergreen.loop.verify, lightgbm",
+    "verify": "evergreen.lifecycle.verify, lightgbm",
 }
 
 

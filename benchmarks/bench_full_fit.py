@@ -8,12 +8,12 @@ import time
 
 import numpy as np
 
-from evergreen import paths
-from evergreen.core import estimators
-from evergreen.core.gate import row_losses
-from evergreen.params import load_settings
+from evergreen.core.evaluation.gate import row_losses
+from evergreen.core.models import registry
+from evergreen.settings import paths
+from evergreen.settings.pipeline import load_settings
 from evergreen.store import extractors, matrices
-from evergreen.store.history import open_history
+from evergreen.store.raw_history import open_history
 
 RFM = ["recency_days", "frequency", "monetary", "average_basket", "tenure_days", "gap_mean"]
 
@@ -51,7 +51,7 @@ def main():
         }
         seconds, losses = {}, {}
         for who, (estimator, options, columns) in contestants.items():
-            model = estimators.build(
+            model = registry.build(
                 estimator,
                 target.kind,
                 options,

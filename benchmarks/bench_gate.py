@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from evergreen.core.gate import decide, row_losses
+from evergreen.core.evaluation.gate import decide, row_losses
 
 ROWS, CLIENTS, RESAMPLES = 50_000, 7_000, 200
 GOAL_SECONDS = 0.2

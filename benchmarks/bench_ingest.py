@@ -16,8 +16,8 @@ from time import perf_counter
 import duckdb
 import yaml
 
-from evergreen.params import parse_settings
-from evergreen.sources.own_tables import take_in
+from evergreen.ingestion.user_tables import take_in
+from evergreen.settings.pipeline import parse_settings
 
 LINES = 1_067_371
 DAYS = 739

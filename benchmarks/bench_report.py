@@ -19,13 +19,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evergreen import paths
-from evergreen.core import slices
-from evergreen.core.losses import row_losses
-from evergreen.params import load_settings
-from evergreen.report import material, page
+from evergreen.core.evaluation import slices
+from evergreen.core.evaluation.losses import row_losses
+from evergreen.plots import target_figures
+from evergreen.report import page, report_data
+from evergreen.settings import paths
+from evergreen.settings.pipeline import load_settings
 from evergreen.stages import compare
-from evergreen.store import figures, tables
+from evergreen.store import tables
 
 ROWS, RESAMPLES = 50_000, 200
 COMPARE_SECONDS, PAGE_SECONDS = 3.0, 2.0
@@ -112,7 +113,7 @@ def time_compare(root):
 
 def panels_as_png(found):
     for name, values in found.measured.items():
-        figures.draw_target(
+        target_figures.draw_target(
             Path(tempfile.gettempdir()) / f"bench-report-{name}.png",
             target=name,
             kind=found.settings.targets[name].kind,
@@ -128,7 +129,7 @@ def time_page():
         out = Path(folder) / "report.html"
         taken = seconds(lambda: page.write_report(settings, out, out.with_suffix(".md")))
         size = out.stat().st_size
-    found = material.read_material(settings)
+    found = report_data.read_material(settings)
     drawn = seconds(lambda: [page.judged.figures(found, name) for name in found.measured])
     png = seconds(lambda: panels_as_png(found))
     verdict = "met" if taken < PAGE_SECONDS else "missed"

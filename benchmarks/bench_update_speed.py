@@ -12,9 +12,9 @@ import joblib
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from bench_full_fit import RFM, wide_features
-from evergreen import paths
-from evergreen.core import estimators
-from evergreen.params import load_settings
+from evergreen.core.models import registry
+from evergreen.settings import paths
+from evergreen.settings.pipeline import load_settings
 from evergreen.store import extractors, matrices
 
 NEW, REPLAYED = 100, 100
@@ -44,7 +44,7 @@ def main():
         options = settings.estimators.of(target.estimator)
         ours = extractor.columns(options.text)
         X, X_new = columns.loc[old.index], columns.loc[new.index]
-        model = estimators.build(
+        model = registry.build(
             target.estimator, target.kind, options, seed=settings.seed,
             threads=settings.compute.threads,
         ).fit(X[ours], y)  # fmt: skip

@@ -36,16 +36,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from evergreen.core import estimators, rows
-from evergreen.core.decision import Minimum
-from evergreen.core.extractor import fit_extractor
-from evergreen.core.gate import decide
-from evergreen.core.labels import create_labels
-from evergreen.core.ledger import create_ledger, create_texts
-from evergreen.core.losses import row_losses
-from evergreen.core.snapshots import create_snapshots
-from evergreen.params import load_settings
-from evergreen.sources import complete_journey
+from evergreen.core.evaluation.decision import Minimum
+from evergreen.core.evaluation.gate import decide
+from evergreen.core.evaluation.losses import row_losses
+from evergreen.core.events import label_selection
+from evergreen.core.events.labels import create_labels
+from evergreen.core.events.ledger import create_ledger, create_texts
+from evergreen.core.events.snapshots import create_snapshots
+from evergreen.core.features.extractor import fit_extractor
+from evergreen.core.models import registry
+from evergreen.ingestion import complete_journey
+from evergreen.settings.pipeline import load_settings
 from evergreen.store import tables
 
 CHUNK = 20_000  # snapshots whose features are made at once
@@ -132,7 +133,6 @@ def kinds(every):
     for name, options in (
         ("random_forest", {"text": "components"}),
         ("linear", {}),
-        ("hist_gradient_boosting", {}),
     ):
         methods += [
             Method(f"{name}, never updated", name, options, updates=False),
@@ -189,9 +189,9 @@ class History:
             f"select * from labels where observed_on < date '{self.dates[-1]}'"
             " order by target, observed_on, client_id, known_on"
         ).df()
-        self.snapshots = rows.snapshots_of(labels)
+        self.snapshots = label_selection.snapshots_of(labels)
         places = self.snapshots.assign(place=np.arange(len(self.snapshots)))
-        labels = labels.merge(places, on=rows.KEYS)
+        labels = labels.merge(places, on=label_selection.KEYS)
         self.labels = dict(iter(labels.groupby("target")))
         final = labels[labels["superseded_on"].isna()]
         self.tests = self._tests(final[final["holdout"]] if held_out_only else final)
@@ -206,7 +206,7 @@ class History:
     def to_train(self, name, day):
         """What `featurize` would give a full retrain as of that day."""
         max_age_days = self.settings.full_retrain.max_age_days
-        return rows.to_train(self.labels[name], by=day, max_age_days=max_age_days)
+        return label_selection.to_train(self.labels[name], by=day, max_age_days=max_age_days)
 
     def matrix(self, labels, epoch, form):
         """The features of some labels as the extractor of a day makes them."""
@@ -267,7 +267,7 @@ def fitted_extractor(history, day):
     trained = pd.concat([history.to_train(name, day) for name in settings.targets])
     return fit_extractor(
         history.con,
-        rows.snapshots_of(trained),
+        label_selection.snapshots_of(trained),
         fitted_on=day,
         windows_days=settings.windows_days,
         horizons_days=[target.horizon_days for target in settings.targets.values()],
@@ -283,7 +283,7 @@ def fitted_extractor(history, day):
 
 def build(history, name, method):
     options = history.settings.estimators.of(method.estimator).model_dump() | method.options
-    return estimators.build(
+    return registry.build(
         method.estimator,
         history.settings.targets[name].kind,
         options,
@@ -318,7 +318,7 @@ def update(history, name, method, *, model, step, epoch):
     if method.anew_every and step % method.anew_every == 0:
         model, since = first_fit(history, name, method), 0
     options = history.settings.incremental.model_dump() | method.replay
-    labels = rows.to_update(
+    labels = label_selection.to_update(
         history.labels[name],
         by=history.dates[step],
         after=history.dates[since],

@@ -26,13 +26,14 @@ import pandas as pd
 
 from bench_updates import CHUNK, fitted_extractor, open_database, settings_for
 from bench_updates import online_retail as updated_online_retail
-from evergreen.core import estimators, metrics, rows
-from evergreen.core.baselines import fit_baselines, predict_baseline
-from evergreen.core.losses import row_losses
-from evergreen.params import load_settings
-from evergreen.sources import cdnow, complete_journey
+from evergreen.core.evaluation import metrics
+from evergreen.core.evaluation.baselines import fit_baselines, predict_baseline
+from evergreen.core.evaluation.losses import row_losses
+from evergreen.core.events import label_selection
+from evergreen.ingestion import cdnow, complete_journey
+from evergreen.settings.pipeline import load_settings
 
-MODELS = ("blend", "lightgbm", "hist_gradient_boosting", "linear", "random_forest")
+MODELS = ("blend", "lightgbm", "linear", "random_forest")
 SHOWN = {"binary": ("roc_auc",), "regression": ("r2", "mae", "predicted_actual_ratio")}
 
 
@@ -87,7 +88,7 @@ class History:
     def to_train(self, name, day):
         """What `featurize` would give a full retrain as of that day."""
         max_age_days = self.settings.full_retrain.max_age_days
-        return rows.to_train(self.labels[name], by=day, max_age_days=max_age_days)
+        return label_selection.to_train(self.labels[name], by=day, max_age_days=max_age_days)
 
     def to_test(self, name, day):
         """The next snapshot of each client, as its label is known in the end."""
@@ -129,7 +130,9 @@ def tasks_at(history, day, forms=("components", "terms")):
         name: (history.to_train(name, day), history.to_test(name, day))
         for name in history.settings.targets
     }
-    snapshots = rows.snapshots_of(pd.concat([labels for both in parts.values() for labels in both]))
+    snapshots = label_selection.snapshots_of(
+        pd.concat([labels for both in parts.values() for labels in both])
+    )
     made = [
         extractor.transform(history.con, snapshots[k : k + CHUNK], text=forms)
         for k in range(0, len(snapshots), CHUNK)
@@ -139,7 +142,7 @@ def tasks_at(history, day, forms=("components", "terms")):
     for name, (trained, tested) in parts.items():
         target = history.settings.targets[name]
         X, X_test = (
-            features.iloc[places.loc[pd.MultiIndex.from_frame(labels[rows.KEYS])]]
+            features.iloc[places.loc[pd.MultiIndex.from_frame(labels[label_selection.KEYS])]]
             for labels in (trained, tested)
         )
         columns = {form: extractor.columns(form) for form in forms}
@@ -166,7 +169,7 @@ def predictions(task, settings, models, threads):
         options = settings.estimators.of(name)
         columns = task.columns[options.text]
         options = options.expecting(fitted.get("btyd"), columns)
-        model = estimators.build(name, task.kind, options, seed=settings.seed, threads=threads)
+        model = models.build(name, task.kind, options, seed=settings.seed, threads=threads)
         started = time.perf_counter()
         model.fit(task.X[columns], task.trained["label"])
         seconds = time.perf_counter() - started

@@ -22,9 +22,10 @@ from pathlib import Path
 
 import psutil
 
-from evergreen import load_release, paths
+from evergreen import load_release
 from evergreen.errors import EvergreenError
-from evergreen.serving.http.watch import open_verified
+from evergreen.serving.http.release_watcher import open_verified
+from evergreen.settings import paths
 
 PORT = 8766
 BODY = {"clients": [{"client_id": "a", "transactions": [{"timestamp": "2017-03-01", "amount": 5}]}]}

@@ -15,11 +15,10 @@ import pytest
 import yaml
 from hypothesis import settings as hypothesis_settings
 
-from evergreen import paths
-from evergreen.core.ledger import create_ledger, create_texts
-from evergreen.loop.versioned import INPUTS
-from evergreen.params import parse_settings
+from evergreen.core.events.ledger import create_ledger, create_texts
 from evergreen.report.page import write_report
+from evergreen.settings import paths
+from evergreen.settings.pipeline import parse_settings
 from evergreen.stages import (
     collect_labels,
     compare,
@@ -28,7 +27,13 @@ from evergreen.stages import (
     train_full,
     train_incremental,
 )
-from evergreen.store import challengers, predictions, releases, tables
+from evergreen.store import (
+    challengers,
+    predictions,
+    releases,
+    tables,
+)
+from evergreen.vcs.tracked_paths import INPUTS
 
 hypothesis_settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 hypothesis_settings.load_profile("patient")

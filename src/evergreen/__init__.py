@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evergreen.notebook.continuous_trainer import ContinuousTrainer
     from evergreen.serving.release import load_release
-    from evergreen.trainer import ContinuousTrainer
 
 __all__ = ["ContinuousTrainer", "load_release"]
 
@@ -17,7 +17,7 @@ __all__ = ["ContinuousTrainer", "load_release"]
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOME = {
-    "ContinuousTrainer": "evergreen.trainer",
+    "ContinuousTrainer": "evergreen.notebook.continuous_trainer",
     "load_release": "evergreen.serving.release",
 }
 

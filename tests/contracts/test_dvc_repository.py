@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evergreen import paths
-from evergreen.loop.versioned import INPUTS
+from evergreen.settings import paths
 from evergreen.store.models import platform_class
+from evergreen.vcs.tracked_paths import INPUTS
 
 ROOT = Path(__file__).parents[2]
 # One worker runs them all, so that the first runs are made once.

@@ -1,76 +1,24 @@
 """What `dvc.yaml` declares is what the stages really read, import and write."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from evergreen import paths
+from evergreen.settings import paths
+from evergreen.vcs import stage_code
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
-STAGES = (
-    "collect_labels",
-    "featurize",
-    "train_incremental",
-    "train_full",
-    "compare",
-    "promote",
-)
+STAGES = stage_code.STAGES
 
 
 @pytest.fixture(scope="module")
 def dvc_yaml():
     return yaml.safe_load((ROOT / "dvc.yaml").read_text())
-
-
-def source_of(module):
-    """The file of a module below src, or None for one from elsewhere."""
-    path = SRC.joinpath(*module.split("."))
-    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
-
-
-def imported_by(path):
-    """Modules that a file imports when it runs: not those that only its type checker sees."""
-    for node in runtime_nodes(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (part for alias in node.names for part in with_parents(alias.name))
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield from with_parents(f"{node.module}.{alias.name}")
-
-
-def with_parents(module):
-    """a.b.c, a.b and a: importing a module runs the packages around it."""
-    parts = module.split(".")
-    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
-
-
-def runtime_nodes(tree):
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from runtime_nodes(node)
-
-
-def sources_needed(module):
-    """Every file below src that running a module can execute, apart from empty packages."""
-    waiting, found = [source_of(module)], set()
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        if path.parent.name == "estimators":  # the registry imports them by name
-            waiting += path.parent.glob("*.py")
-        waiting += filter(None, map(source_of, imported_by(path)))
-    return {p for p in found if not is_only_docstring(p)}
-
-
-def is_only_docstring(path):
-    return len(ast.parse(path.read_text()).body) <= 1
 
 
 def test_the_six_stages_are_the_pipeline(dvc_yaml):
@@ -82,17 +30,25 @@ def test_stage_runs_the_module_of_its_name_from_the_folder_it_runs_in(dvc_yaml, 
     assert dvc_yaml["stages"][stage]["cmd"] == f"PYTHONPATH=src python -m evergreen.stages.{stage}"
 
 
+def test_the_lists_of_code_are_what_make_dvc_yaml_writes():
+    written = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    assert written == stage_code.with_places(written, ROOT), "make dvc-yaml"
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_stage_declares_every_module_that_it_imports_and_no_other(dvc_yaml, stage):
-    declared = set()
-    for dep in dvc_yaml["stages"][stage]["deps"]:
-        path = ROOT / dep
-        if SRC in path.parents:
-            declared |= set(path.rglob("*.py")) if path.is_dir() else {path}
-    needed = sources_needed(f"evergreen.stages.{stage}")
-    missing = sorted(str(p.relative_to(ROOT)) for p in needed - declared)
-    unused = sorted(str(p.relative_to(ROOT)) for p in declared - needed)
-    assert (missing, [u for u in unused if not is_only_docstring(ROOT / u)]) == ([], [])
+def test_every_module_that_a_stage_imports_lies_in_a_place_that_it_declares(stage):
+    code = (
+        f"import sys, evergreen.stages.{stage}\n"
+        "print(*filter(None, (getattr(m, '__file__', None) for m in sys.modules.values())))"
+    )
+    loaded = {
+        Path(file).relative_to(SRC)
+        for file in subprocess.check_output([sys.executable, "-c", code], text=True).split()
+        if SRC in Path(file).parents
+    }
+    places = [Path(place).relative_to("src") for place in stage_code.places(stage, ROOT)]
+    outside = {m for m in loaded if not any(p == m or p in m.parents for p in places)}
+    assert {m for m in outside if stage_code.has_code(SRC / m)} == {Path("evergreen/__init__.py")}
 
 
 def declared_outs(stage):
@@ -110,7 +66,7 @@ def test_every_path_in_dvc_yaml_is_known_to_the_path_module(dvc_yaml):
 
 def settings_read_by(stage):
     """The dotted settings that a stage file, or a part of it, reads, such as gate.window_days."""
-    parts = {"promote": ["promote", "watch"]}.get(stage, [stage])
+    parts = {"promote": ["promote", "monitor"]}.get(stage, [stage])
     trees = [ast.parse((SRC / "evergreen" / "stages" / f"{part}.py").read_text()) for part in parts]
     for node in (found for tree in trees for found in ast.walk(tree)):
         chain, base = [], node

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import evergreen
-from evergreen import paths
 from evergreen.serving.release import ServedRelease
+from evergreen.settings import paths
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

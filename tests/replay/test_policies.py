@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from evergreen.errors import SettingsError
-from evergreen.params import load_settings
 from evergreen.replay.policies import POLICIES, named
-from evergreen.replay.run import scenario
+from evergreen.replay.scenario import scenario
+from evergreen.settings.pipeline import load_settings
 from evergreen.stages.compare import Judged
 
 MONDAY = date(2017, 4, 3)

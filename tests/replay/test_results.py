@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen.params import load_settings
 from evergreen.replay.recommend import recommend
 from evergreen.replay.results import (
     Replayed,
@@ -13,6 +12,7 @@ from evergreen.replay.results import (
     summarise,
     weekly,
 )
+from evergreen.settings.pipeline import load_settings
 
 
 @pytest.fixture

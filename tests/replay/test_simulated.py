@@ -5,18 +5,24 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from evergreen.core.losses import row_losses
-from evergreen.core.rows import KEYS, as_known
-from evergreen.core.simulation.retailer import simulate
-from evergreen.core.simulation.settings import Simulation
-from evergreen.params import load_settings
-from evergreen.replay.afterwards import judge_policy, judged
+from evergreen.core.evaluation.losses import row_losses
+from evergreen.core.events.label_selection import KEYS, as_known
+from evergreen.ingestion import simulated
+from evergreen.replay.hindsight import judge_policy, judged
 from evergreen.replay.policies import POLICIES
-from evergreen.replay.results import Replayed, gain, outcomes, promotions
-from evergreen.replay.run import replay_policy, scenario
-from evergreen.sources import simulated
-from evergreen.stages.collect_labels import open_labels
+from evergreen.replay.policy_run import replay_policy
+from evergreen.replay.results import (
+    Replayed,
+    gain,
+    outcomes,
+    promotions,
+)
+from evergreen.replay.scenario import scenario
+from evergreen.settings.pipeline import load_settings
+from evergreen.settings.simulation import Simulation
+from evergreen.simulation.retailer import simulate
 from evergreen.store import tables
+from evergreen.store.labels import open_labels
 
 pytestmark = pytest.mark.slow
 FIRST, DRIFT, END = date(2017, 3, 5), date(2017, 4, 2), date(2017, 6, 4)

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.report.page import write_report
+from evergreen.settings import paths
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import httpx
 import pytest
 import uvicorn
 
-from evergreen import paths
 from evergreen.serving.http.app import create_app
-from evergreen.serving.http.known import KnownClients
 from evergreen.serving.http.limits import Limits
-from evergreen.serving.http.watch import Watched
+from evergreen.serving.http.release_watcher import Watched
+from evergreen.serving.http.score_cache import KnownClients
+from evergreen.settings import paths
 
 POLL_SECONDS, LIMITS = 0.02, Limits()
 

@@ -12,13 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 import evergreen
-from evergreen import cli, paths
-from evergreen.core.attributes import known_attributes
+from evergreen import cli
+from evergreen.core.features.attributes import known_attributes
 from evergreen.errors import DataError
 from evergreen.serving import batch
 from evergreen.serving.release import snapshots_on
+from evergreen.serving.sql_table import SqlTable
+from evergreen.settings import paths
 from evergreen.store import tables
-from evergreen.store.sql import SqlTable
 
 AS_OF = date(2024, 4, 1)
 COLUMNS = ["purchase_probability", "churn_probability", "clv"]

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 import evergreen
-from evergreen import paths
-from evergreen.core.attributes import Attributes, known_attributes
-from evergreen.core.estimators.columns import FeatureMismatchError
+from evergreen.core.features.attributes import Attributes, known_attributes
+from evergreen.core.models.validation import FeatureMismatchError
 from evergreen.errors import DataError, ModelError
-from evergreen.serving.database import Databases
 from evergreen.serving.events import EventsIgnoredWarning
+from evergreen.serving.events_database import Databases
 from evergreen.serving.release import snapshots_on
+from evergreen.settings import paths
 from evergreen.store import matrices, tables
 
 AS_OF = date(2024, 4, 1)

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from evergreen import paths
 from evergreen.errors import DataError, ModelError
+from evergreen.settings import paths
 from evergreen.store import tables
 
 AS_OF = date(2024, 4, 1)

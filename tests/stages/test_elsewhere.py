@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from evergreen import paths
+from evergreen.settings import paths
 from evergreen.store import files, tables
 
 DAY = date(2024, 2, 1)

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from evergreen.loop.features_changed import features_changed, in_one_line
+from evergreen.history.feature_changes import features_changed, in_one_line
 
 AS_OF = date(2024, 4, 1)
 

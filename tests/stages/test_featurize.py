@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from evergreen import paths
-from evergreen.core import features
+from evergreen.core.features import numeric
+from evergreen.settings import paths
 from evergreen.store import extractors, tables
 from evergreen.store.releases import load_release
 
@@ -39,13 +39,13 @@ def test_the_cache_changes_no_byte(next_day):
 
 def test_a_day_later_only_what_is_new_is_computed(next_day, monkeypatch):
     computed = []
-    whole = features.numeric_features
+    whole = numeric.numeric_features
 
     def counted(con, rows, **options):
         computed.extend(rows["observed_on"].dt.date)
         return whole(con, rows, **options)
 
-    monkeypatch.setattr(features, "numeric_features", counted)
+    monkeypatch.setattr(numeric, "numeric_features", counted)
     next_day.run("featurize")
     assert set(computed) == {AS_OF + timedelta(days=1)}
 

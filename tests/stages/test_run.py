@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from evergreen import paths
+from evergreen.settings import paths
 from evergreen.store import extractors, matrices, tables
-from evergreen.store.history import open_history
 from evergreen.store.models import load_model
+from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release, write_release
 
 AS_OF = date(2024, 4, 1)
@@ -289,13 +289,10 @@ def test_a_further_target_is_a_further_entry(repository):
     assert "loyal" in read(paths.METRICS_REPORT)
 
 
-@pytest.mark.parametrize(
-    "estimator", ["hist_gradient_boosting", "random_forest", "linear", "blend"]
-)
+@pytest.mark.parametrize("estimator", ["random_forest", "linear", "blend"])
 def test_every_estimator_goes_the_whole_way(repository, estimator):
     for target in repository.values["targets"].values():  # noqa: PD011 - a dict
         target["estimator"] = estimator
-    repository.set("estimators.hist_gradient_boosting.rounds", 40)
     repository.set("estimators.random_forest.trees", 20)
     repository.run()
     before = repository.bytes_of(paths.PRODUCTION)

@@ -3,7 +3,7 @@ from datetime import date
 
 import pytest
 
-from evergreen import paths
+from evergreen.settings import paths
 from evergreen.store.cache import Cache
 
 MONDAY, TUESDAY = date(2024, 4, 1), date(2024, 4, 2)

@@ -7,16 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen.core import estimators
-from evergreen.core.attributes import Attributes
-from evergreen.core.btyd import BgNbd
-from evergreen.core.btyd_columns import Btyd
-from evergreen.core.extractor import Extractor
-from evergreen.core.likelihood import Unfitted
-from evergreen.core.text import TextModel
+from evergreen.core.features.attributes import Attributes
+from evergreen.core.features.btyd_columns import Btyd
+from evergreen.core.features.extractor import Extractor
+from evergreen.core.features.text import TextModel
+from evergreen.core.models import registry
+from evergreen.core.models.bg_nbd import BgNbd
+from evergreen.core.models.likelihood import Unfitted
 from evergreen.errors import ModelError
 from evergreen.store import extractors, models, tables
-from evergreen.store.releases import Released, load_release, write_empty_release, write_release
+from evergreen.store.releases import (
+    Released,
+    load_release,
+    write_empty_release,
+    write_release,
+)
 
 EXTRACTOR = Extractor(
     fitted_on=date(2024, 4, 1),
@@ -71,7 +76,7 @@ def save(tmp_path):
         } | changes
         return models.save_model(
             tmp_path / target,
-            estimator=estimators.build(name, "binary", {}, seed=1).fit(X, y),
+            estimator=registry.build(name, "binary", {}, seed=1).fit(X, y),
             extractor_folder=tmp_path / "extractor",
             trained_on=X,
             reference=None,
@@ -97,7 +102,7 @@ def test_an_extractor_without_text_comes_back(tmp_path):
 def test_a_model_predicts_the_same_after_loading(save, tmp_path):
     save()
     X, y = rows()
-    fitted = estimators.build("lightgbm", "binary", {}, seed=1).fit(X, y)
+    fitted = registry.build("lightgbm", "binary", {}, seed=1).fit(X, y)
     np.testing.assert_array_equal(
         models.load_model(tmp_path / "purchase").predict(X), fitted.predict(X)
     )
@@ -153,7 +158,7 @@ class Payload:
 
 
 def test_a_pickle_with_a_payload_is_refused_without_being_run(save, tmp_path):
-    save(name="hist_gradient_boosting")
+    save(name="random_forest")
     [model] = (tmp_path / "purchase" / "estimator").glob("*.joblib")
     model.write_bytes(pickle.dumps(Payload()))
     with pytest.raises(ModelError, match="is altered"):

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evergreen import paths
 from evergreen.errors import DataError
+from evergreen.settings import paths
 from evergreen.store import tables
 
 

@@ -10,8 +10,15 @@ from typing import Annotated
 
 import typer
 
-from evergreen import paths
-from evergreen.cli.shared import DATE_FORMAT, AsOf, app, console, date_option, progress_bar
+from evergreen.cli.app import (
+    DATE_FORMAT,
+    AsOf,
+    app,
+    console,
+    date_option,
+    progress_bar,
+)
+from evergreen.settings import paths
 
 
 class Demo(StrEnum):
@@ -34,9 +41,9 @@ def ingest(
     ] = None,
 ) -> None:
     """Append new rows of a source to data/raw, checked and partitioned by day."""
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415 - each command loads its own
-    from evergreen.params import load_settings  # noqa: PLC0415
-    from evergreen.sources.take_in import take_in  # noqa: PLC0415
+    from evergreen.ingestion.ingest import take_in  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     with exclusive(), progress_bar() as progress:
@@ -97,8 +104,8 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate a retailer whose true probabilities are known; params.yaml says what else."""
-    from evergreen.params import load_settings, with_simulation  # noqa: PLC0415
-    from evergreen.sources.simulation_files import write_simulation  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings, with_simulation  # noqa: PLC0415
+    from evergreen.simulation.files import write_simulation  # noqa: PLC0415
 
     chosen = {
         "clients": clients,
@@ -117,8 +124,8 @@ def simulate(
 @app.command()
 def check() -> None:
     """Examine configuration, source, git, DVC and disk: what is fine, and what to do next."""
-    from evergreen.loop.check import check as examine  # noqa: PLC0415
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.lifecycle.check import check as examine  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
     with exclusive():
         found = []
@@ -154,7 +161,7 @@ def init(
     ] = None,
 ) -> None:
     """Make a repository for your own data from this one; asks for what is not given."""
-    from evergreen.loop.init import begin  # noqa: PLC0415
+    from evergreen.lifecycle.init import begin  # noqa: PLC0415
 
     if files is None and url_env is None:
         files = typer.prompt("Files, as a glob (or $NAME, a variable with a database's URL)")
@@ -214,10 +221,10 @@ def score(
     ] = None,
 ) -> None:
     """Score clients with the release that is served."""
-    from evergreen import load_release  # noqa: PLC0415
-    from evergreen.params import load_settings  # noqa: PLC0415
     from evergreen.serving import batch  # noqa: PLC0415
-    from evergreen.store.sql import SqlTable  # noqa: PLC0415
+    from evergreen.serving.release import load_release  # noqa: PLC0415
+    from evergreen.serving.sql_table import SqlTable  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
     try:
         table = SqlTable.parse(to_sql) if to_sql else None

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from evergreen.cli.shared import DATE_FORMAT, Push, app, console
+from evergreen.cli.app import (
+    DATE_FORMAT,
+    Push,
+    app,
+    console,
+)
 
 Run = Annotated[
     datetime | None,
@@ -22,8 +27,8 @@ Run = Annotated[
 @app.command()
 def approve(run: Run = None, *, push: Push = False) -> None:
     """Serve what a run that waits for review has promoted; the next run starts from it."""
-    from evergreen.loop.approval import approve as approve_run  # noqa: PLC0415
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.lifecycle.approval import approve as approve_run  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
     with exclusive():
         for line in approve_run(run.date() if run else None, push=push):
@@ -38,8 +43,8 @@ def reject(
     push: Push = False,
 ) -> None:
     """Keep what is served instead of what a run that waits for review has promoted."""
-    from evergreen.loop.approval import reject as reject_run  # noqa: PLC0415
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.lifecycle.approval import reject as reject_run  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
     with exclusive():
         for line in reject_run(run.date() if run else None, reason, push=push):
@@ -49,8 +54,8 @@ def reject(
 @app.command()
 def pull() -> None:
     """Take over what others have recorded and approved, with its data, and serve it."""
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415
-    from evergreen.loop.pull import pull as take_over  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
+    from evergreen.lifecycle.pull import pull as take_over  # noqa: PLC0415
 
     with exclusive():
         for line in take_over():

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from evergreen.cli.shared import (
+from evergreen.cli.app import (
     AsOf,
     Mode,
     ModeOption,
@@ -34,9 +34,9 @@ def pin(
     ] = False,
 ) -> None:
     """Take in what is new and put the inputs of the next run under DVC's care."""
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415
-    from evergreen.loop.pin import pin_first_run, pin_run  # noqa: PLC0415
-    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
+    from evergreen.lifecycle.pin import pin_first_run, pin_run  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
     with exclusive():
         lines = (
@@ -51,8 +51,8 @@ def pin(
 @app.command()
 def finish(*, push: Push = False) -> None:
     """Verify and publish the release of the run, record it and commit it."""
-    from evergreen.loop.finish import finish as finish_run  # noqa: PLC0415
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415
+    from evergreen.lifecycle.finish import finish as finish_run  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
     with exclusive():
         for line in finish_run(push=push):
@@ -70,7 +70,7 @@ def cycle(
     push: Push = False,
 ) -> None:
     """Pin, run and finish; for one date, or for one after the other."""
-    from evergreen.loop import cycle as loop  # noqa: PLC0415
+    from evergreen.lifecycle import cycle as loop  # noqa: PLC0415
 
     last = through.date() if through else None
     if dry_run:
@@ -120,15 +120,16 @@ def replay(
     out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("reports/replay"),
 ) -> None:
     """Show what retraining policies would have brought on one's own history."""
-    from evergreen.loop.lock import exclusive  # noqa: PLC0415
-    from evergreen.params import load_settings  # noqa: PLC0415
-    from evergreen.replay import folder, policies, report, run  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
+    from evergreen.replay import policies, report, workers  # noqa: PLC0415
+    from evergreen.replay.scenario import scenario as plan  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
     wanted = policies.named(policy or policies.POLICIES)
-    scenario = run.scenario(load_settings(), first.date(), to.date(), every, target)
+    scenario = plan(load_settings(), first.date(), to.date(), every, target)
     with exclusive(), progress_bar() as progress:
         task = progress.add_task(f"replay {len(wanted)} policies", total=None)
-        replayed, labels = folder.replay(
+        replayed, labels = workers.replay(
             scenario,
             wanted,
             jobs=jobs,
@@ -141,8 +142,8 @@ def replay(
 @app.command()
 def summary() -> None:
     """Show the outcome of the last run: models, gains with their intervals, verdicts."""
-    from evergreen.loop.summary import summary as summarise  # noqa: PLC0415
-    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.lifecycle.summary import summary as summarise  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
     for part in summarise(load_settings()):
         console.print(part)
@@ -155,12 +156,12 @@ def report(
     ] = Path("reports/report.html"),
 ) -> None:
     """Write the last run as one page for a reviewer, and in Markdown for a pull request."""
-    from evergreen import paths  # noqa: PLC0415
-    from evergreen.loop import history  # noqa: PLC0415
-    from evergreen.loop.commands import git  # noqa: PLC0415
-    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.history import run_records  # noqa: PLC0415
     from evergreen.report.page import write_report  # noqa: PLC0415
+    from evergreen.settings import paths  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.vcs.commands import git  # noqa: PLC0415
 
     console.print(write_report(load_settings(), out, out.with_suffix(".md")))
-    if out == paths.PAGE and history.is_recorded(load_settings().as_of):
+    if out == paths.PAGE and run_records.is_recorded(load_settings().as_of):
         git("restore", "--", str(paths.PAGE_IN_MARKDOWN))  # it stays as it was committed

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.prompt import Prompt
 
-from evergreen.cli.shared import app, console
+from evergreen.cli.app import app, console
 
 
 class Action(StrEnum):
@@ -35,7 +35,7 @@ LEAVE = "q"
 @app.command()
 def schedule(action: Annotated[Action, typer.Argument(help="What to do.")]) -> None:
     """Install, show or remove the entries of this repository in your crontab."""
-    from evergreen.loop import crontab  # noqa: PLC0415
+    from evergreen.lifecycle import crontab  # noqa: PLC0415
 
     root, found = Path.cwd(), crontab.read()
     if action is Action.INSTALL:
@@ -51,8 +51,8 @@ def schedule(action: Annotated[Action, typer.Argument(help="What to do.")]) -> N
 @app.command()
 def workflow() -> None:
     """Show the state of things, and run what you choose from a menu."""
-    from evergreen.loop.state import next_date, state  # noqa: PLC0415
-    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.lifecycle.status import next_date, state  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
     while True:
         settings = load_settings()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from evergreen.cli.shared import app
+from evergreen.cli.app import app
 from evergreen.errors import EvergreenError
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from evergreen.core.comparison import FULL, INCREMENTAL
+from evergreen.core.evaluation.comparison import FULL, INCREMENTAL
 from evergreen.errors import SettingsError
-from evergreen.loop.due import foresee
-from evergreen.params import parse_settings
+from evergreen.history.retraining_plan import foresee
+from evergreen.settings.pipeline import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evergreen.params import Mode, Settings
+    from evergreen.settings.pipeline import Mode, Settings
     from evergreen.stages.compare import Judged
     from evergreen.store.models import Model
 
@@ -98,7 +98,7 @@ class Policy:
         settings
             Those of the last run: `full_retrain.as_of` is the last full retrain.
         bases, labels, alarm
-            As for `evergreen.loop.due.foresee`.
+            As for `evergreen.history.retraining_plan.foresee`.
         """
         _, full_as_of = foresee(settings, as_of, "auto", bases, labels, alarm=alarm)
         if len(bases) < len(settings.targets):  # a first model is owed to every policy

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evergreen.params import Settings
+    from evergreen.settings.pipeline import Settings
 
 
 def recommend(

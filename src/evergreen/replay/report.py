@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.table import Table
 
-from evergreen.core.losses import LOSS_NAME
-from evergreen.core.rounding import rounded
+from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.errors import DataError
+from evergreen.plots.pages import embedded, write_page
+from evergreen.plots.replay_figure import draw_replay
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.recommend import recommend
-from evergreen.replay.results import BASIS, outcomes, summarise, weekly
+from evergreen.replay.results import (
+    BASIS,
+    outcomes,
+    summarise,
+    weekly,
+)
 from evergreen.store import files
-from evergreen.store.pages import embedded, write_page
-from evergreen.store.replay_figure import draw_replay
+from evergreen.store.rounding import rounded
 
 # Columns of the tables by their place: two tables on a page, and those that fit a terminal.
 PARTS = ((0, 1, 2, 3, 4, 5), (0, 6, 7, 8, 9, 10, 11, 12, 13))
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from evergreen.replay.results import Replayed
-    from evergreen.replay.run import Scenario
+    from evergreen.replay.scenario import Scenario
 
 
 def write_report(
@@ -51,7 +56,7 @@ def write_report(
     Parameters
     ----------
     replayed, labels
-        As `evergreen.replay.folder.replay` gives them.
+        As `evergreen.replay.workers.replay` gives them.
     budget
         The share of clients that can be contacted.
 

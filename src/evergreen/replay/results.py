@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from evergreen.core import gate, metrics
-from evergreen.core.losses import LOSS_NAME
-from evergreen.core.rows import KEYS
+from evergreen.core.evaluation import gate, metrics
+from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.events.label_selection import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from evergreen.core.losses import Kind
-    from evergreen.params import Settings
+    from evergreen.core.evaluation.losses import Kind
+    from evergreen.settings.pipeline import Settings
 
     Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class Replayed:
     Attributes
     ----------
     records
-        One for each run; see `evergreen.replay.run.replay_policy`.
+        One for each run; see `evergreen.replay.policy_run.replay_policy`.
     predictions
         client_id, observed_on, target, prediction: made before the outcome existed.
     """
@@ -127,7 +127,7 @@ def gain(
 ) -> tuple[float | None, tuple[float, float] | None]:
     """The relative gain in loss of one policy over another, and its interval.
 
-    Two-sided at level `alpha`, clustered by client; see `evergreen.core.gate.decide`. None where
+    Two-sided at level `alpha`, clustered by client, as in the gate. None where
     the two have said the same throughout.
     """
     if not len(rows) or rows[policy].equals(rows[basis]):

@@ -6,18 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from evergreen.core.losses import LOSS_NAME
-from evergreen.loop import history
-from evergreen.loop.commands import git
-from evergreen.loop.parameters_changed import parameters_changed
-from evergreen.loop.track_record import live, versions
-from evergreen.loop.versioned import INPUTS
-from evergreen.report.layout import Cell, Section, Table, note, number, row
+from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.history import run_records
+from evergreen.history.parameter_changes import parameters_changed
+from evergreen.history.run_summaries import live, versions
+from evergreen.report.components import (
+    Cell,
+    Section,
+    Table,
+    note,
+    number,
+    row,
+)
+from evergreen.vcs.commands import git
+from evergreen.vcs.tracked_paths import INPUTS
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from evergreen.report.material import Material
+    from evergreen.report.report_data import Material
 
 DIGITS = 12
 """Of a digest, as many as tell one from another at a glance."""
@@ -68,7 +75,7 @@ def _changes(material: Material, name: str) -> list[Cell]:
     made_on = _made_on(material, name, champion)
     if made_on is None:
         return [note(f"The champion {champion} was made by no run of this history.")]
-    changed = parameters_changed(history.commit_of(made_on))
+    changed = parameters_changed(run_records.commit_of(made_on))
     told = "; ".join(
         f"{key}: {before} \N{RIGHTWARDS ARROW} {now}" for key, (before, now) in changed.items()
     )
@@ -118,7 +125,7 @@ def kept_promises(material: Material, name: str) -> Section:
 def inputs(material: Material) -> Section:
     """The digests of what the run was made from, next to those of the run before."""
     before = material.records[-2].as_of if len(material.records) > 1 else None
-    commit = history.commit_of(before) if before else None
+    commit = run_records.commit_of(before) if before else None
     rows = []
     for path in INPUTS:
         pinned = path.with_name(f"{path.name}.dvc")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evergreen.loop.track_record import loss_rows
-from evergreen.report import ahead, judged, lineage
-from evergreen.report.layout import (
+from evergreen.history.run_summaries import loss_rows
+from evergreen.plots.pages import embedded_svg, write_page
+from evergreen.report import evaluation_sections, lineage, outlook
+from evergreen.report.components import (
     BAD,
     BAR,
     GOOD,
@@ -17,16 +18,15 @@ from evergreen.report.layout import (
     note,
     share,
 )
-from evergreen.report.material import read_material
-from evergreen.store.pages import embedded_svg, write_page
+from evergreen.report.report_data import read_material
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from evergreen.params import Settings
-    from evergreen.report.material import Material
+    from evergreen.report.report_data import Material
+    from evergreen.settings.pipeline import Settings
 
 QUESTIONS = {
     "purchase": "Will the client buy within {days} days?",
@@ -93,8 +93,8 @@ def write_report(settings: Settings, html: Path, markdown: Path) -> str:
         "glance": _glance(material, targets),
         "targets": targets,
         "sections": [
-            ahead.false_promotions(material),
-            ahead.what_is_next(material),
+            outlook.false_promotions(material),
+            outlook.what_is_next(material),
             lineage.inputs(material),
         ],
         "terms": TERMS.items(),
@@ -116,13 +116,13 @@ def _subtitle(material: Material) -> str:
 
 def _target(material: Material, name: str, rows: pd.DataFrame) -> TargetPage:
     target, record = material.settings.targets[name], material.record.targets[name]
-    warned, drift = judged.alarms(material, name)
+    warned, drift = evaluation_sections.alarms(material, name)
     sections = [
-        judged.gains(material, name),
-        judged.figures(material, name),
-        judged.captured(material, name),
-        judged.over_time(material, name, rows),
-        *judged.slices(material, name),
+        evaluation_sections.gains(material, name),
+        evaluation_sections.figures(material, name),
+        evaluation_sections.captured(material, name),
+        evaluation_sections.over_time(material, name, rows),
+        *evaluation_sections.slices(material, name),
         lineage.kept_promises(material, name),
         drift,
         lineage.lineage(material, name),

@@ -11,22 +11,22 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from evergreen import paths
-from evergreen.core.ledger import create_ledger
+from evergreen.core.events.ledger import create_ledger
 from evergreen.errors import DataError
 from evergreen.serving.events import client_ids
 from evergreen.serving.release import snapshots_on
+from evergreen.serving.scores_file import read_client_ids, scores_file
+from evergreen.serving.sql_table import scores_table
+from evergreen.settings import paths
 from evergreen.store import predictions, tables
-from evergreen.store.scores import read_client_ids, scores_file
-from evergreen.store.sql import scores_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
 
-    from evergreen.params import Settings
     from evergreen.serving.release import ServedRelease
-    from evergreen.store.sql import SqlTable
+    from evergreen.serving.sql_table import SqlTable
+    from evergreen.settings.pipeline import Settings
 
 CLIENTS = 25_000
 EVENTS = 1_000_000

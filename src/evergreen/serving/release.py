@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from evergreen import paths
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events
-from evergreen.serving.database import Databases
-from evergreen.serving.shared import Shared, by_extractor
+from evergreen.serving.events_database import Databases
+from evergreen.serving.extractor_group import Shared, by_extractor
+from evergreen.settings import paths
 from evergreen.store import releases
 from evergreen.store.predictions import column_of
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.core.losses import Kind
+    from evergreen.core.evaluation.losses import Kind
     from evergreen.store.models import Model
 
 
@@ -186,7 +186,7 @@ class ServedRelease:
         ----------
         con
             With ``transactions``, ``notes`` and ``ledger``; see
-            `evergreen.store.history.open_history`.
+            `evergreen.store.raw_history.open_history`.
         snapshots
             client_id (string) and observed_on (timestamp; `as_of`), a row each.
 

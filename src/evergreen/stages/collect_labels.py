@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen import paths
-from evergreen.core.elsewhere import create_unmatched
-from evergreen.core.labels import create_labels
-from evergreen.core.live import live_metrics, with_outcomes
-from evergreen.core.rounding import rounded
-from evergreen.core.snapshots import add_snapshots, create_snapshots
+from evergreen.core.events.external_predictions import create_unmatched
+from evergreen.core.monitoring.live_metrics import live_metrics, with_outcomes
+from evergreen.settings import paths
 from evergreen.stages.runner import main
 from evergreen.store import files, predictions, tables
-from evergreen.store.history import open_history
+from evergreen.store.labels import open_labels
+from evergreen.store.raw_history import open_history
+from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.params import Settings
-    from evergreen.store.history import OpenHistory
+    from evergreen.settings.pipeline import Settings
+    from evergreen.store.raw_history import OpenHistory
 
 
 def run(settings: Settings, history: OpenHistory = open_history) -> Iterator[str]:
@@ -36,41 +35,6 @@ def run(settings: Settings, history: OpenHistory = open_history) -> Iterator[str
     report["complete_until"] = complete_until.isoformat()
     files.write_json(rounded(report), paths.LABELS_REPORT)
     yield from _lines(report)
-
-
-def open_labels(
-    settings: Settings, history: OpenHistory = open_history
-) -> tuple[duckdb.DuckDBPyConnection, date]:
-    """Open the history with its snapshots and every label known by as_of; see `open_history`."""
-    con, complete_until = history(
-        known_by=settings.as_of,
-        max_lag_days=settings.data.max_lag_days,
-        threads=settings.compute.threads,
-    )
-    for name, folder in (("outcomes", paths.OUTCOMES), ("predicted", paths.PREDICTED_ELSEWHERE)):
-        tables.view_by_target(con, name, folder, targets=settings.targets, known_by=settings.as_of)
-    con.execute("create view logged as from outcomes union all from predicted")
-    create_snapshots(
-        con,
-        as_of=settings.as_of,
-        every_days=settings.snapshots.every_days,
-        burn_in_days=settings.snapshots.burn_in_days,
-        holdout_share=settings.holdout.share,
-        holdout_salt=settings.holdout.salt,
-    )
-    add_snapshots(
-        con,
-        as_of=settings.as_of,
-        holdout_share=settings.holdout.share,
-        holdout_salt=settings.holdout.salt,
-    )
-    create_labels(
-        con,
-        targets={name: (t.label, t.horizon_days) for name, t in settings.targets.items()},
-        complete_until=complete_until,
-        minor_units=settings.data.minor_units,
-    )
-    return con, complete_until
 
 
 _LABEL_ORDER = "target, observed_on, client_id, known_on"

@@ -7,24 +7,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pandas as pd
 
-from evergreen import paths
-from evergreen.core import comparison, curves, gate, slices
-from evergreen.core.baselines import Baseline, columns_of, predict_baseline
-from evergreen.core.decline import relative_loss
-from evergreen.core.losses import LOSS_NAME
-from evergreen.core.rounding import rounded
+from evergreen.core.evaluation import (
+    comparison,
+    curves,
+    gate,
+    slices,
+)
+from evergreen.core.evaluation.baselines import Baseline, columns_of, predict_baseline
+from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.monitoring.decline import relative_loss
 from evergreen.errors import ModelError
+from evergreen.plots import target_figures
+from evergreen.settings import paths
 from evergreen.stages.runner import main
-from evergreen.store import figures, files, matrices, models
+from evergreen.store import files, matrices, models
 from evergreen.store.releases import load_release
+from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
 
-    from evergreen.core.comparison import Comparison
-    from evergreen.params import Settings
+    from evergreen.core.evaluation.comparison import Comparison
+    from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 
 
@@ -244,7 +250,7 @@ def _draw(judged: Judged) -> None:
     for name, table in (rows._asdict() | {"slices": slice_table(judged)}).items():
         files.write_csv(table, paths.PLOT_ROWS / f"{name}.csv")
     for name, one in judged.scored.items():
-        figures.draw_target(
+        target_figures.draw_target(
             paths.FIGURES / f"{name}.png",
             target=name,
             kind=one.kind,
@@ -255,7 +261,7 @@ def _draw(judged: Judged) -> None:
 
 
 def slice_table(judged: Judged) -> pd.DataFrame:
-    """The rows of `evergreen.core.slices.slice_rows` of all targets."""
+    """The rows of `evergreen.core.evaluation.slices.slice_rows` of all targets."""
     made = [
         _slices_of(contest, judged.scored[name], judged.report[name]["opponent"]).assign(
             target=name

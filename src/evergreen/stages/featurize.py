@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen import paths
-from evergreen.core import rows
-from evergreen.core.extractor import Extractor, fit_extractor
-from evergreen.core.likelihood import Unfitted
-from evergreen.core.rounding import rounded
-from evergreen.core.text import read_documents
+from evergreen.core.events import label_selection
+from evergreen.core.features.extractor import Extractor, fit_extractor
+from evergreen.core.features.text import read_documents
+from evergreen.core.models.likelihood import Unfitted
 from evergreen.errors import DataError
+from evergreen.settings import paths
 from evergreen.stages.runner import main
-from evergreen.store import challengers, extractors, files, matrices, tables
+from evergreen.store import (
+    challengers,
+    extractors,
+    files,
+    matrices,
+    tables,
+)
 from evergreen.store.cache import Cache
 from evergreen.store.daily_features import DailyFeatures
-from evergreen.store.history import open_history
+from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release
+from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +34,10 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.core.extractor import TextForm
-    from evergreen.params import Settings
-    from evergreen.store.history import OpenHistory
+    from evergreen.core.features.extractor import TextForm
+    from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
+    from evergreen.store.raw_history import OpenHistory
 
     InPlay = dict[str, tuple[Extractor, set[TextForm]]]
 
@@ -52,7 +58,7 @@ def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) 
         max_chars=settings.features.text.max_chars,
     )
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
-    full = rows.to_train(
+    full = label_selection.to_train(
         labels, by=settings.full_retrain.as_of, max_age_days=settings.full_retrain.max_age_days
     )
     if full.empty:
@@ -74,11 +80,15 @@ def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) 
     update = _update(settings, labels, champions)
     holdout = _holdout(settings, labels)
     snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
-    today = snapshots[snapshots["observed_on"] == pd.Timestamp(settings.as_of)][rows.KEYS]
+    today = snapshots[snapshots["observed_on"] == pd.Timestamp(settings.as_of)][
+        label_selection.KEYS
+    ]
     made = daily_features(settings, cache, con, snapshots)
     yield _take_over_full(settings, cache, made, own, full, con=con)
-    yield _write(paths.FEATURES_UPDATE, made, inherited, rows.snapshots_of(update), update)
-    yield _write(paths.FEATURES_HOLDOUT, made, both, rows.snapshots_of(holdout), holdout)
+    yield _write(
+        paths.FEATURES_UPDATE, made, inherited, label_selection.snapshots_of(update), update
+    )
+    yield _write(paths.FEATURES_HOLDOUT, made, both, label_selection.snapshots_of(holdout), holdout)
     yield _write(paths.FEATURES_TODAY, made, both, today)
     yield _write(paths.FEATURES_RECENT, made, both, _recent(settings, snapshots))
     if extractor.text is not None:
@@ -104,7 +114,7 @@ def _extractor(
     cache: Cache, con: duckdb.DuckDBPyConnection, settings: Settings, full: pd.DataFrame
 ) -> Extractor:
     """Write ``models/extractor``: between full retrains it stays what it is."""
-    snapshots = rows.snapshots_of(full)
+    snapshots = label_selection.snapshots_of(full)
     text = settings.features.text
     arguments: dict[str, Any] = {
         "windows_days": settings.windows_days,
@@ -138,7 +148,7 @@ def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model
     options = settings.incremental
     bases = challengers.bases(champions, paths.CHALLENGER, max_updates=options.max_updates)
     parts = [
-        rows.to_update(
+        label_selection.to_update(
             labels[labels["target"] == name],
             by=settings.as_of,
             after=date.fromisoformat(model.manifest.trained_through),
@@ -155,7 +165,7 @@ def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model
 def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
     gate = settings.gate
     parts = [
-        rows.to_judge(
+        label_selection.to_judge(
             labels[labels["target"] == name],
             by=settings.as_of,
             window_days=gate.window_days,
@@ -172,7 +182,7 @@ def _recent(settings: Settings, snapshots: pd.DataFrame) -> pd.DataFrame:
     before = pd.Timestamp(settings.as_of) - pd.Timedelta(days=settings.snapshots.every_days)
     observed = snapshots["observed_on"]
     within = (observed > before) & (observed <= pd.Timestamp(settings.as_of))
-    return snapshots[within][rows.KEYS].reset_index(drop=True)
+    return snapshots[within][label_selection.KEYS].reset_index(drop=True)
 
 
 def daily_features(
@@ -199,7 +209,7 @@ def _take_over_full(
     con: duckdb.DuckDBPyConnection,
 ) -> str:
     """Write ``data/features/full``, which stays what it is between full retrains."""
-    snapshots = rows.snapshots_of(full)
+    snapshots = label_selection.snapshots_of(full)
     made_from = _observed_and_read(settings) | {
         "labels": tables.digest(full),
         "raw": cache.raw_known_by(settings.full_retrain.as_of),

@@ -8,19 +8,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from evergreen import paths
-from evergreen.core.rows import KEYS
+from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import ModelError
+from evergreen.settings import paths
+from evergreen.stages.monitor import report_drift
 from evergreen.stages.runner import main
-from evergreen.stages.watch import report_drift
-from evergreen.store import files, matrices, models, tables
+from evergreen.store import (
+    files,
+    matrices,
+    models,
+    tables,
+)
 from evergreen.store.predictions import column_of
-from evergreen.store.releases import Release, Released, load_release, write_release
+from evergreen.store.releases import (
+    Release,
+    Released,
+    load_release,
+    write_release,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evergreen.params import Settings
+    from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 
 

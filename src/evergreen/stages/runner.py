@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evergreen import paths
 from evergreen.errors import EvergreenError, in_words
-from evergreen.params import load_settings
+from evergreen.settings import paths
+from evergreen.settings.pipeline import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from evergreen.params import Settings
+    from evergreen.settings.pipeline import Settings
 
 
 def main(run: Callable[[Settings], Iterable[str]]) -> None:

@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen import paths
-from evergreen.core import estimators
-from evergreen.core.baselines import fit_baselines
-from evergreen.core.reference import describe
-from evergreen.core.rows import KEYS
+from evergreen.core.evaluation.baselines import fit_baselines
+from evergreen.core.events.label_selection import KEYS
+from evergreen.core.models import registry
+from evergreen.core.monitoring.reference import describe
+from evergreen.settings import paths
 from evergreen.stages.runner import main
-from evergreen.store import extractors, files, matrices, models
+from evergreen.store import (
+    extractors,
+    files,
+    matrices,
+    models,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
 
-    from evergreen.core.extractor import Extractor
-    from evergreen.params import Settings
+    from evergreen.core.features.extractor import Extractor
+    from evergreen.settings.pipeline import Settings
 
 
 def run(settings: Settings) -> Iterator[str]:
@@ -63,7 +68,7 @@ def _train(
         target.label, features, labels["label"], horizon_days=target.horizon_days
     )
     options = options.expecting(baselines.get("btyd"), columns)
-    estimator = estimators.build(
+    estimator = registry.build(
         target.estimator,
         target.kind,
         options,

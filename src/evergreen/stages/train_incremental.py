@@ -6,9 +6,14 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from evergreen import paths
+from evergreen.settings import paths
 from evergreen.stages.runner import main
-from evergreen.store import challengers, files, matrices, models
+from evergreen.store import (
+    challengers,
+    files,
+    matrices,
+    models,
+)
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evergreen.params import Settings
+    from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Manifest, Model
 
 

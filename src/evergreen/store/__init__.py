@@ -1,1 +1,1 @@
-"""All reading and writing of files: tables, models, reports and pictures."""
+"""All file I/O of the stages: tables, features, models, extractors and releases."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from filelock import FileLock
 
-from evergreen import paths
+from evergreen.settings import paths
 from evergreen.store import files, models, tables
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from evergreen import paths
+from evergreen.settings import paths
 from evergreen.store import files, models
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from evergreen.core.extractor import Known
-from evergreen.core.rows import KEYS
+from evergreen.core.events.label_selection import KEYS
+from evergreen.core.features.extractor import Known
 from evergreen.store import tables
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.core.extractor import Extractor, TextForm
+    from evergreen.core.features.extractor import Extractor, TextForm
     from evergreen.store.cache import Cache
 
 
@@ -28,7 +28,7 @@ class DailyFeatures:
     Parameters
     ----------
     con
-        The history as of the run; see `evergreen.core.extractor.Extractor.transform`.
+        The history as of the run; see `evergreen.core.features.extractor.Extractor.transform`.
     snapshots
         client_id and observed_on of all snapshots of the run, ordered by day and client.
     made_from

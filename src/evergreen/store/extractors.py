@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen.core.attributes import Attributes
-from evergreen.core.btyd import BgNbd
-from evergreen.core.btyd_columns import Btyd
-from evergreen.core.extractor import Extractor
-from evergreen.core.likelihood import Unfitted
-from evergreen.core.spend import GammaGamma
-from evergreen.core.text import TextModel
+from evergreen.core.features.attributes import Attributes
+from evergreen.core.features.btyd_columns import Btyd
+from evergreen.core.features.extractor import Extractor
+from evergreen.core.features.text import TextModel
+from evergreen.core.models.bg_nbd import BgNbd
+from evergreen.core.models.gamma_gamma import GammaGamma
+from evergreen.core.models.likelihood import Unfitted
 from evergreen.errors import ModelError
 from evergreen.store import files
 

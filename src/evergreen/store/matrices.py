@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evergreen.core.rows import KEYS
+from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import DataError
 from evergreen.store import tables
 

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_info
 
-from evergreen.core import estimators
-from evergreen.core.rows import KEYS
+from evergreen.core.events.label_selection import KEYS
+from evergreen.core.models import registry
 from evergreen.errors import ModelError
 from evergreen.store import extractors, files, tables
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evergreen.core.estimators import Estimator
-    from evergreen.core.extractor import Extractor
+    from evergreen.core.features.extractor import Extractor
+    from evergreen.core.models.base import Estimator
 
 MANIFEST = "manifest.json"
 SKIPPED = "skipped.json"
@@ -94,7 +94,7 @@ class Model:
     def estimator(self) -> Estimator:
         """The fitted estimator."""
         folder = self.folder / "estimator"
-        return estimators.load(self.manifest.estimator, folder, threads=self.threads)
+        return registry.load(self.manifest.estimator, folder, threads=self.threads)
 
     @cached_property
     def extractor(self) -> Extractor:
@@ -105,7 +105,7 @@ class Model:
     def reference(self) -> dict[str, Any] | None:
         """How inputs and predictions were distributed when it, or its parent, was fitted in full.
 
-        See `evergreen.core.reference.describe`; None for a model of before this was kept.
+        See `evergreen.core.monitoring.reference.describe`; None for older models.
         """
         path = self.folder / REFERENCE
         if not path.is_file():

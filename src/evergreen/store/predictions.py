@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from evergreen.core.losses import Kind
-    from evergreen.params import Target
+    from evergreen.core.evaluation.losses import Kind
+    from evergreen.settings.pipeline import Target
 
 
 def column_of(name: str, kind: Kind) -> str:

@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evergreen import paths
 from evergreen.errors import DataError
+from evergreen.settings import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen import paths
 from evergreen.serving import batch
-from evergreen.serving.http import answering
+from evergreen.serving.http import predict
+from evergreen.settings import paths
 from evergreen.store import tables
 
 AS_OF = date(2024, 4, 1)
@@ -43,7 +43,7 @@ def frame(answer):
 @pytest.fixture(scope="module")
 def scored(server):
     """The scores of all clients by `evergreen score`'s function, on which the pipeline agrees."""
-    from evergreen.params import load_settings  # noqa: PLC0415
+    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
     batch.score(server.watched.release, load_settings(), AS_OF, paths.BUILD / "scores.parquet")
     return pd.read_parquet(paths.BUILD / "scores.parquet").set_index("client_id")[COLUMNS]
@@ -104,7 +104,7 @@ def test_a_csv_of_transactions_is_predicted_as_by_batch(server, scored, events):
 
 
 def test_parts_change_nothing(server, scored, events, monkeypatch):
-    monkeypatch.setattr(answering, "CLIENTS", 100)
+    monkeypatch.setattr(predict, "CLIENTS", 100)
     answer = server.upload(events.drop(columns="quantity").to_csv(index=False))
     found = pd.read_csv(io.StringIO(answer.text), dtype={"client_id": str})
     assert list(found["client_id"]) == list(scored.index)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from evergreen import paths
+from evergreen.settings import paths
 from evergreen.store import releases
 
 PATIENCE_SECONDS = 20

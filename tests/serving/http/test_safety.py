@@ -11,10 +11,10 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from evergreen import paths
 from evergreen.errors import EvergreenError
 from evergreen.serving.http import server as serving_server
 from evergreen.serving.http.limits import Limits
+from evergreen.settings import paths
 
 CLIENT = {"client_id": "a"}
 BOUGHT = {"timestamp": "2024-03-01", "amount": 5}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from evergreen.serving.http.known import KnownClients
-    from evergreen.serving.http.watch import Watched
+    from evergreen.serving.http.release_watcher import Watched
+    from evergreen.serving.http.score_cache import KnownClients
 
 POLL_SECONDS = 1.0
 

@@ -14,13 +14,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from evergreen.serving.http.meters import UNMATCHED
+from evergreen.serving.http.metrics import UNMATCHED
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from evergreen.serving.http.meters import Meters
-    from evergreen.serving.http.watch import Watched
+    from evergreen.serving.http.metrics import Meters
+    from evergreen.serving.http.release_watcher import Watched
 
 LOG = logging.getLogger(__name__)
 OPEN = {"/", "/health", "/ready", "/openapi.json"}

@@ -13,15 +13,20 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BeforeValidator
 
+from evergreen.plots.pages import page
 from evergreen.serving.http import schemas
-from evergreen.serving.http.answering import Question
 from evergreen.serving.http.bodies import DAY, Body
 from evergreen.serving.http.limits import RefusedError
-from evergreen.serving.http.service import CSV, FORM, JSON, Service
-from evergreen.store.pages import page
+from evergreen.serving.http.predict import Question
+from evergreen.serving.http.service import (
+    CSV,
+    FORM,
+    JSON,
+    Service,
+)
 
 if TYPE_CHECKING:
-    from evergreen.serving.http.answering import Answer
+    from evergreen.serving.http.predict import Answer
     from evergreen.serving.release import ServedRelease
 
 NOTICES = "evergreen-notices"

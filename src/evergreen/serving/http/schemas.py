@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from evergreen.serving.http.known import Known
-    from evergreen.serving.http.watch import Refusal
+    from evergreen.serving.http.release_watcher import Refusal
+    from evergreen.serving.http.score_cache import Known
     from evergreen.serving.release import ServedRelease
 
 

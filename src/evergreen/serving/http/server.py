@@ -10,8 +10,8 @@ import uvicorn
 
 from evergreen.errors import EvergreenError
 from evergreen.serving.http.app import create_app
-from evergreen.serving.http.known import KnownClients
-from evergreen.serving.http.watch import Watched
+from evergreen.serving.http.release_watcher import Watched
+from evergreen.serving.http.score_cache import KnownClients
 
 if TYPE_CHECKING:
     from evergreen.serving.http.limits import Limits

@@ -6,7 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from evergreen.serving.events import are_events, client_ids
-from evergreen.serving.http.answering import (
+from evergreen.serving.http.batching import Lanes
+from evergreen.serving.http.bodies import (
+    Body,
+    events_of,
+    features_of,
+    read_json,
+)
+from evergreen.serving.http.limits import Limits, RefusedError
+from evergreen.serving.http.metrics import Meters
+from evergreen.serving.http.predict import (
     Answer,
     Question,
     explained,
@@ -15,20 +24,16 @@ from evergreen.serving.http.answering import (
     predict_few,
     predict_together,
 )
-from evergreen.serving.http.bodies import Body, events_of, features_of, read_json
-from evergreen.serving.http.known import look_up
-from evergreen.serving.http.lanes import Lanes
-from evergreen.serving.http.limits import Limits, RefusedError
-from evergreen.serving.http.meters import Meters
-from evergreen.serving.http.reading import SMALL, Reader, uploaded
+from evergreen.serving.http.request_body import SMALL, Reader, uploaded
+from evergreen.serving.http.score_cache import look_up
 from evergreen.serving.http.uploads import read_csv
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from evergreen.serving.database import Databases
-    from evergreen.serving.http.known import KnownClients
-    from evergreen.serving.http.watch import Watched
+    from evergreen.serving.events_database import Databases
+    from evergreen.serving.http.release_watcher import Watched
+    from evergreen.serving.http.score_cache import KnownClients
 
 JSON, CSV, FORM = "application/json", "text/csv", "multipart/form-data"
 

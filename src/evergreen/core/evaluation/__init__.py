@@ -1,0 +1,1 @@
+"""How good models are and which one wins: losses, the gate, baselines, slices, curves."""

@@ -1,0 +1,92 @@
+"""What models are held against, apart from each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evergreen.core.features.btyd_columns import probability_column, spend_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evergreen.core.events.labels import Label
+
+Baseline = dict[str, float | str | list[float]]
+
+BINS = 10
+WITHOUT_A_MODEL = ("last_period", "base_rate")
+"""What anyone can predict without a model: a first release has to beat these."""
+
+
+def fit_baselines(
+    label: Label, features: pd.DataFrame, labels: pd.Series, *, horizon_days: int
+) -> dict[str, Baseline]:
+    """Fit the baselines on the rows that the model is trained on.
+
+    ``base_rate`` predicts the mean label for everyone.
+
+    ``last_period`` says that the next `horizon_days` will be like the last: for a binary target the
+    mean label of those who did, and of those who did not, buy in them; for an amount that of the
+    clients who spent as much in them, in at most ten bins of equal counts. It is left out where the
+    history can't support the feature that it needs, or all clients are alike in it.
+
+    ``btyd`` says what the extractor's buy-till-you-die models expect, and the mean label for those
+    who have never bought. It is left out where they could not be fitted.
+
+    Returns
+    -------
+    dict
+        Name to figures, as they stand in a manifest; see `predict_baseline`.
+    """
+    mean = float(labels.mean())
+    made: dict[str, Baseline] = {"base_rate": {"mean": mean}}
+    binary = label != "net_spend"
+    seen = f"{'purchases' if binary else 'spend'}_{horizon_days}d"
+    if seen in features:
+        values = features[seen].to_numpy(np.float64), labels.to_numpy(np.float64)
+        made |= _last_period(seen, *values, binary=binary)
+    expected = (probability_column if binary else spend_column)(horizon_days)
+    if expected in features:
+        line = {"offset": 1.0, "slope": -1.0} if label == "no_purchase" else _AS_IT_IS
+        made["btyd"] = {"column": expected, **line, "where_unknown": mean}
+    return made
+
+
+_AS_IT_IS = {"offset": 0.0, "slope": 1.0}
+_LINE = ("offset", "slope", "where_unknown")
+
+
+def _last_period(
+    column: str, seen: np.ndarray, labels: np.ndarray, *, binary: bool
+) -> dict[str, Baseline]:
+    edges = np.zeros(1) if binary else _edges(seen)
+    bins = np.searchsorted(edges, seen, side="left")
+    if len(set(bins)) < len(edges) + 1 or not len(edges):
+        return {}
+    means = [float(labels[bins == k].mean()) for k in range(len(edges) + 1)]
+    return {"last_period": {"column": column, "edges": edges.tolist(), "means": means}}
+
+
+def _edges(seen: np.ndarray) -> np.ndarray:
+    """Upper ends of all bins but the last."""
+    quantiles = np.quantile(seen, np.arange(1, BINS) / BINS, method="lower")
+    return np.unique(quantiles[quantiles < seen.max()])
+
+
+def columns_of(baselines: dict[str, Baseline]) -> list[str]:
+    """The columns that some baselines predict from."""
+    return sorted({str(b["column"]) for b in baselines.values() if "column" in b})
+
+
+def predict_baseline(baseline: Baseline, features: pd.DataFrame) -> np.ndarray:
+    """Predict a probability or an amount for each row: float64 (n,)."""
+    if "mean" in baseline:
+        return np.full(len(features), baseline["mean"], dtype=np.float64)
+    seen = features[str(baseline["column"])].to_numpy(np.float64)
+    if "slope" in baseline:
+        offset, slope, unknown = (np.asarray(baseline[k], dtype=np.float64) for k in _LINE)
+        return np.where(np.isnan(seen), unknown, offset + slope * seen)
+    bins = np.searchsorted(np.asarray(baseline["edges"], dtype=np.float64), seen, side="left")
+    return np.asarray(baseline["means"], dtype=np.float64)[bins]

@@ -1,0 +1,264 @@
+"""What the gate decided and why: figures for a report, one sentence for a person."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import floor, isfinite, log10
+from types import MappingProxyType
+from typing import Any
+
+from evergreen.core.evaluation.losses import Kind
+
+MAX_BAD_LABEL_SHARE = 0.05
+# From here on percentages are written as powers of ten.
+UNREADABLE = 1e6
+MAX_DECIMALS = 9
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "gain_proven": "the lower bound of the gain is above zero and no guardrail objects",
+        "gain_not_proven": "the lower bound of the gain is not above zero",
+        "insufficient_rows": "fewer rows with a known label than the minimum",
+        "insufficient_groups": "fewer distinct clients than the minimum",
+        "insufficient_minority_class": "fewer labels of the rarer class (regression: positive "
+        "labels) than the minimum",
+        "single_class": "one class only (regression: no positive label)",
+        "bad_labels": "too large a share of the labels is not finite",
+        "challenger_invalid_predictions": "a challenger prediction is not finite or out of range",
+        "identical_predictions": "both models predict the same for every row",
+        "challenger_constant": "the challenger predicts one value, the champion does not",
+        "standard_error_zero": "the gain's standard error is zero or not finite",
+        "guardrail_auc": "the gain is proven, and so is a loss of AUC",
+        "guardrail_calibration": "the gain is proven, and so is a worse calibration in the large",
+    }
+)
+_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "gain_proven": "{gain} on {rows} of {clients}",
+        "gain_not_proven": "{gain}; today's rows can prove gains of at least {detectable} %",
+        "insufficient_rows": "{rows}, {minimum.rows:,} are needed",
+        "insufficient_groups": "{clients}, {minimum.clients:,} are needed",
+        "insufficient_minority_class": "{minority}, {minimum.minority:,} are needed",
+        "single_class": "{minority} among {rows}, {minimum.minority:,} are needed",
+        "bad_labels": "{dropped} of {seen:,} not finite, at most {tolerated} may be",
+        "challenger_invalid_predictions": "{invalid} of {seen:,} not finite or not {range}, "
+        "none may be",
+        "identical_predictions": "champion and challenger predict the same on all {rows}",
+        "challenger_constant": "the challenger predicts one single value on all {rows}, "
+        "the champion does not",
+        "standard_error_zero": "the loss differences on {rows} of {clients} have no usable "
+        "standard error",
+        "guardrail_auc": "{gain}, but AUC falls from {auc[champion]} to {auc[challenger]}, "
+        "provably by at least {auc[proven_deterioration]}",
+        "guardrail_calibration": "{gain}, but the mean prediction is off by "
+        "{calibration[challenger]} (the champion's by {calibration[champion]}), "
+        "provably at least {calibration[proven_deterioration]} further",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Minimum:
+    """The least evidence on which the gate gives a verdict.
+
+    Parameters
+    ----------
+    rows
+        Rows with a finite label.
+    minority
+        Labels of the rarer class; for regression, positive labels.
+    clients
+        Distinct clients.
+
+    Raises
+    ------
+    ValueError
+        If one of them is below 1.
+    """
+
+    rows: int = 500
+    minority: int = 50
+    clients: int = 200
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value < 1:
+                raise ValueError(f"Minimum.{name} must be at least 1, found {value}")
+
+
+DEFAULT_MINIMUM = Minimum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guardrail:
+    """A second figure of both models, which may only veto.
+
+    Attributes
+    ----------
+    name
+        "auc", or "calibration" (mean prediction minus mean label, in units of the label).
+    champion, challenger
+        The figure of each model.
+    deterioration
+        How much worse the challenger is; negative if better.
+    proven_deterioration
+        Lower bound of the deterioration at one-sided level 0.01, clustered by client.
+    """
+
+    name: str
+    champion: float
+    challenger: float
+    deterioration: float
+    proven_deterioration: float
+
+    @property
+    def breached(self) -> bool:
+        """Whether the challenger is proven to be worse."""
+        return self.proven_deterioration > 0
+
+    def words(self) -> dict[str, str]:
+        """Give the figures as text with four significant digits."""
+        figures = {name: value for name, value in asdict(self).items() if name != "name"}
+        return {name: _minus(f"{value:.4g}") for name, value in figures.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The verdict of one look, with the figures behind it.
+
+    Attributes
+    ----------
+    kind
+        "binary" or "regression".
+    promote
+        Whether the challenger replaces the champion.
+    reason
+        A key of `REASONS`.
+    gain
+        1 - challenger_loss / champion_loss; 0.01 is one percent less loss.
+    interval
+        Two-sided interval of the gain at level 1 - 2 * alpha: its low end is the one-sided bound.
+    detectable_gain
+        The smallest true gain that as many such rows prove with a probability of 80 %.
+    champion_loss, challenger_loss
+        Mean losses (see `row_losses`).
+    rows, clients
+        Rows judged, and the clients they belong to.
+    minority
+        Labels of the rarer class; for regression, positive labels.
+    dropped_labels
+        Rows left out since their label is not finite.
+    replaced_champion_predictions
+        Champion predictions replaced by the label mean or clipped to the range.
+    invalid_challenger_predictions
+        Challenger predictions that are not finite or out of range.
+    alpha, minimum
+        The demands of this look.
+    guardrails
+        Figures that can veto a proven gain; empty where no gain was computed.
+
+    Notes
+    -----
+    Figures that could not be computed are None.
+    """
+
+    kind: Kind
+    promote: bool
+    reason: str
+    rows: int
+    clients: int
+    minority: int
+    dropped_labels: int
+    replaced_champion_predictions: int
+    invalid_challenger_predictions: int
+    alpha: float
+    minimum: Minimum
+    gain: float | None = None
+    interval: tuple[float, float] | None = None
+    detectable_gain: float | None = None
+    champion_loss: float | None = None
+    challenger_loss: float | None = None
+    guardrails: tuple[Guardrail, ...] = ()
+
+    def explain(self) -> str:
+        """Say in one sentence what was decided and on which figures."""
+        verdict = "promoted" if self.promote else "kept"
+        sentence = _SENTENCES[self.reason].format_map(self._words())
+        return f"{verdict}: {sentence}{self._remarks()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all figures and the explanation for JSON; what is not finite becomes None."""
+        figures = asdict(self)
+        figures["guardrails"] = {
+            guardrail.name: asdict(guardrail) | {"breached": guardrail.breached}
+            for guardrail in self.guardrails
+        }
+        return {**_jsonable(figures), "explanation": self.explain()}
+
+    def _words(self) -> dict[str, Any]:
+        decimals = decimals_of(self.interval)
+        rarer = "label of the rarer class" if self.kind == "binary" else "positive label"
+        plural = rarer.replace("label", "labels", 1)
+        return {
+            "gain": gain_in_words(self.gain, self.interval, self.alpha),
+            "detectable": _signed(100 * (self.detectable_gain or 0), decimals)[1:],
+            "rows": _count(self.rows, "row"),
+            "clients": _count(self.clients, "client"),
+            "minority": _count(self.minority, rarer, plural),
+            "dropped": _count(self.dropped_labels, "label"),
+            "invalid": _count(self.invalid_challenger_predictions, "challenger prediction"),
+            "range": "within 0 and 1" if self.kind == "binary" else "at least 0",
+            "seen": self.rows + self.dropped_labels,
+            "tolerated": f"{100 * MAX_BAD_LABEL_SHARE:g} %",
+            "minimum": self.minimum,
+            **{guardrail.name: guardrail.words() for guardrail in self.guardrails},
+        }
+
+    def _remarks(self) -> str:
+        dropped = _count(self.dropped_labels, "label")
+        replaced = _count(self.replaced_champion_predictions, "invalid champion prediction")
+        remarks = ""
+        if self.dropped_labels and self.reason != "bad_labels":
+            remarks += f"; {dropped} left out as not finite"
+        if self.replaced_champion_predictions:
+            remarks += f"; {replaced} replaced"
+        return remarks
+
+
+def gain_in_words(gain: float | None, interval: tuple[float, float] | None, alpha: float) -> str:
+    """Say a gain with its two-sided interval at level 1 - 2 * alpha."""
+    if gain is None or interval is None:
+        return "gain unknown"
+    decimals = decimals_of(interval)
+    middle, low, high = (_signed(100 * value, decimals) for value in (gain, *interval))
+    return f"gain {middle} % ({100 * (1 - 2 * alpha):.4g} % interval {low} to {high} %)"
+
+
+def decimals_of(interval: tuple[float, float] | None) -> int:
+    """Decimals that show two digits of the half-width in percent, and the low end's sign."""
+    if interval is None or interval[0] == interval[1]:
+        return 2
+    low, high = (100 * end for end in interval)
+    enough = min(max(1 - floor(log10((high - low) / 2)), 0), MAX_DECIMALS)
+    return next((d for d in range(enough, MAX_DECIMALS) if round(low, d)), enough)
+
+
+def _count(number: int, singular: str, plural: str | None = None) -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _signed(value: float, decimals: int) -> str:
+    if abs(value) >= UNREADABLE:
+        return _minus(f"{value:+.1e}")
+    # Adding zero turns a rounded -0.0 into 0.0.
+    return _minus(f"{round(value, decimals) + 0.0:+.{decimals}f}")
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
+def _jsonable(value: Any) -> Any:  # noqa: ANN401 - any JSON value, inside out
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_jsonable(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

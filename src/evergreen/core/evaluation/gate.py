@@ -1,0 +1,403 @@
+"""The promotion gate: what a challenger must prove to replace the champion.
+
+Both models have scored the same rows of holdout clients. The challenger is promoted when the
+one-sided lower bound of its relative gain in loss is above zero and no guardrail has proven that
+it got worse. Everything else keeps the champion and says why. The verdict depends on the given
+rows alone: no resampling, no randomness, no memory of earlier looks.
+"""
+
+from dataclasses import dataclass, replace
+from math import isfinite
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from evergreen.core.evaluation.decision import (
+    DEFAULT_MINIMUM,
+    MAX_BAD_LABEL_SHARE,
+    REASONS,
+    Decision,
+    Guardrail,
+    Minimum,
+)
+from evergreen.core.evaluation.gain import (
+    Gain,
+    relative_gain,
+    standard_error,
+    t_quantile,
+)
+from evergreen.core.evaluation.losses import (
+    FloatArray,
+    Kind,
+    check_kind,
+    check_labels,
+    check_lengths,
+    positive_or_none,
+    read_vector,
+    row_losses,
+)
+
+__all__ = [
+    "REASONS",
+    "Decision",
+    "Guardrail",
+    "Kind",
+    "Minimum",
+    "decide",
+    "lead_of",
+    "row_losses",
+]
+
+IntArray = npt.NDArray[np.intp]
+GUARDRAIL_ALPHA = 0.01
+MAX_ALPHA = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """What is judged: checked, aligned, with finite labels and usable champion predictions."""
+
+    kind: Kind
+    labels: FloatArray
+    champion: FloatArray
+    challenger: FloatArray
+    codes: IntArray
+    label_cap: float | None
+    label_mean: float
+    dropped_labels: int
+    replaced_champion_predictions: int
+    invalid_challenger_predictions: int
+
+    @property
+    def clients(self) -> int:
+        return int(self.codes.max(initial=-1)) + 1
+
+    @property
+    def minority(self) -> int:
+        positive = int(np.count_nonzero(self.labels))
+        return min(positive, self.labels.size - positive) if self.kind == "binary" else positive
+
+
+# Huge values may overflow: they end as a standard error that is not finite, which is a verdict.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def decide(
+    kind: Kind,
+    y_true: npt.ArrayLike,
+    champion: npt.ArrayLike,
+    challenger: npt.ArrayLike,
+    *,
+    clients: npt.ArrayLike | None = None,
+    alpha: float = 0.01,
+    label_cap: float | None = None,
+    label_mean: float | None = None,
+    minimum: Minimum = DEFAULT_MINIMUM,
+) -> Decision:
+    """Decide whether the challenger replaces the champion.
+
+    With per-row losses l_c and l_k (see `row_losses`) the gain is g = 1 - mean(l_k) / mean(l_c).
+    Its influence values h_i = (l_k,i - (1 - g) l_c,i) / mean(l_c) are summed by client to S_j, and
+    se = sqrt(G / (G - 1) * sum(S_j ** 2)) / n with G clients, n rows [1]_ [2]_. The challenger is
+    promoted if g - t * se > 0, t the 1 - alpha quantile of Student's t with G - 1 degrees of
+    freedom, unless a guardrail proves at one-sided level 0.01 that it got worse:
+
+    - AUC (binary): DeLong's structural components [3]_, summed by client [4]_.
+    - calibration in the large: |b_k| > |b_c|, where b is mean prediction minus mean label.
+
+    Parameters
+    ----------
+    kind
+        "binary" (labels 0 or 1, predictions are probabilities) or "regression" (labels and
+        predictions are amounts of at least 0).
+    y_true
+        Labels, shape (n,), any real dtype. Those not finite are dropped and counted.
+    champion, challenger
+        Predictions for the same rows, shape (n,), matched by position. No row is ever dropped for
+        its prediction: a champion's that is not finite becomes `label_mean`, one out of range is
+        clipped; a single such prediction of the challenger keeps the champion.
+    clients
+        Client id of each row, shape (n,), strings or integers. None: each row is its own client.
+    alpha
+        One-sided level of this look; divide it by the number of candidates judged in one run.
+    label_cap
+        Regression: labels and predictions count up to this amount, in units of the label. None,
+        not finite or not positive: no cap.
+    label_mean
+        Mean training label: what serving falls back to, and the scale of the regression loss.
+        None or not finite: the mean of `y_true`.
+    minimum
+        The least evidence on which the challenger may be promoted.
+
+    Returns
+    -------
+    Decision
+        The verdict, its reason and its figures.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown, `alpha` is not within (0, 0.5), an input is not one-dimensional or not
+        numeric, lengths differ, a client id is missing, a finite label is not 0 or 1 (binary) or
+        negative (regression).
+
+    References
+    ----------
+    .. [1] Liang, Zeger (1986). Longitudinal data analysis using generalized linear models.
+       Biometrika 73, 13-22.
+    .. [2] Deng, Knoblich, Lu (2018). Applying the delta method in metric analytics. KDD,
+       233-242 (ratios of means with clustered rows).
+    .. [3] DeLong, DeLong, Clarke-Pearson (1988). Comparing the areas under two or more correlated
+       receiver operating characteristic curves. Biometrics 44, 837-845.
+    .. [4] Obuchowski (1997). Nonparametric analysis of clustered ROC curve data.
+       Biometrics 53, 567-578.
+    """
+    check_kind(kind)
+    if not 0 < alpha < MAX_ALPHA:
+        raise ValueError(f"alpha must be above 0 and below {MAX_ALPHA}, found {alpha}")
+    rows = _read_rows(
+        kind,
+        y_true,
+        champion,
+        challenger,
+        clients=clients,
+        label_cap=label_cap,
+        label_mean=label_mean,
+    )
+    obstacle = _obstacle(rows, minimum)
+    decision = Decision(
+        kind=kind,
+        promote=False,
+        reason=obstacle or "",
+        rows=rows.labels.size,
+        clients=rows.clients,
+        minority=rows.minority,
+        dropped_labels=rows.dropped_labels,
+        replaced_champion_predictions=rows.replaced_champion_predictions,
+        invalid_challenger_predictions=rows.invalid_challenger_predictions,
+        alpha=float(alpha),
+        minimum=minimum,
+    )
+    return decision if obstacle else _weigh(decision, rows)
+
+
+def _client_codes(clients: npt.ArrayLike | None, rows: int) -> IntArray:
+    if clients is None:
+        return np.arange(rows)
+    shape = np.shape(clients)
+    if shape != (rows,):
+        raise ValueError(f"clients must hold one id for each of {rows} rows, found shape {shape}")
+    # numpy would turn a list of mixed ids into strings and so merge 1 with "1".
+    if not isinstance(clients, np.ndarray | pd.Series | pd.Index):
+        clients = np.asarray(clients, dtype=object)
+    codes, _ = pd.factorize(clients)
+    if (codes < 0).any():
+        raise ValueError(f"clients must all be given, found none at position {codes.argmin()}")
+    return codes
+
+
+def _read_rows(
+    kind: Kind,
+    y_true: npt.ArrayLike,
+    champion: npt.ArrayLike,
+    challenger: npt.ArrayLike,
+    *,
+    clients: npt.ArrayLike | None,
+    label_cap: float | None,
+    label_mean: float | None,
+) -> _Rows:
+    labels = read_vector("y_true", y_true)
+    old, new = read_vector("champion", champion), read_vector("challenger", challenger)
+    check_lengths(y_true=labels, champion=old, challenger=new)
+    codes = _client_codes(clients, labels.size)
+    check_labels("y_true", kind, labels)
+    known = np.isfinite(labels)
+    fallback = _fallback(label_mean, labels[known])
+    invalid = ~_is_valid(kind, old[known])
+    return _Rows(
+        kind=kind,
+        labels=labels[known],
+        champion=_usable(kind, old[known], fallback),
+        challenger=new[known],
+        codes=codes if known.all() else pd.factorize(codes[known])[0],
+        label_cap=label_cap,
+        label_mean=fallback,
+        dropped_labels=int(labels.size - known.sum()),
+        replaced_champion_predictions=int(invalid.sum()),
+        invalid_challenger_predictions=int((~_is_valid(kind, new)).sum()),
+    )
+
+
+def _fallback(label_mean: float | None, labels: FloatArray) -> float:
+    if label_mean is not None and isfinite(label_mean):
+        return label_mean
+    return float(labels.mean()) if labels.size else 0.0
+
+
+def _is_valid(kind: Kind, predictions: FloatArray) -> npt.NDArray[np.bool_]:
+    highest = 1.0 if kind == "binary" else np.finfo(np.float64).max
+    return (predictions >= 0) & (predictions <= highest)
+
+
+def _usable(kind: Kind, predictions: FloatArray, fallback: float) -> FloatArray:
+    filled = np.where(np.isfinite(predictions), predictions, fallback)
+    return np.clip(filled, 0, 1 if kind == "binary" else None)
+
+
+def _obstacle(rows: _Rows, minimum: Minimum) -> str | None:
+    """Find what forbids a verdict: broken inputs first, then too little evidence."""
+    n, dropped = rows.labels.size, rows.dropped_labels
+    obstacles = {
+        "bad_labels": dropped > MAX_BAD_LABEL_SHARE * (n + dropped),
+        "challenger_invalid_predictions": rows.invalid_challenger_predictions > 0,
+        "insufficient_rows": n < minimum.rows,
+        "insufficient_groups": rows.clients < minimum.clients,
+        "single_class": rows.minority == 0,
+        "insufficient_minority_class": rows.minority < minimum.minority,
+        "identical_predictions": np.array_equal(rows.champion, rows.challenger),
+        "challenger_constant": _is_constant(rows.challenger) and not _is_constant(rows.champion),
+    }
+    return next((code for code, present in obstacles.items() if present), None)
+
+
+def _is_constant(values: FloatArray) -> bool:
+    return bool(np.all(values == values[:1]))
+
+
+def lead_of(
+    other: npt.ArrayLike,
+    kind: Kind,
+    y_true: npt.ArrayLike,
+    champion: npt.ArrayLike,
+    *,
+    clients: npt.ArrayLike,
+    alpha: float,
+    label_cap: float | None,
+    label_mean: float | None,
+    minimum: Minimum,
+) -> Gain | None:
+    """Compute how far predictions that no one wants to promote are ahead of the champion.
+
+    Unlike `decide` it lets a constant lead and asks no guardrail: a champion that is worse than the
+    same figure for everyone is worse, whatever else that figure is good for.
+
+    Parameters
+    ----------
+    other
+        Predictions for the same rows, shape (n,).
+    kind, y_true, champion, clients, alpha, label_cap, label_mean, minimum
+        As for `decide`.
+
+    Returns
+    -------
+    Gain or None
+        None unless the lower bound of the gain is above zero, on evidence that would be enough
+        for a promotion.
+    """
+    rows = _read_rows(
+        kind, y_true, champion, other, clients=clients, label_cap=label_cap, label_mean=label_mean
+    )
+    if _obstacle(rows, minimum) not in (None, "challenger_constant"):
+        return None
+    found = relative_gain(*_losses(rows), rows.codes, alpha=alpha)
+    return found if found.interval is not None and found.interval[0] > 0 else None
+
+
+def _losses(rows: _Rows) -> tuple[FloatArray, FloatArray]:
+    scale = {"label_cap": rows.label_cap, "label_mean": rows.label_mean}
+    old = row_losses(rows.kind, rows.labels, rows.champion, **scale)
+    return old, row_losses(rows.kind, rows.labels, rows.challenger, **scale)
+
+
+def _weigh(decision: Decision, rows: _Rows) -> Decision:
+    old, new = _losses(rows)
+    found = relative_gain(old, new, rows.codes, alpha=decision.alpha)
+    guardrails = _guardrails(rows)
+    reason = _verdict(found.interval, guardrails)
+    return replace(
+        decision,
+        promote=reason == "gain_proven",
+        reason=reason,
+        gain=found.gain,
+        interval=found.interval,
+        detectable_gain=found.detectable,
+        champion_loss=_finite(float(old.mean())),
+        challenger_loss=_finite(float(new.mean())),
+        guardrails=guardrails,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def _verdict(interval: tuple[float, float] | None, guardrails: tuple[Guardrail, ...]) -> str:
+    if interval is None:
+        return "standard_error_zero"
+    if not interval[0] > 0:
+        return "gain_not_proven"
+    breached = (guardrail.name for guardrail in guardrails if guardrail.breached)
+    return next((f"guardrail_{name}" for name in breached), "gain_proven")
+
+
+def _guardrails(rows: _Rows) -> tuple[Guardrail, ...]:
+    calibration = _calibration_guardrail(rows)
+    return (_auc_guardrail(rows), calibration) if rows.kind == "binary" else (calibration,)
+
+
+def _auc_guardrail(rows: _Rows) -> Guardrail:
+    champion, old = _auc(rows.labels, rows.champion)
+    challenger, new = _auc(rows.labels, rows.challenger)
+    margin = t_quantile(GUARDRAIL_ALPHA, rows.clients) * standard_error(old - new, rows.codes)
+    return Guardrail(
+        name="auc",
+        champion=champion,
+        challenger=challenger,
+        deterioration=champion - challenger,
+        proven_deterioration=champion - challenger - margin,
+    )
+
+
+def _auc(labels: FloatArray, scores: FloatArray) -> tuple[float, FloatArray]:
+    """Compute the AUC and each row's influence on it, from DeLong's structural components.
+
+    A positive row's component is the share of negatives scored below it, a negative row's the share
+    of positives above it; ties count half.
+    """
+    values, place = np.unique(scores, return_inverse=True)
+    positive = labels == 1
+    positives_at = np.bincount(place[positive], minlength=values.size)
+    negatives_at = np.bincount(place[~positive], minlength=values.size)
+    positives, negatives = positives_at.sum(), negatives_at.sum()
+    below = (np.cumsum(negatives_at) - negatives_at / 2) / negatives
+    above = (positives - np.cumsum(positives_at) + positives_at / 2) / positives
+    component = np.where(positive, below[place], above[place])
+    auc = component[positive].mean()
+    weight = labels.size / np.where(positive, positives, negatives)
+    return float(auc), weight * (component - auc)
+
+
+def _calibration_guardrail(rows: _Rows) -> Guardrail:
+    """Bound |b_k| - |b_c| from below, b the mean prediction minus the mean label.
+
+    With s the sign of b_k, |b_k| > |b_c| holds exactly if s b_k - b_c > 0 and s b_k + b_c > 0. Both
+    are smooth, so each has an ordinary bound, and demanding both costs no level (intersection-union
+    test: Berger 1982, Technometrics 24, 295-300). The level is halved since s is read from the same
+    rows. Both together imply that b_k itself is proven to differ from zero.
+    """
+    cap = (positive_or_none(rows.label_cap) if rows.kind == "regression" else None) or np.inf
+    labels = np.minimum(rows.labels, cap)
+    old, new = np.minimum(rows.champion, cap) - labels, np.minimum(rows.challenger, cap) - labels
+    champion, challenger = float(old.mean()), float(new.mean())
+    outward = np.copysign(1.0, challenger) * new
+    t = t_quantile(GUARDRAIL_ALPHA / 2, rows.clients)
+    bounds = [
+        float(margin.mean()) - t * standard_error(margin, rows.codes)
+        for margin in (outward - old, outward + old)
+    ]
+    return Guardrail(
+        name="calibration",
+        champion=champion,
+        challenger=challenger,
+        deterioration=abs(challenger) - abs(champion),
+        proven_deterioration=min(bounds),
+    )

@@ -1,0 +1,1 @@
+"""From events to labelled rows: ledger, snapshots, labels, and which labels a run uses."""

@@ -1,0 +1,1 @@
+"""From events to the columns of a model: numeric features, attributes and text."""

@@ -1,0 +1,270 @@
+"""The extractor: from events to the columns of a model, fitted rarely and then frozen.
+
+Fitted on training clients only and kept with every model that was trained on its columns: if the
+vocabulary were fitted again on each batch, column k would change its meaning from run to run, and
+neither a warm start nor a comparison would mean anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from evergreen.core.events.label_selection import CONSTANT, constant
+from evergreen.core.features import numeric
+from evergreen.core.features.attributes import Attributes, fit_attributes, known_attributes
+from evergreen.core.features.btyd_columns import Btyd, fit_btyd
+from evergreen.core.features.text import (
+    Documents,
+    TextModel,
+    fit_text,
+    read_documents,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import date
+
+    import duckdb
+
+TextForm = Literal["components", "terms"]
+
+
+class Known:
+    """What was known of some snapshots: read once, however many extractors make columns of it.
+
+    Parameters
+    ----------
+    con, rows
+        As for `Extractor.transform`.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+        self._con, self.rows = con, rows
+        self._numeric: dict[tuple[object, ...], pd.DataFrame] = {}
+
+    def numeric(
+        self, windows_days: tuple[int, ...], year_ago_days: int, minor_units: int
+    ) -> pd.DataFrame:
+        """All of `evergreen.core.features.numeric.numeric_features`."""
+        how = (windows_days, year_ago_days, minor_units)
+        if how not in self._numeric:
+            self._numeric[how] = numeric.numeric_features(
+                self._con,
+                self.rows,
+                windows_days=windows_days,
+                year_ago_days=year_ago_days,
+                minor_units=minor_units,
+            )
+        return self._numeric[how]
+
+    @cached_property
+    def attributes(self) -> pd.DataFrame:
+        """The clients' attributes; see `evergreen.core.features.attributes.known_attributes`."""
+        return known_attributes(self._con, self.rows)
+
+    @cached_property
+    def documents(self) -> Documents:
+        """What was written of the clients; see `evergreen.core.features.text.read_documents`."""
+        return read_documents(self._con, self.rows)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Which columns a model sees, and how they come from events.
+
+    Attributes
+    ----------
+    fitted_on
+        Nothing known later than this date went into it.
+    windows_days, year_ago_days, minor_units
+        As for `evergreen.core.features.numeric.numeric_features`.
+    numeric
+        The numeric features in use.
+    left_out
+        The numeric features that the history can't support yet, each with the reason.
+    btyd
+        What buy-till-you-die expects; its columns are made in any case, for a baseline.
+    btyd_in_use
+        Whether models see these columns.
+    max_chars
+        How much of one text is read.
+    text
+        None for a data set without text.
+    attributes
+        None for a data set without client attributes, or where models are not to see them.
+    """
+
+    fitted_on: date
+    windows_days: tuple[int, ...]
+    year_ago_days: int
+    minor_units: int
+    numeric: tuple[str, ...]
+    left_out: dict[str, str]
+    btyd: Btyd
+    btyd_in_use: bool
+    max_chars: int
+    text: TextModel | None
+    attributes: Attributes | None = None
+
+    def columns(self, form: TextForm) -> list[str]:
+        """The names of a model's columns, in order, where it takes the text in this form."""
+        expected = self.btyd.names if self.btyd_in_use else []
+        attributes = self.attributes.names if self.attributes else []
+        return [*self.numeric, *expected, *attributes, *self._text_names(form)]
+
+    def steady(self, history_days: int) -> list[str]:
+        """Columns whose distribution can be compared over time; see `features.steady`."""
+        steady = numeric.steady(self.windows_days, history_days)
+        attributes = self.attributes.names if self.attributes else []
+        return [*(name for name in self.numeric if name in steady), *attributes]
+
+    def reads(self, form: TextForm) -> set[str]:
+        """A model's columns, and the words they are made from: what to compare two models by."""
+        columns = set(self.columns(form))
+        terms = self.text.terms if self.text is not None and form == "components" else ()
+        levels = self.attributes.levels if self.attributes is not None else {}
+        named = {f"{name}: {level}" for name, found in levels.items() for level in found}
+        return columns | named | {f"text: {term}" for term in terms}
+
+    def _text_names(self, form: TextForm) -> list[str]:
+        if self.text is None:
+            return []
+        if form == "components":
+            return [f"text_{k:02d}" for k in range(len(self.text.components))]
+        return [f"term_{term.replace(' ', '__')}" for term in self.text.terms]
+
+    def transform(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        rows: pd.DataFrame,
+        *,
+        text: Collection[TextForm] = frozenset({"components"}),
+    ) -> pd.DataFrame:
+        """Compute the columns of some snapshots; training and serving both come through here.
+
+        Parameters
+        ----------
+        con
+            A connection with ``ledger``, ``attributes``, ``texts`` and ``text_ledger``.
+        rows
+            client_id (string) and observed_on (date), one row for each snapshot.
+        text
+            Which forms of the text are wanted.
+
+        Returns
+        -------
+        pandas.DataFrame
+            float64, one row for each of `rows` in the same order. Numeric features may be NaN. The
+            columns of `btyd` are there whether or not models see them.
+        """
+        return self.columns_of(Known(con, rows), text=text)
+
+    def columns_of(self, known: Known, *, text: Collection[TextForm]) -> pd.DataFrame:
+        """Compute the columns, as `transform`, from what may have been read already."""
+        numeric = known.numeric(self.windows_days, self.year_ago_days, self.minor_units)
+        parts = [numeric[list(self.numeric)], self.btyd.transform(numeric)]
+        if self.attributes is not None:
+            parts.append(self.attributes.transform(known.attributes))
+        if self.text is None or not text:
+            return pd.concat(parts, axis=1)
+        weights = self.text.weights(known.documents)
+        if "components" in text:
+            reduced = self.text.reduce(weights)
+            parts.append(pd.DataFrame(reduced, columns=self._text_names("components")))
+        if "terms" in text:
+            parts.append(pd.DataFrame(weights.toarray(), columns=self._text_names("terms")))
+        return pd.concat(parts, axis=1)
+
+
+def fit_extractor(
+    con: duckdb.DuckDBPyConnection,
+    rows: pd.DataFrame,
+    *,
+    fitted_on: date,
+    windows_days: Sequence[int],
+    horizons_days: Sequence[int],
+    minor_units: int,
+    support: float,
+    btyd_in_use: bool,
+    attributes_in_use: bool,
+    max_chars: int,
+    text: dict[str, Any] | None,
+    seed: int,
+) -> Extractor:
+    """Decide which numeric features the history supports; fit buy-till-you-die and the text model.
+
+    Parameters
+    ----------
+    con
+        A connection with ``ledger``, ``attributes``, ``texts`` and ``text_ledger``.
+    rows
+        client_id and observed_on of the training snapshots: no held-out client among them.
+    fitted_on
+        The purchases and texts of the training clients that were known by this date are read.
+    horizons_days
+        Of the targets: how far ahead buy-till-you-die looks; the longest is also how many days of
+        a year ago are looked at.
+    support
+        A feature that looks back L days is kept if at least this share of `rows` lies L days or
+        more after the beginning of the history. One that is the same for all rows is left out.
+    text
+        Arguments of `evergreen.core.features.text.fit_text`; None to leave text out.
+    """
+    needs = numeric.lookbacks(windows_days)
+    left_out = _unsupported(con, rows, needs, support)
+    clients = pd.DataFrame({"client_id": sorted(set(rows["client_id"]))})
+    clients = clients.assign(observed_on=fitted_on)
+    columns, at_last = (
+        numeric.numeric_features(
+            con,
+            snapshots,
+            windows_days=windows_days,
+            year_ago_days=max(horizons_days),
+            minor_units=minor_units,
+        )
+        for snapshots in (rows, clients)
+    )
+    for name in constant(columns):
+        left_out.setdefault(name, CONSTANT)
+    attributes = None
+    if attributes_in_use:
+        attributes, untold = fit_attributes(con, rows, clients, support=support)
+        left_out |= untold
+    model = None
+    if text is not None:
+        with threadpool_limits(1):  # the same bytes, however many cores there are
+            documents = read_documents(con, clients)
+            model = fit_text(documents, seed=seed, **text)
+    return Extractor(
+        fitted_on=fitted_on,
+        windows_days=tuple(windows_days),
+        year_ago_days=max(horizons_days),
+        minor_units=minor_units,
+        numeric=tuple(name for name in needs if name not in left_out),
+        left_out=left_out,
+        btyd=fit_btyd(at_last, horizons_days=tuple(sorted(set(horizons_days)))),
+        btyd_in_use=btyd_in_use,
+        max_chars=max_chars,
+        text=model,
+        attributes=attributes,
+    )
+
+
+def _unsupported(
+    con: duckdb.DuckDBPyConnection, rows: pd.DataFrame, needs: dict[str, int], support: float
+) -> dict[str, str]:
+    [(start,)] = con.sql("select min(greatest(day, known_on - 1)) from ledger").fetchall()
+    behind = pd.to_datetime(rows["observed_on"]) - pd.Timestamp(start)
+    days = behind.dt.days.to_numpy()
+    reached = {name: float(np.mean(days >= lookback)) for name, lookback in needs.items()}
+    return {
+        name: f"looks back {needs[name]} days, which {share:.0%} of the training snapshots have"
+        for name, share in reached.items()
+        if needs[name] and share < support
+    }

@@ -1,0 +1,253 @@
+"""TF-IDF of everything that was written about a client, and its reduction for tree models.
+
+scikit-learn is imported where it is used: it takes seconds, and most stages only read what was
+fitted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from evergreen.core.events.label_selection import numbered
+from evergreen.core.features import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import duckdb
+    import pandas as pd
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
+    from evergreen.settings.pipeline import Analyzer
+
+DECIMALS = 7
+"""Decimals kept of the reduction, so that the last bits of a linear algebra library don't show."""
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A fitted vocabulary with its weights and its reduction by truncated SVD.
+
+    Attributes
+    ----------
+    terms
+        The vocabulary, in alphabetical order.
+    idf
+        Inverse document frequency of each term, float64 (terms,).
+    components
+        Right singular vectors, float64 (components, terms).
+    ngram_max
+        The longest sequence of words, or of characters, that counts as a term.
+    clients
+        On the texts of how many clients it was fitted.
+    analyzer
+        Whether terms are made of words, or of characters within words.
+    ngram_min
+        The shortest sequence that counts as a term.
+    stop_words
+        Words that are passed over.
+    """
+
+    terms: tuple[str, ...]
+    idf: np.ndarray
+    components: np.ndarray
+    ngram_max: int
+    clients: int
+    analyzer: Analyzer = "word"
+    ngram_min: int = 1
+    stop_words: tuple[str, ...] = ()
+
+    def weights(self, documents: Documents) -> sparse.csr_matrix:
+        """TF-IDF, float64 (documents, terms): (1 + log count) * idf, each row of length one.
+
+        The logarithm keeps a client with a long history from being all milk and bread.
+        """
+        if documents.counts.shape[0] == 0:
+            return sparse.csr_matrix((0, len(self.terms)))
+        return self._weight.transform(documents.count(self._count.transform))
+
+    @cached_property
+    def _count(self) -> CountVectorizer:
+        return self._vectorizer(self.ngram_min, self.ngram_max, list(self.terms))
+
+    @cached_property
+    def _weight(self) -> TfidfTransformer:
+        from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
+
+        transformer = TfidfTransformer(sublinear_tf=True)
+        transformer.idf_ = self.idf
+        return transformer
+
+    def reduce(self, weights: sparse.csr_matrix) -> np.ndarray:
+        """The weights in few columns, float64 (documents, components)."""
+        reduced: np.ndarray = np.round(weights @ self.components.T, DECIMALS) + 0.0
+        return reduced
+
+    def unknown_share(self, documents: Documents) -> float | None:
+        """Out-of-vocabulary rate: the share of words that are not terms; None without words.
+
+        Of sequences of characters where terms are those.
+        """
+        if self.analyzer == "word":
+            words = self._vectorizer(1, 1).build_analyzer()
+            known = {word for term in self.terms for word in term.split()}
+        else:
+            words = self._vectorizer(self.ngram_min, self.ngram_max).build_analyzer()
+            known = set(self.terms)
+        every = missed = 0
+        for text, times in zip(documents.texts, documents.occurrences, strict=True):
+            found = words(text) if times else []
+            every += times * len(found)
+            missed += times * sum(word not in known for word in found)
+        return float(missed / every) if every else None
+
+    def _vectorizer(
+        self, shortest: int, longest: int, vocabulary: list[str] | None = None
+    ) -> CountVectorizer:
+        return _vectorizer(
+            self.analyzer, (shortest, longest), self.stop_words, vocabulary=vocabulary
+        )
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The texts of some clients, each distinct text once: a document is a row of `counts`.
+
+    Attributes
+    ----------
+    texts
+        The distinct texts.
+    counts
+        How often each stands in each document, int64 (documents, texts).
+    """
+
+    texts: list[str]
+    counts: sparse.csr_matrix
+
+    @property
+    def occurrences(self) -> np.ndarray:
+        """How often each text stands in all documents, int64 (texts,)."""
+        return np.asarray(self.counts.sum(axis=0)).ravel()
+
+    def count(self, vectorize: Callable[[list[str]], sparse.csr_matrix]) -> sparse.csr_matrix:
+        """Term counts of the documents, from those of the distinct texts.
+
+        The same as counting the terms of all texts joined, but each text is read once however
+        often it was bought, and no term runs across the border of two texts.
+        """
+        return (self.counts @ vectorize(self.texts)).tocsr()
+
+
+def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Documents:
+    """Everything written about each client and known at the snapshot.
+
+    Parameters
+    ----------
+    con
+        A connection with the tables of `evergreen.core.events.ledger.create_texts`.
+    rows
+        client_id (string) and observed_on (date); a document for each row, in the same order.
+        Only texts of days before observed_on that were known by then are read.
+    """
+    con.register("document_rows", numbered(rows))
+    found = con.sql(
+        """
+        select r.row, t.text_id, sum(t.times)::bigint as times
+        from document_rows r join text_ledger t on t.client_id = r.client_id
+            and t.day < r.observed_on::date and t.known_on <= r.observed_on::date
+        group by all order by r.row, t.text_id
+        """
+    ).fetchnumpy()
+    con.unregister("document_rows")
+    texts = [text for (text,) in con.sql("select text from texts order by text_id").fetchall()]
+    counts = sparse.csr_matrix(
+        (found["times"], (found["row"], found["text_id"])), shape=(len(rows), len(texts))
+    )
+    return Documents(texts, counts)
+
+
+def fit_text(
+    documents: Documents,
+    *,
+    max_terms: int,
+    min_clients: int,
+    ngram_max: int,
+    components: int,
+    seed: int,
+    analyzer: Analyzer = "word",
+    ngram_min: int = 1,
+    stop_words: str | Sequence[str] = (),
+) -> TextModel | None:
+    """Choose the vocabulary and fit weights and reduction on one document a client.
+
+    The most frequent terms that at least `min_clients` clients have; ties go by the alphabet. The
+    reduction is a truncated SVD (Halko, Martinsson, Tropp 2011, randomized range finder).
+
+    Parameters
+    ----------
+    stop_words
+        See `evergreen.core.features.tokens.stop_words`.
+
+    Returns
+    -------
+    TextModel or None
+        None where no term is left, as in a data set without text.
+    """
+    from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
+    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415
+
+    passed_over = tokens.stop_words(stop_words)
+    vectorizer = _vectorizer(analyzer, (ngram_min, ngram_max), passed_over)
+    try:
+        counts = documents.count(vectorizer.fit_transform)
+    except ValueError:  # scikit-learn's word for an empty vocabulary
+        return None
+    names = vectorizer.get_feature_names_out()
+    clients_of_term = counts.getnnz(axis=0)
+    frequency = np.asarray(counts.sum(axis=0)).ravel()
+    by_frequency = np.lexsort((names, -frequency))
+    kept = np.sort([k for k in by_frequency if clients_of_term[k] >= min_clients][:max_terms])
+    if len(kept) == 0:
+        return None
+    transformer = TfidfTransformer(sublinear_tf=True)
+    weights = transformer.fit_transform(counts[:, kept])
+    rank = min(components, len(kept) - 1, weights.shape[0] - 1)
+    basis = np.zeros((0, len(kept)))
+    if rank > 0:
+        _, _, basis = randomized_svd(weights, rank, random_state=seed)
+    return TextModel(
+        terms=tuple(names[kept]),
+        idf=transformer.idf_,
+        components=np.round(basis, DECIMALS) + 0.0,
+        ngram_max=ngram_max,
+        clients=int(np.count_nonzero(counts.getnnz(axis=1))),
+        analyzer=analyzer,
+        ngram_min=ngram_min,
+        stop_words=passed_over,
+    )
+
+
+def _vectorizer(
+    analyzer: Analyzer,
+    ngram_range: tuple[int, int],
+    stop_words: tuple[str, ...],
+    vocabulary: list[str] | None = None,
+) -> CountVectorizer:
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415
+
+    of_words = analyzer == "word"
+    return CountVectorizer(
+        analyzer=analyzer,
+        preprocessor=tokens.fold if of_words else tokens.fold_to_words,
+        tokenizer=tokens.words if of_words else None,
+        token_pattern=None,
+        stop_words=list(stop_words) or None,
+        ngram_range=ngram_range,
+        vocabulary=vocabulary,
+        dtype=np.int64,
+    )

@@ -1,0 +1,121 @@
+"""From a text in any language to the tokens that are counted.
+
+Latin, Greek, Cyrillic, Hebrew and Arabic words are those of scikit-learn: two characters or more,
+lower case, without accents and points. Elsewhere its way would cut words at each vowel sign
+(Hindi), take marks off that make another letter (Japanese), or take a whole sentence for a word
+(Chinese, Thai). So marks stay with their letters there, and scripts without spaces become pairs of
+letters.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from unicodedata import category, combining, normalize
+
+from evergreen.settings.languages import words_of_languages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_INDIC_TO_KHMER, _KANA_MARKS, _FURTHER = (0x900, 0x1D00), (0x3099, 0x309B), (0xA800, 0xAC00)
+_MARKS = "".join(
+    chr(code)
+    for block in (_INDIC_TO_KHMER, _KANA_MARKS, _FURTHER)
+    for code in range(*block)
+    if category(chr(code)).startswith("M")
+)
+_THAI_LAO, _BURMESE, _KHMER = (0xE00, 0xF00), (0x1000, 0x10A0), (0x1780, 0x1800)
+_KANA, _FURTHER_KANA = (0x3040, 0x3100), (0x31F0, 0x3200)
+_HAN = "々\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+_SPACELESS = _HAN + "".join(
+    chr(code)
+    for block in (_THAI_LAO, _BURMESE, _KHMER, _KANA, _FURTHER_KANA)
+    for code in range(*block)
+    if chr(code).isalnum()
+)
+_PLAIN = re.compile(r"\b\w\w+\b")
+_SPECIAL = re.compile(f"[{_MARKS}{_SPACELESS}]")
+_LETTER = re.compile(f"[{_SPACELESS}][{_MARKS}]*")
+_PIECE = re.compile(
+    f"((?:{_LETTER.pattern})+)|(?![{_SPACELESS}])\\w(?:(?![{_SPACELESS}])[\\w{_MARKS}])+"
+)
+_BETWEEN_WORDS = re.compile(f"[^\\w{_MARKS}]+")
+
+_OVERLAY, _POINTS, _ABOVE_AND_BELOW = 1, range(10, 37), 200
+"""Unicode's combining classes of what is no part of a letter: strokes, points of Hebrew and Arabic,
+accents."""
+
+_TAG = re.compile(r"<(?:!--.*?--|/?[a-z][^<>]*)>", re.IGNORECASE | re.DOTALL)
+_ENTITY = re.compile(r"&#?\w+;")
+_ZERO_WIDTH_SPACE = "\u200b"
+
+
+def fold(text: str) -> str:
+    """Lower case, and without what is written or left off at will, as plain text if it is HTML."""
+    lowered = _without_markup(text).lower()
+    if lowered.isascii():
+        return lowered
+    bare = "".join(c for c in normalize("NFKD", lowered) if not _is_left_off(c))
+    return normalize("NFC", bare)
+
+
+def _without_markup(text: str) -> str:
+    untagged = _TAG.sub(" ", text) if "<" in text else text
+    return _ENTITY.sub(lambda found: unescape(found[0]), untagged) if "&" in text else untagged
+
+
+def _is_left_off(character: str) -> bool:
+    """Accents, and what is not seen within words: soft hyphens, joiners, marks of direction."""
+    unseen = category(character) == "Cf" and character != _ZERO_WIDTH_SPACE
+    return unseen or _is_accent(combining(character))
+
+
+def _is_accent(combining_class: int) -> bool:
+    return (
+        combining_class == _OVERLAY
+        or combining_class in _POINTS
+        or combining_class >= _ABOVE_AND_BELOW
+    )
+
+
+def words(folded: str) -> list[str]:
+    """The words of a text that is folded; of scripts without spaces the pairs of letters.
+
+    >>> words("silk scarf")
+    ['silk', 'scarf']
+    >>> words("喜欢红酒 xl")
+    ['喜欢', '欢红', '红酒', 'xl']
+    """
+    if not _SPECIAL.search(folded):
+        return _PLAIN.findall(folded)
+    found: list[str] = []
+    for piece in _PIECE.finditer(folded):
+        letters = _LETTER.findall(piece[1]) if piece[1] else []
+        pairs = [first + second for first, second in pairwise(letters)]
+        found += (pairs or letters) if letters else [piece[0]]
+    return found
+
+
+def fold_to_words(text: str) -> str:
+    """Fold, and leave a blank of all that is no part of a word: for sequences of characters."""
+    return _BETWEEN_WORDS.sub(" ", fold(text))
+
+
+def stop_words(given: str | Sequence[str]) -> tuple[str, ...]:
+    """The tokens that are not counted, in alphabetical order.
+
+    Parameters
+    ----------
+    given
+        A list of words; or languages by their codes with blanks between, such as ``"de fr"``.
+
+    Raises
+    ------
+    ValueError
+        If a language has no list.
+    """
+    listed = words_of_languages(given.split()) if isinstance(given, str) else given
+    return tuple(sorted({token for word in listed for token in words(fold(word))}))

@@ -1,0 +1,1 @@
+"""Estimators behind one protocol, chosen by name; buy-till-you-die models beside them."""

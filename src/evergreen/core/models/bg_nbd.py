@@ -1,0 +1,185 @@
+"""Buy till you die: when clients come again, from recency, frequency and tenure alone.
+
+A client buys at a rate of their own until, after some purchase, they leave for good without saying
+so. The model infers both from three numbers for each client, and needs four parameters for all.
+
+Sources: Schmittlein, Morrison, Colombo, "Counting your customers: who are they and what will they
+do next?", Management Science 33 (1987), for the idea; Fader, Hardie, Lee, "Counting your customers
+the easy way: an alternative to the Pareto/NBD model", Marketing Science 24 (2005), for BG/NBD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaln, gammaln, hyp2f1, psi
+
+from evergreen.core.models.likelihood import Unfitted, count_equal_rows, maximise
+
+if TYPE_CHECKING:
+    from evergreen.core.models.likelihood import FloatArray
+
+Parameters = Sequence[float] | NDArray[np.float64]
+
+MIN_REPEAT_BUYERS = 50
+NEAR_ONE = 1e-6
+
+
+@dataclass(frozen=True)
+class BgNbd:
+    """BG/NBD: purchases of a Poisson process, and a chance to leave after each of them.
+
+    The rate is gamma distributed over the clients (shape `r`, rate `alpha`, in days), the chance to
+    leave beta distributed (`a`, `b`).
+
+    Attributes
+    ----------
+    r, alpha, a, b
+        The parameters.
+    log_likelihood
+        At the parameters, times in days.
+    clients
+        How many it was fitted on.
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    log_likelihood: float
+    clients: int
+
+    def no_purchase_probability(
+        self, x: FloatArray, t_x: FloatArray, T: FloatArray, horizon_days: float
+    ) -> FloatArray:
+        """Probability that a client stays away for the next `horizon_days`: float64 (n,).
+
+        Not to buy until T + h is an event with a likelihood of its own, that of the same purchases
+        seen until T + h; so it is the ratio of two likelihoods. It is more than the chance that the
+        client has left: who is still there may stay away as well.
+
+        Parameters
+        ----------
+        x
+            Repeat purchases: days with a purchase, less the first.
+        t_x
+            Days from the first purchase to the last; 0 where there is one.
+        T
+            Days from the first purchase to the day from which the future is asked for.
+        """
+        later = self._log_likelihoods(x, t_x, T + horizon_days)
+        return np.asarray(np.exp(np.minimum(later - self._log_likelihoods(x, t_x, T), 0.0)))
+
+    def expected_purchases(
+        self, x: FloatArray, t_x: FloatArray, T: FloatArray, horizon_days: float
+    ) -> FloatArray:
+        """Expected number of days with a purchase in the next `horizon_days`: float64 (n,).
+
+        Equation 10 of Fader, Hardie and Lee.
+        """
+        a = _beside_its_poles(self.a, self.r)
+        shape, c = self.r + x, a + self.b + x - 1
+        w = horizon_days / (self.alpha + T + horizon_days)
+        # By Euler's transformation there are two ways to write the same function. One of them has
+        # parameters that stay small however often a client has bought, or however soon all leave.
+        with np.errstate(over="ignore", invalid="ignore"):
+            rest = np.where(
+                a - 1 > shape,
+                (1 - w) ** shape * hyp2f1(shape, self.b + x, c, w),
+                (1 - w) ** (a - 1) * hyp2f1(a + self.b - 1 - self.r, a - 1, c, w),
+            )
+        if_there = np.maximum(c / (a - 1) * (1 - rest), 0.0)
+        return np.asarray(if_there * self._there(x, t_x, T), dtype=np.float64)
+
+    def _there(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        """Probability that a client has not left."""
+        there, left = _branches((self.r, self.alpha, self.a, self.b), x, t_x, T)
+        return np.asarray(np.exp(there - np.logaddexp(there, left)), dtype=np.float64)
+
+    def _log_likelihoods(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        return _log_likelihoods((self.r, self.alpha, self.a, self.b), x, t_x, T)
+
+
+def _beside_its_poles(a: float, r: float) -> float:
+    """Move `a` off 1 and off whole distances from `r`, where only the limit is finite."""
+    if abs(a - 1) <= NEAR_ONE:
+        a = 1 + NEAR_ONE
+    return a + 2 * NEAR_ONE if abs(a - r - round(a - r)) <= NEAR_ONE else a
+
+
+def fit_bg_nbd(x: FloatArray, t_x: FloatArray, T: FloatArray) -> BgNbd | Unfitted:
+    """Fit the parameters by maximum likelihood, one row for each client.
+
+    Parameters
+    ----------
+    x, t_x, T
+        As in `BgNbd.no_purchase_probability`, shape (n,); whole numbers of days make it fast, as
+        clients who are alike are counted instead of repeated.
+
+    Returns
+    -------
+    BgNbd or Unfitted
+        The latter, with the reason, where too few clients have bought again, or the likelihood
+        has no maximum that could be found.
+    """
+    repeat_buyers = int((x > 0).sum())
+    if repeat_buyers < MIN_REPEAT_BUYERS:
+        return Unfitted(
+            f"{repeat_buyers} clients have bought on more than one day, "
+            f"and at least {MIN_REPEAT_BUYERS} are needed"
+        )
+    (x, t_x, T), weight = count_equal_rows(x, t_x, T)
+
+    def gradient(parameters: FloatArray) -> tuple[float, FloatArray]:
+        value = (weight * _log_likelihoods(parameters, x, t_x, T)).sum()
+        return float(value), (weight * _slopes(parameters, x, t_x, T)).sum(axis=1)
+
+    mean_days = float((weight * T).sum() / weight.sum())
+    found = maximise(gradient, start=(1.0, mean_days, 1.0, 1.0), observations=weight.sum())
+    if isinstance(found, Unfitted):
+        return found
+    (r, alpha, a, b), log_likelihood = found
+    return BgNbd(r, alpha, a, b, log_likelihood, int(weight.sum()))
+
+
+def _branches(
+    parameters: Parameters, x: FloatArray, t_x: FloatArray, T: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Log terms of the likelihood that differ: still there until T, or left after the last."""
+    r, alpha, a, b = parameters
+    there = -(r + x) * np.log(alpha + T)
+    again = x > 0  # nobody leaves before the first repeat purchase
+    after = np.log(a) - np.log(np.where(again, b + x - 1, 1.0)) - (r + x) * np.log(alpha + t_x)
+    return there, np.where(again, after, -np.inf)
+
+
+def _log_likelihoods(
+    parameters: Parameters, x: FloatArray, t_x: FloatArray, T: FloatArray
+) -> FloatArray:
+    r, alpha, a, b = parameters
+    there, left = _branches(parameters, x, t_x, T)
+    common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
+    return np.asarray(common + np.logaddexp(there, left), dtype=np.float64)
+
+
+def _slopes(parameters: Parameters, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+    """Derivatives of each client's log likelihood by r, alpha, a and b: float64 (4, n)."""
+    r, alpha, a, b = parameters
+    there, left = _branches(parameters, x, t_x, T)
+    gone = np.exp(left - np.logaddexp(there, left))
+    log_time = (1 - gone) * np.log(alpha + T) + gone * np.log(alpha + t_x)
+    inverse_time = (1 - gone) / (alpha + T) + gone / (alpha + t_x)
+    both = psi(a + b) - psi(a + b + x)
+    chance = np.where(x > 0, b + x - 1, 1.0)
+    return np.stack(
+        [
+            psi(r + x) - psi(r) + np.log(alpha) - log_time,
+            r / alpha - (r + x) * inverse_time,
+            both + gone / a,
+            both + psi(b + x) - psi(b) - gone / chance,
+        ]
+    )

@@ -1,0 +1,123 @@
+"""Gamma-Gamma: what a client spends on a day with a purchase, shrunk towards what others spend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import gammaln, psi
+
+from evergreen.core.models.likelihood import Unfitted, count_equal_rows, maximise
+
+if TYPE_CHECKING:
+    from evergreen.core.models.likelihood import FloatArray
+
+MIN_SPENDERS = 50
+
+
+@dataclass(frozen=True)
+class GammaGamma:
+    """Spend is gamma distributed around a mean of each client, itself gamma distributed.
+
+    Independent of how often a client buys. Of spend z on one day: z ~ Gamma(p, rate nu), and
+    nu ~ Gamma(q, rate `gamma`) over the clients, with q above 1, so that the mean exists.
+
+    Source: Fader, Hardie, "The Gamma-Gamma model of monetary value" (2013),
+    http://www.brucehardie.com/notes/025/.
+
+    Attributes
+    ----------
+    p, q, gamma
+        The parameters; gamma in the unit of the spend.
+    log_likelihood
+        At the parameters.
+    clients
+        How many it was fitted on.
+    """
+
+    p: float
+    q: float
+    gamma: float
+    log_likelihood: float
+    clients: int
+
+    def expected_mean(self, days: FloatArray, mean: FloatArray) -> FloatArray:
+        """Expected spend on a further day with a purchase: float64 (n,).
+
+        Parameters
+        ----------
+        days
+            Days with a purchase, at least 1.
+        mean
+            Mean spend on them; one below 0 counts as 0.
+        """
+        seen = days * np.maximum(mean, 0.0)
+        return np.asarray(self.p * (self.gamma + seen) / (self.p * days + self.q - 1))
+
+
+def fit_gamma_gamma(days: FloatArray, mean: FloatArray) -> GammaGamma | Unfitted:
+    """Fit the parameters by maximum likelihood, one row for each client.
+
+    Parameters
+    ----------
+    days, mean
+        As in `GammaGamma.expected_mean`, shape (n,). Clients whose mean is not positive say nothing
+        about a distribution of positive amounts, and are left out.
+
+    Returns
+    -------
+    GammaGamma or Unfitted
+        The latter, with the reason, where too few clients have spent anything on more than one day
+        (they alone tell the spread within a client from that between clients), or the likelihood
+        has no maximum that could be found.
+    """
+    spent = mean > 0
+    spenders = int((spent & (days > 1)).sum())
+    if spenders < MIN_SPENDERS:
+        return Unfitted(
+            f"{spenders} clients have spent something on more than one day, "
+            f"and at least {MIN_SPENDERS} are needed"
+        )
+    (days, mean), weight = count_equal_rows(days[spent], mean[spent])
+    unit = float((weight * mean).sum() / weight.sum())
+    mean = mean / unit
+
+    def gradient(parameters: FloatArray) -> tuple[float, FloatArray]:
+        value = (weight * _log_likelihoods(parameters, days, mean)).sum()
+        return float(value), (weight * _slopes(parameters, days, mean)).sum(axis=1)
+
+    found = maximise(gradient, start=(1.0, 1.0, 1.0), observations=weight.sum())
+    if isinstance(found, Unfitted):
+        return found
+    (p, q_above_1, gamma), log_likelihood = found
+    in_units = log_likelihood - float(weight.sum()) * np.log(unit)
+    return GammaGamma(p, 1 + q_above_1, gamma * unit, float(in_units), int(weight.sum()))
+
+
+def _log_likelihoods(parameters: FloatArray, days: FloatArray, mean: FloatArray) -> FloatArray:
+    """For parameters p, q - 1 and gamma."""
+    p, q, gamma = parameters[0], 1 + parameters[1], parameters[2]
+    shape = p * days
+    return np.asarray(
+        gammaln(shape + q)
+        - gammaln(shape)
+        - gammaln(q)
+        + q * np.log(gamma)
+        + (shape - 1) * np.log(mean)
+        + shape * np.log(days)
+        - (shape + q) * np.log(gamma + days * mean)
+    )
+
+
+def _slopes(parameters: FloatArray, days: FloatArray, mean: FloatArray) -> FloatArray:
+    """Derivatives of each client's log likelihood by p, q and gamma: float64 (3, n)."""
+    p, q, gamma = parameters[0], 1 + parameters[1], parameters[2]
+    shape, total = p * days, gamma + days * mean
+    return np.stack(
+        [
+            days * (psi(shape + q) - psi(shape) + np.log(days * mean / total)),
+            psi(shape + q) - psi(q) + np.log(gamma / total),
+            q / gamma - (shape + q) / total,
+        ]
+    )

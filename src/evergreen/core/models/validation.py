@@ -1,0 +1,127 @@
+"""From a table to the matrix that an estimator was fitted for, or an error that says why not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.errors import EvergreenError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evergreen.settings.estimators import Kind
+
+FloatArray = NDArray[np.float64]
+Labels = pd.Series | NDArray[np.generic]
+
+LARGEST = float(np.finfo(np.float32).max)  # forests hold columns as float32
+SHOWN = 20
+
+
+class FeatureMismatchError(EvergreenError, ValueError):
+    """A table does not have the columns that the model was fitted on."""
+
+    def __init__(self, model: str, expected: Sequence[str], found: Sequence[object]) -> None:
+        lines = difference(expected, found)
+        more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        super().__init__(
+            f"{model} was fitted on {len(expected)} columns, found {len(found)}:\n"
+            + "\n".join([*lines[:SHOWN], *more]),
+            "pass the columns of the extractor that the model was trained with; "
+            "their order does not matter",
+        )
+
+
+def difference(expected: Sequence[str], found: Sequence[object]) -> list[str]:
+    """A line for each column that is missing, unknown, or there more than once."""
+    times, known = Counter(map(str, found)), set(expected)
+    lines = [f"- {name} (missing)" for name in expected if not times[name]]
+    lines += [f"+ {name} (unknown to the model)" for name in sorted(times.keys() - known)]
+    repeated = [name for name in expected if times[name] > 1]
+    return lines + [f"+ {name} (there {times[name]} times)" for name in repeated]
+
+
+def column_names(X: pd.DataFrame) -> tuple[str, ...]:
+    """The names of a training table's columns, checked.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is not a string, or two are the same.
+    """
+    names = tuple(X.columns)
+    wrong = [repr(name) for name in names if not isinstance(name, str)]
+    wrong += [repr(name) for name, times in Counter(names).items() if times > 1]
+    if not names or wrong:
+        found = ", ".join(wrong) or "no column"
+        raise ValueError(f"X is expected to have columns with distinct names, found {found}")
+    return names
+
+
+def read_matrix(
+    X: pd.DataFrame, columns: Sequence[str], *, model: str, beside: Sequence[str] = ()
+) -> FloatArray:
+    """Take the columns by name, in the order given; those named in `beside` may be there as well.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n, len(columns)), a copy; NaN stands for what is missing.
+
+    Raises
+    ------
+    FeatureMismatchError
+        If a column is missing, unknown or there twice.
+    ValueError
+        If a column is not numeric, or holds a number that is infinite or above 3.4e38.
+    """
+    found = [name for name in X.columns if name not in beside]
+    if len(found) != len(columns) or set(found) != set(columns):
+        raise FeatureMismatchError(model, columns, found)
+    selected = X[list(columns)]
+    kinds = selected.dtypes
+    if not all(map(pd.api.types.is_numeric_dtype, set(kinds))):
+        texts = [name for name, kind in kinds.items() if not pd.api.types.is_numeric_dtype(kind)]
+        raise ValueError(f"X is expected to be numeric, found other types in: {_listed(texts)}")
+    values = selected.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    bad = (np.abs(values) > LARGEST).any(axis=0)
+    if bad.any():
+        names = [name for name, is_bad in zip(columns, bad, strict=True) if is_bad]
+        raise ValueError(f"X is expected to be finite or NaN, found infinity in: {_listed(names)}")
+    return values
+
+
+def read_labels(y: Labels, *, rows: int, kind: Kind) -> FloatArray:
+    """Check the labels of a target: float64 (rows,), 0 or 1, or amounts that are not negative.
+
+    Raises
+    ------
+    ValueError
+        With what was found instead.
+    """
+    values = np.asarray(y, dtype=np.float64)
+    if values.shape != (rows,):
+        raise ValueError(
+            f"y is expected to hold one label for each of the {rows} rows of X, "
+            f"found the shape {values.shape}"
+        )
+    wrong = (
+        ~np.isin(values, (0.0, 1.0)) if kind == "binary" else ~(np.isfinite(values) & (values >= 0))
+    )
+    if wrong.any():
+        expected = "0 or 1" if kind == "binary" else "finite and not negative"
+        raise ValueError(
+            f"y is expected to be {expected}, found {values[wrong][0]} "
+            f"in {int(wrong.sum())} of {rows} rows"
+        )
+    return values
+
+
+def _listed(names: Sequence[object]) -> str:
+    shown = ", ".join(map(str, names[:SHOWN]))
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"

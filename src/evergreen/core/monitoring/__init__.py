@@ -1,0 +1,1 @@
+"""What becomes of a model in production: live metrics, drift and performance decline."""

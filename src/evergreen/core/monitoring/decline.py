@@ -1,0 +1,146 @@
+"""Whether a champion has declined: its live loss against what its promotion promised.
+
+A loss alone would call a season in which every client is harder to predict a decline of the model.
+So it is divided by the loss of telling everyone the same, had the mean label been known: this
+*relative loss* is 1 for a model that knows nothing of the single client, and less for a better one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, isfinite, log, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from evergreen.core.evaluation.gain import standard_error, t_quantile
+from evergreen.core.evaluation.losses import positive_or_none, row_losses
+
+if TYPE_CHECKING:
+    from evergreen.core.evaluation.losses import Kind
+
+RUNS = 100
+"""The chance of a false alarm is stated for so many runs."""
+
+
+@dataclass(frozen=True)
+class RelativeLoss:
+    """A mean loss, divided by that of the mean label for everyone.
+
+    Attributes
+    ----------
+    error
+        Standard error of `value`, clustered by client.
+    """
+
+    value: float
+    error: float
+    rows: int
+    clients: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the report of a comparison keeps it."""
+        return {
+            "relative_loss": self.value,
+            "error": self.error,
+            "rows": self.rows,
+            "clients": self.clients,
+        }
+
+
+def relative_loss(
+    kind: Kind,
+    labels: pd.Series,
+    predicted: np.ndarray,
+    clients: pd.Series,
+    *,
+    label_cap: float | None,
+    label_mean: float | None,
+) -> RelativeLoss | str:
+    """Measure predictions by the loss of telling everyone the same.
+
+    With losses l of the model and b of the mean label, r = mean(l) / mean(b) has the influence
+    values (l_i - r b_i) / mean(b) [1]_: the mean label minimises mean(b), so that having estimated
+    it counts for nothing in the first order.
+
+    Parameters
+    ----------
+    labels, predicted, clients
+        Of the same n rows. Rows whose label or prediction is not finite are left out.
+    label_cap, label_mean
+        As for `row_losses`: those of the labels that the model was trained on.
+
+    Returns
+    -------
+    RelativeLoss or str
+        Why there is none, where there is none.
+
+    References
+    ----------
+    .. [1] Deng, Knoblich, Lu (2018). Applying the delta method in metric analytics. KDD, 233-242.
+    """
+    y = labels.to_numpy(np.float64)
+    known = np.isfinite(y) & np.isfinite(predicted)
+    y, codes = y[known], pd.factorize(clients.to_numpy()[known])[0]
+    if not known.any():
+        return "no prediction has met its outcome yet"
+    scale = {"label_cap": label_cap, "label_mean": label_mean}
+    losses = row_losses(kind, y, np.asarray(predicted)[known], **scale)
+    cap = positive_or_none(label_cap) if kind == "regression" else None
+    same = np.full(len(y), np.minimum(y, cap or np.inf).mean())
+    base = row_losses(kind, y, same, **scale)
+    if np.all(y == y[0]):
+        return f"every outcome is the same: {y[0]:.4g}"
+    value = float(losses.mean() / base.mean())
+    error = standard_error((losses - value * base) / base.mean(), codes)
+    if not isfinite(error):
+        return "the outcomes of a single client can't tell"
+    return RelativeLoss(value, error, len(y), int(codes.max()) + 1)
+
+
+@dataclass(frozen=True)
+class Decline:
+    """How much larger the live relative loss is than the promised one: 0.1 is ten percent.
+
+    Attributes
+    ----------
+    at_least
+        The one-sided bound below which the growth lies with the chance of a false alarm.
+    alarm
+        Whether `at_least` is above what is tolerated.
+    """
+
+    growth: float
+    at_least: float
+    alarm: bool
+
+
+def judge_decline(
+    promised: RelativeLoss, live: RelativeLoss, *, tolerated: float, false_alarms: float
+) -> Decline:
+    """Compare what is lived up to with what was promised.
+
+    The logarithm of live / promised has the standard error sqrt((e_l / l)^2 + (e_p / p)^2).
+    Held-out clients are live clients too, which makes the true one smaller if anything. Each look
+    has the one-sided level `false_alarms` / `RUNS`, so the chance of any false alarm in that many
+    runs is at most `false_alarms` however much their rows overlap (Bonferroni's inequality [1]_).
+
+    Parameters
+    ----------
+    tolerated
+        A growth that is none to report. What was promised had been picked as the better of two on
+        the same weeks, so a little of it is luck.
+    false_alarms
+        Chance of any false alarm in `RUNS` runs.
+
+    References
+    ----------
+    .. [1] Dunn (1961). Multiple comparisons among means. Journal of the American Statistical
+       Association 56, 52-64.
+    """
+    grown = log(live.value / promised.value)
+    error = sqrt((live.error / live.value) ** 2 + (promised.error / promised.value) ** 2)
+    t = t_quantile(false_alarms / RUNS, min(live.clients, promised.clients))
+    at_least = exp(grown - t * error) - 1
+    return Decline(exp(grown) - 1, at_least, at_least > tolerated)

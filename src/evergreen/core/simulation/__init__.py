@@ -1,1 +1,0 @@
-"""A simulated retailer whose true probabilities are known; see ``docs/simulation.md``."""

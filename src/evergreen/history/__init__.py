@@ -1,0 +1,1 @@
+"""What past runs have left: records, summaries, alerts, and what is due next."""

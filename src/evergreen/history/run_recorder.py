@@ -1,0 +1,86 @@
+"""The record of the run that the working folder holds, from what its stages wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evergreen.history import run_records
+from evergreen.history.feature_changes import features_changed
+from evergreen.history.parameter_changes import parameters_changed
+from evergreen.settings import paths
+from evergreen.store import files, models
+
+if TYPE_CHECKING:
+    from evergreen.history.run_records import RunRecord
+    from evergreen.settings.pipeline import Settings
+
+
+def record_of(settings: Settings) -> RunRecord:
+    """The record of the run that the working folder holds."""
+    report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
+    decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
+    labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
+    drift = files.read_json(paths.DRIFT_REPORT, next_step="dvc repro")
+    return run_records.RunRecord(
+        as_of=settings.as_of,
+        mode=settings.mode,
+        lock=files.sha256(paths.DVC_LOCK),
+        full_retrain_as_of=settings.full_retrain.as_of,
+        release=decision["release"],
+        previous_release=decision["previous_release"],
+        parameters_changed=_since_the_run_before(settings),
+        features_changed=features_changed(settings.targets),
+        targets={
+            name: _target_record(
+                name, report[name], decision["targets"][name], labels[name], drift[name]["alarms"]
+            )
+            for name in settings.targets
+        },
+    )
+
+
+def _target_record(
+    name: str,
+    report: dict[str, Any],
+    decision: dict[str, Any],
+    labels: dict[str, Any],
+    alarms: list[dict[str, Any]],
+) -> run_records.TargetRecord:
+    judged = report["candidates"]
+    losses = [candidate["champion_loss"] for candidate in judged.values()]
+    return run_records.TargetRecord(
+        action=decision["action"],
+        version=decision["version"],
+        champion=report["champion"],
+        opponent=report["opponent"],
+        rows=report["rows"],
+        clients=report["clients"],
+        loss=report["loss"],
+        champion_loss=losses[0] if losses else None,
+        candidates={kind: _candidate(kind, name, c) for kind, c in judged.items()},
+        absent=report["absent"],
+        verdict=decision["verdict"],
+        labels=labels["labels"],
+        live=labels["live"],
+        alarms=[run_records.AlarmRecord.model_validate(alarm) for alarm in alarms],
+    )
+
+
+def _candidate(kind: str, name: str, judged: dict[str, Any]) -> run_records.CandidateRecord:
+    manifest = models.read_manifest(paths.CANDIDATES[kind] / name)
+    return run_records.CandidateRecord(
+        version=judged["version"],
+        parent=manifest.parent,
+        trained_on=manifest.rows,
+        updates=manifest.updates,
+        loss=judged["challenger_loss"],
+        gain=judged["gain"],
+        interval=judged["interval"],
+        reason=judged["reason"],
+        alpha=judged["alpha"],
+    )
+
+
+def _since_the_run_before(settings: Settings) -> dict[str, tuple[Any, Any]]:
+    earlier = [day for day in run_records.dates() if day < settings.as_of]
+    return parameters_changed(run_records.commit_of(earlier[-1])) if earlier else {}

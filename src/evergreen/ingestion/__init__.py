@@ -1,0 +1,1 @@
+"""From exports, databases and demos to the raw tables, with every row accounted for."""

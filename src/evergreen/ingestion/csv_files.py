@@ -1,0 +1,127 @@
+"""CSV as retailers write it: any usual delimiter, quoting that holds or does not."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evergreen.errors import DataError
+from evergreen.ingestion.csv_fallback import Record, read_records
+from evergreen.ingestion.inputs import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from evergreen.ingestion.decoding import PlainText
+
+DELIMITERS = (",", ";", "\t", "|")
+BATCH_RECORDS = 20_000
+BATCH_CHARS = 1 << 25
+
+
+def read_csv(text: PlainText, wanted: Collection[str], delimiter: str, copy: Path) -> Part | None:
+    """A CSV file with a header; None if it has no lines at all.
+
+    Parameters
+    ----------
+    wanted
+        The columns that are mapped: with ``auto``, the delimiter that finds most of them is used.
+    copy
+        Where the careful reader may write what it has read.
+
+    Raises
+    ------
+    DataError
+        If the header is malformed.
+    """
+    tried = DELIMITERS if delimiter == "auto" else (delimiter,)
+    found = {d: r for d in tried for r in islice(read_records(text.path, d), 1)}
+    sound = {d: record for d, record in found.items() if record.malformed is None}
+    if not found:
+        return None
+    if not sound:
+        raise DataError(
+            f"{text.name} has a header that is {next(iter(found.values())).malformed}; "
+            "nothing was changed",
+            "set `encoding` of the source in params.yaml, or have the file delivered again",
+        )
+    headers = {d: [cell.strip() for cell in record.cells] for d, record in sound.items()}
+    used = max(headers, key=lambda d: (len(set(wanted) & set(headers[d])), len(headers[d])))
+    return _part(text, headers[used], sound[used].line, used, copy)
+
+
+def _part(text: PlainText, headers: list[str], line: int, delimiter: str, copy: Path) -> Part:
+    columns = {f"c{i}": "VARCHAR" for i in range(len(headers))}
+    name = str(text.path).replace("'", "''")
+    fast = (
+        f"select * from read_csv('{name}', auto_detect=false, delim='{delimiter}', quote='\"', "
+        f"escape='\"', header=false, skip=1, strict_mode=true, columns={columns})"
+    )
+    return Part(
+        name=text.name,
+        headers=headers,
+        first_line=2,
+        fast=fast if line == 1 else None,
+        rows=text.lines - 1,
+        careful=partial(_write_carefully, text.path, delimiter, len(headers), copy),
+        values=partial(_values, text.path, delimiter),
+    )
+
+
+def _rows(path: Path, delimiter: str) -> Iterator[Record]:
+    return islice(read_records(path, delimiter), 1, None)
+
+
+def _values(path: Path, delimiter: str, column: int) -> Iterator[str]:
+    for record in _rows(path, delimiter):
+        if record.malformed is None and column < len(record.cells):
+            yield record.cells[column]
+
+
+def _write_carefully(path: Path, delimiter: str, width: int, copy: Path) -> str:
+    names = [f"c{i}" for i in range(width)]
+    schema = pa.schema(
+        [pa.field("line", pa.int64()), pa.field("malformed", pa.string())]
+        + [pa.field(name, pa.string()) for name in names]
+    )
+    with pq.ParquetWriter(copy, schema) as writer:
+        for batch in _batches(_rows(path, delimiter)):
+            rows = [_of_width(record, width, delimiter) for record in batch]
+            columns = [
+                pa.array([record.line for record in rows], pa.int64()),
+                pa.array([record.malformed for record in rows], pa.string()),
+                *(
+                    pa.array(list(c), pa.string())
+                    for c in zip(*(r.cells for r in rows), strict=True)
+                ),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+    name = str(copy).replace("'", "''")
+    return f"select * from read_parquet('{name}')"
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    chars = 0
+    for record in records:
+        batch.append(record)
+        chars += sum(map(len, record.cells))
+        if len(batch) >= BATCH_RECORDS or chars > BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+    if batch:
+        yield batch
+
+
+def _of_width(record: Record, width: int, delimiter: str) -> Record:
+    """A record with as many cells as the header has; a malformed one shows all in the first."""
+    if record.malformed is None and len(record.cells) == width:
+        return record
+    why = record.malformed or f"{len(record.cells)} cells, the header has {width}"
+    whole = delimiter.join(record.cells).rstrip("\r\n")
+    return Record(record.line, [whole, *[""] * (width - 1)], why)

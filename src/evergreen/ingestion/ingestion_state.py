@@ -1,0 +1,63 @@
+"""What has been taken in completely, so that it need not be read again: ``taken-in.json``.
+
+It lies beside the raw tables and is versioned with them, so it is right for every commit.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from evergreen.errors import DataError
+from evergreen.settings import paths
+from evergreen.store import files
+
+
+@dataclass
+class TakenIn:
+    """The state of one table's source.
+
+    Attributes
+    ----------
+    settings
+        Digest of what params.yaml says of it; when that changes, all is read again.
+    files
+        SHA-256 by name of the files of which no row is waiting.
+    date_formats
+        How its columns write dates, by name, where that was found out.
+    watermark
+        From which value on a database is asked; None from the start.
+    """
+
+    settings: str
+    files: dict[str, str] = field(default_factory=dict)
+    date_formats: dict[str, str] = field(default_factory=dict)
+    watermark: str | None = None
+
+
+def read(table: str, settings: str) -> TakenIn:
+    """The state of a table's source; a new one if there is none for these settings."""
+    found = _all().get(table, {})
+    return TakenIn(**found) if found.get("settings") == settings else TakenIn(settings)
+
+
+def write(table: str, state: TakenIn) -> None:
+    """Keep the state; last of all, when every row is in its place."""
+    unfinished = paths.TAKEN_IN.with_name(f".{paths.TAKEN_IN.name}.unfinished")
+    files.write_json(_all() | {table: asdict(state)}, unfinished)
+    os.replace(unfinished, paths.TAKEN_IN)  # noqa: PTH105 - the one call that swaps a file in place
+
+
+def _all() -> dict[str, dict[str, Any]]:
+    if not paths.TAKEN_IN.exists():
+        return {}
+    restore = f"dvc checkout --force {paths.RAW}"
+    found = files.read_json(paths.TAKEN_IN, next_step=restore)
+    known = {one.name for one in fields(TakenIn)}
+    if not isinstance(found, dict) or not all(
+        isinstance(state, dict) and "settings" in state and set(state) <= known
+        for state in found.values()
+    ):
+        raise DataError(f"{paths.TAKEN_IN} is not what this version of evergreen writes", restore)
+    return found

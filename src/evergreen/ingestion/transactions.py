@@ -1,0 +1,123 @@
+"""Append rows of a source to the raw tables: checked, partitioned by day, nothing lost silently."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from evergreen.errors import DataError
+from evergreen.ingestion.corrections import ACCEPTED, KNOWN
+from evergreen.ingestion.day_files import write_days
+from evergreen.ingestion.deduplication import LATER
+from evergreen.ingestion.ingestion_report import Ingested
+from evergreen.settings import paths
+from evergreen.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+
+FATE = """
+    case when client_id is null or trim(client_id) = '' then 'client_id is missing'
+         when timestamp is null then 'timestamp is missing'
+         when amount_minor is null then 'amount_minor is missing'
+         when abs(amount_minor) > 100000000000000 then 'amount_minor is beyond 10^14'
+         when ingested_on is null then 'ingested_on is missing'
+         when timestamp::date > ingested_on then 'timestamp lies after ingested_on'
+         when ingested_on <= $after then 'known already'
+         when ingested_on > $through then 'later than asked for'
+         else 'accepted'
+    end
+"""
+"""What becomes of a row; any word but the three above is the reason for its quarantine."""
+
+INVOICE = "coalesce(invoice_id, client_id || '@' || timestamp::varchar)"
+"""What an invoice without a number is called: all rows of a client at one time are one."""
+
+
+def ingest_transactions(
+    con: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    *,
+    through: date | None = None,
+    reach: date | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Ingested:
+    """Append the rows that became known after those already there, up to a date.
+
+    Each day of ingestion is one file under ``data/raw/transactions``, written whole, oldest first,
+    an empty one for a day without rows (the shop was closed; the data is not late). So an
+    interrupted call leaves whole days behind and the next one goes on after them.
+
+    Parameters
+    ----------
+    con
+        The connection that `rows` belongs to.
+    rows
+        The canonical columns, unchecked; a missing invoice is named after client and time.
+    through
+        The last day of ingestion to take; all days where it is None.
+    reach
+        How far the source has to reach at least; if it doesn't, nothing is written.
+    progress
+        Called with the number of days written so far, and of all days to write.
+
+    Raises
+    ------
+    DataError
+        If the source has no rows at all, or does not reach as far as it has to.
+    """
+    known = tables.partitions(paths.TRANSACTIONS)
+    limits = {"after": max(known, default=date.min), "through": through or date.max}
+    rows.create_view("source_rows")
+    con.execute(f"create temp table incoming as select *, {FATE} as fate from source_rows", limits)
+    counts = con.sql("select fate, count(*) from incoming group by fate order by fate").fetchall()
+    if not counts:
+        raise DataError("the source holds no rows", "check what it points at")
+    _check_reach(con, reach)
+    [(first, last)] = con.sql(
+        f"select min(ingested_on), max(ingested_on) from incoming where fate = '{ACCEPTED}'"
+    ).fetchall()
+    if first is not None:
+        start = limits["after"] + timedelta(days=1) if known else first
+        end = max(last, through) if through and dict(counts).get(LATER) else last
+        write_days(
+            con,
+            _accepted_sql(),
+            schema=tables.TRANSACTIONS,
+            folder=paths.TRANSACTIONS,
+            days=list(tables.days(start, end)),
+            progress=progress,
+        )
+    _write_quarantine(con, through)
+    con.execute("drop table incoming; drop view source_rows")
+    return Ingested(fates=dict(counts), first_day=first, last_day=last)
+
+
+def _check_reach(con: duckdb.DuckDBPyConnection, reach: date | None) -> None:
+    [(newest,)] = con.sql("select max(ingested_on) from incoming").fetchall()
+    if reach is not None and (newest is None or newest < reach):
+        con.execute("drop table incoming; drop view source_rows")
+        raise DataError(
+            f"the source ends on {newest}, and rows until {reach} are needed; nothing was changed",
+            "an earlier date; or wait until the source has more",
+        )
+
+
+def _accepted_sql() -> str:
+    columns = ", ".join(
+        f"{INVOICE} as invoice_id" if name == "invoice_id" else name
+        for name in tables.TRANSACTIONS.names
+    )
+    return f"select {columns} from incoming where fate = '{ACCEPTED}'"
+
+
+def _write_quarantine(con: duckdb.DuckDBPyConnection, through: date | None) -> None:
+    bad = con.sql(
+        "select fate as reason, * exclude (fate) from incoming "
+        f"where fate not in ('{ACCEPTED}', '{KNOWN}', '{LATER}') order by all"
+    ).to_arrow_table()
+    if bad.num_rows:
+        name = f"transactions-{through or 'all'}.parquet"
+        tables.write(bad, paths.QUARANTINE / name)

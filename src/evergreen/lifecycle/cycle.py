@@ -1,0 +1,171 @@
+"""A whole cycle: pin, `dvc repro`, finish; for one day, or catching up day by day."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from evergreen.errors import EvergreenError
+from evergreen.history import run_records
+from evergreen.history.alerts import unanswered_before
+from evergreen.history.retraining_plan import foresee
+from evergreen.lifecycle import review
+from evergreen.lifecycle.ensure_served import republish
+from evergreen.lifecycle.finish import finish
+from evergreen.lifecycle.lock import exclusive
+from evergreen.lifecycle.pin import pin_run, training_labels
+from evergreen.lifecycle.publish import published
+from evergreen.lifecycle.push import push as push_recorded
+from evergreen.settings import paths
+from evergreen.settings.pipeline import load_settings
+from evergreen.store import challengers, tables
+from evergreen.store.releases import load_release
+from evergreen.vcs.commands import environment, next_step_after
+from evergreen.vcs.pinned_inputs import check_unaltered
+from evergreen.vcs.tracked_paths import INPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date
+
+
+def cycle(
+    first: date,
+    through: date | None = None,
+    *,
+    every: int = 1,
+    mode: str = "auto",
+    push: bool = False,
+    doing: Callable[[int, int, str], None] = lambda _done, _total, _what: None,
+) -> Iterator[str]:
+    """Run every cycle from a date through another; a date that is recorded is passed over.
+
+    A run that was pinned or begun before and never finished is finished first; and what is served
+    is what is recorded, also in a fresh clone. With `push` the runs are pushed, and those that an
+    earlier push did not get through with.
+
+    Parameters
+    ----------
+    first, through, every
+        The first and the last date, and the days from one to the next.
+    mode
+        What to do; ``auto`` for whatever is due.
+    push
+        Push data and commits after each run.
+    doing
+        Called with the number of runs done, of all runs, and what is being worked at.
+
+    Yields
+    ------
+    str
+        What was done, a line each.
+
+    Raises
+    ------
+    EvergreenError
+        As `pin_run` and `finish`; or if a stage fails, in the stage's own words.
+    """
+    with exclusive():
+        review.check_branch()
+        yield from _finish_what_was_begun(push=push)
+        yield from republish()
+        to_push = push
+        days = list(_days(first, through, every))
+        for number, day in enumerate(days):
+            if settled := _settled(day):
+                yield settled
+                continue
+
+            def tell(what: str, number: int = number, day: date = day) -> None:
+                doing(number, len(days), f"{day}: {what}")
+
+            tell("pin")
+            yield from pin_run(day, mode, lambda n, total: tell(f"ingest day {n} of {total}"))
+            yield from _reproduce(day, tell)
+            tell("finish")
+            yield from finish(push=push)
+            to_push = False
+        if to_push:
+            yield from push_recorded()
+        doing(len(days), len(days), "")
+
+
+def dry_run(
+    first: date, through: date | None = None, *, every: int = 1, mode: str = "auto"
+) -> Iterator[str]:
+    """Say what `cycle` would do with the rows at hand, and change nothing.
+
+    Yields
+    ------
+    str
+        For each date what is due and why; rows that are still to be taken in may bring more.
+    """
+    settings = load_settings()
+    known = max(tables.partitions(paths.TRANSACTIONS), default=first)
+    champions = load_release(paths.CURRENT).models if published() else {}
+    bases = challengers.following(champions, max_updates=settings.incremental.max_updates)
+    for day in _days(first, through, every):
+        if run_records.is_recorded(day):
+            yield f"{day}: recorded already, nothing would be done"
+            continue
+        seen = min(day, known + timedelta(days=1))
+        labels = training_labels(settings, seen)
+        alarm = unanswered_before(day, settings.full_retrain.as_of)
+        due, _ = foresee(settings, day, mode, bases, labels, alarm=alarm)
+        yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
+        yield f"{day}: incremental update {due.why_incremental}"
+        if day > seen:
+            yield f"{day}: as rows are known through {known}; new ones would be taken in first"
+
+
+def _days(first: date, through: date | None, every: int) -> Iterator[date]:
+    day = first
+    while day <= (through or first):
+        yield day
+        day += timedelta(days=every)
+
+
+def _settled(day: date) -> str | None:
+    """Why there is nothing to do for a date, if that is so."""
+    if run_records.is_recorded(day):
+        return f"{day}: recorded already, nothing to do"
+    return review.state_of(day)
+
+
+def _finish_what_was_begun(*, push: bool) -> Iterator[str]:
+    begun = load_settings().as_of
+    if not run_records.is_recorded(begun):
+        if review.put_back_if_waiting(begun):
+            return
+        yield f"{begun}: not finished yet, going on with it"
+        check_unaltered(*INPUTS)
+        yield from _reproduce(begun)
+        yield from finish(push=push)
+
+
+def _reproduce(day: date, tell: Callable[[str], None] = lambda _what: None) -> Iterator[str]:
+    """Run `dvc repro`, pass on what the stages say, and tell which one is at work."""
+    command = [sys.executable, "-m", "dvc", "repro"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    ) as process:
+        said = []
+        for line in process.stdout or ():
+            said.append(line.rstrip())
+            if line.startswith("  "):
+                yield f"{day}: {line.strip()}"
+            elif line.startswith("Running stage"):
+                tell(line.split("'")[1])
+    if process.returncode:
+        raise EvergreenError(
+            f"the run of {day} failed; the last lines were:\n  " + "\n  ".join(said[-8:]),
+            next_step_after(
+                "\n".join(said), "mend what they say, then call the same command again"
+            ),
+        )

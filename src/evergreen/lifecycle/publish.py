@@ -1,0 +1,104 @@
+"""Publish a release: verified in a process of its own, then swapped in by one rename."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from evergreen.errors import ModelError
+from evergreen.settings import paths
+from evergreen.store.releases import load_release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def publish(folder: Path) -> str | None:
+    """Copy a release to ``releases/<version>`` and let ``releases/current`` name it.
+
+    A reader finds a complete, verified release at every instant: the copy gets its name only when
+    it is whole and has been verified, and the link is replaced by one rename. A release that was
+    published before is used again as it stands.
+
+    Returns
+    -------
+    str or None
+        The version; None where there is no model to publish.
+
+    Raises
+    ------
+    ModelError
+        If the copy does not load, or does not predict what it predicted at training; what is served
+        stays as it is.
+    """
+    version = load_release(folder).version
+    if version is None:
+        return None
+    final = paths.RELEASES / version
+    if not _is_sound(final):
+        shutil.rmtree(final, ignore_errors=True)
+        unfinished = paths.RELEASES / f".{version}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(folder, unfinished)
+        verify_in_clean_process(unfinished)
+        os.replace(unfinished, final)  # noqa: PTH105 - one rename
+    link = paths.RELEASES / ".current.unfinished"
+    link.unlink(missing_ok=True)
+    link.symlink_to(version)
+    os.replace(link, paths.CURRENT)  # noqa: PTH105 - one rename
+    return version
+
+
+def _is_sound(folder: Path) -> bool:
+    try:
+        load_release(folder)
+    except ModelError:
+        return False
+    return True
+
+
+def published() -> str | None:
+    """The version that is served; None where none is."""
+    return os.readlink(paths.CURRENT) if paths.CURRENT.is_symlink() else None  # noqa: PTH115
+
+
+def in_production(target: str) -> tuple[str, Path]:
+    """The version of a target's model that is served, and its folder.
+
+    Raises
+    ------
+    ModelError
+        If none is served.
+    """
+    if not paths.CURRENT.is_symlink():
+        raise ModelError(f"nothing is served from {paths.CURRENT} yet", "evergreen finish")
+    known = load_release(paths.CURRENT).models
+    if target not in known:
+        raise ModelError(
+            f"no model of {target!r} is served; there are {', '.join(known)}", "evergreen versions"
+        )
+    return known[target].manifest.version, paths.CURRENT / target
+
+
+def verify_in_clean_process(folder: Path) -> None:
+    """Load a release and predict its golden rows, as a server that has just been started would.
+
+    Raises
+    ------
+    ModelError
+        With what the process said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "evergreen.lifecycle.verify", str(folder)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise ModelError(
+            f"{folder} was not published: {done.stderr.strip().splitlines()[-1:]}",
+            "what is served stays as it is; dvc repro --force promote",
+        )

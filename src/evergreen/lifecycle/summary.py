@@ -1,0 +1,85 @@
+"""The outcome of the last run as a short table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from evergreen.history.alerts import in_lines
+from evergreen.settings import paths
+from evergreen.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evergreen.settings.pipeline import Settings
+
+NEXT = "dvc repro"
+MODELS = ("champion", "incremental", "full", "btyd", "last_period", "base_rate")
+"""The order in which models are shown."""
+
+
+def summary(settings: Settings) -> Iterator[Table | str]:
+    """Tables and lines for a terminal: models, gains, verdicts, and where the pictures are.
+
+    Raises
+    ------
+    ModelError
+        If there is no completed run.
+    """
+    measured = files.read_json(paths.METRICS_REPORT, next_step=NEXT)
+    compared = files.read_json(paths.COMPARISON_REPORT, next_step=NEXT)
+    decided = files.read_json(paths.DECISION_REPORT, next_step=NEXT)
+    targets = [name for name in settings.targets if name in decided["targets"]]
+    yield _table(targets, measured, compared, decided["as_of"])
+    for name in targets:
+        yield f"{name}: {decided['targets'][name]['verdict']}"
+        yield from (f"{name}: warning: {words}" for words in compared[name].get("warnings", ()))
+    yield from in_lines(files.read_json(paths.DRIFT_REPORT, next_step=NEXT))
+    yield (
+        f"release {decided['release']} in {paths.PRODUCTION}; "
+        f"{decided['scored']:,} clients observed today are scored in {paths.SCORED}"
+        if decided["release"]
+        else "no release yet: no model has beaten the baselines; the next run tries again"
+    )
+    yield f"pictures: {', '.join(str(paths.FIGURES / f'{name}.png') for name in targets)}"
+
+
+def _table(
+    targets: list[str], measured: dict[str, Any], compared: dict[str, Any], as_of: str
+) -> Table:
+    table = Table(title=f"As of {as_of}, on held-out clients", title_justify="left")
+    for column in ("target", "model", "loss", "gain", "interval", "decision"):
+        right, whole = column in ("loss", "gain"), column != "target"
+        table.add_column(column, justify="right" if right else "left", no_wrap=whole)
+    for name in targets:
+        report, models = compared[name], measured[name]
+        shown = Text(name).append(f"\n{report['loss'].replace('_', ' ')}", style="dim")
+        for model in sorted(models, key=MODELS.index):
+            loss = models[model][report["loss"]]
+            table.add_row(
+                shown,
+                model,
+                "-" if loss is None else f"{loss:.4f}",
+                *_verdict(model, report),
+            )
+            shown = Text()
+        table.add_section()
+    return table
+
+
+def _verdict(model: str, report: dict[str, Any]) -> tuple[str, str, str | Text]:
+    if model == report["opponent"]:
+        return "", "", "to beat"
+    candidate = report["candidates"].get(model)
+    if candidate is None:
+        return "", "", ""
+    won = model == report["winner"]
+    decision = Text("promoted", style="green") if won else Text("not promoted")
+    if candidate["gain"] is None or candidate["interval"] is None:
+        return "-", candidate["reason"], decision
+    low, high = candidate["interval"]
+    gain, interval = f"{candidate['gain']:+.1%}", f"{100 * low:+.1f} to {100 * high:+.1f} %"
+    return gain, interval, decision

@@ -1,1 +1,0 @@
-"""What happens around a run: pinning its inputs, showing its outcome."""

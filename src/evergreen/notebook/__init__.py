@@ -1,0 +1,1 @@
+"""Continuous training by hand: ``ContinuousTrainer`` and its helpers."""

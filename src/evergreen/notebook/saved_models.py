@@ -1,0 +1,162 @@
+"""Models saved by hand: ``models/continuous``, each beside what is known of it, and one log."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+from filelock import FileLock
+
+from evergreen.errors import DataError, ModelError
+from evergreen.settings import paths
+from evergreen.store import files, models
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from evergreen.store.models import Manifest
+
+LOG = paths.CONTINUOUS / "training_history.json"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+FILES = (".joblib", ".pkl", ".pickle")
+
+
+def save_version(
+    model: object,
+    name: str,
+    *,
+    metrics: Mapping[str, Any],
+    columns: list[str] | None,
+    version: str,
+    saved_at: datetime,
+) -> Path:
+    """Write a model, then its metadata, then a line of the log; return the model's file.
+
+    Raises
+    ------
+    DataError
+        If the name or version can't be a file's, or there is such a version already.
+    ValueError
+        If metrics are no dict, or the model can't be written.
+    """
+    for what, value in (("model_name", name), ("version", version)):
+        if not re.fullmatch(NAME, value, re.ASCII):
+            raise DataError(
+                f"{what} {value!r} names a file: letters, digits, '_', '-' and '.' are expected"
+            )
+    if not isinstance(metrics, Mapping):
+        raise ValueError(f"metrics are expected to be a dict, found {type(metrics).__name__}")  # noqa: TRY004 - as for any other wrong argument
+    folder = paths.CONTINUOUS / f"v_{version.removeprefix('v_')}"
+    path = folder / f"{name}_model.joblib"
+    if path.exists():
+        raise DataError(f"{path} is there already, and versions stay", "another version")
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f".{path.name}.unfinished"
+    try:
+        joblib.dump(model, unfinished)
+        os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
+    except (pickle.PicklingError, TypeError, AttributeError) as error:  # what can't be pickled
+        raise ValueError(f"the model can't be written: {error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    entry = {
+        "model_name": name,
+        "version": folder.name,
+        "saved_at": saved_at.isoformat(timespec="seconds"),
+        "model": type(model).__name__,
+        "path": path.as_posix(),
+        "sha256": files.sha256(path),
+        "features": columns,
+        "metrics": plain(metrics),
+    }
+    files.write_json(entry, _metadata_of(path), sort_keys=False)
+    with FileLock(LOG.with_suffix(".lock")):
+        unfinished = LOG.with_suffix(".unfinished")
+        files.write_json([*read_log(), entry], unfinished, sort_keys=False)
+        os.replace(unfinished, LOG)  # noqa: PTH105 - likewise
+    return path
+
+
+def read_log() -> list[dict[str, Any]]:
+    """What was saved by hand, in order."""
+    if not LOG.is_file():
+        return []
+    found: list[dict[str, Any]] = files.read_json(LOG, next_step=f"mend or move {LOG}")
+    return found
+
+
+def load_any(path: Path) -> tuple[Any, Mapping[str, Any]]:
+    """Open a model by its path, and what is known of its training.
+
+    Parameters
+    ----------
+    path
+        The folder of a model of a release, whose digests are checked; or a joblib or pickle file,
+        which the caller vouches for: reading it can run code. One that was saved here has to be
+        what was saved.
+
+    Returns
+    -------
+    (model, dict)
+        An estimator or whatever the file held; and, where they are known, origin, label_cap and
+        label_mean.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, it was altered or damaged, or it is a part of a release.
+    """
+    if (path / models.MANIFEST).is_file():
+        found = models.load_model(path.resolve())
+        return found.estimator, _about(found.manifest)
+    if not path.is_file() or path.suffix not in FILES:
+        raise ModelError(
+            f"{path} is expected to be a file ({', '.join(FILES)}) or the folder of a model",
+            "the path that save_model_version or get_best_model returned",
+        )
+    if any((parent / models.MANIFEST).is_file() for parent in path.resolve().parents[:2]):
+        raise ModelError(
+            f"{path} is a part of a release, which is checked as a whole", f"{path.parents[1]}"
+        )
+    metadata = _metadata_of(path)
+    about: dict[str, Any] = {}
+    if metadata.is_file():
+        entry = files.read_json(metadata, next_step="save the model again")
+        if entry.get("sha256") != files.sha256(path):
+            raise ModelError(f"{path} is not what {metadata} describes", "save the model again")
+        about = entry["metrics"]
+    try:
+        return joblib.load(path), about
+    except Exception as error:  # a damaged pickle may raise anything  # noqa: BLE001
+        raise ModelError(
+            f"{path} can't be read as a model: {type(error).__name__}: {error}",
+            "save the model again, with the packages of this environment",
+        ) from None
+
+
+def _about(manifest: Manifest) -> dict[str, Any]:
+    return {name: getattr(manifest, name) for name in ("origin", "label_cap", "label_mean")}
+
+
+def _metadata_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix("_model" + path.suffix) + "_metadata.json")
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - as wide as JSON
+    """What JSON can hold of numbers, arrays and paths; what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else str(value)

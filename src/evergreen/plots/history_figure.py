@@ -1,0 +1,117 @@
+"""The history as a picture: a panel for each target, the loss of every model judged, promotions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from evergreen.plots.target_figures import (
+    INK,
+    OTHER_STYLE,
+    PALE,
+    STYLES,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+WIDTH, PANEL = 10.0, 2.5
+PROMOTION: Final = "#009E73"
+BY_HAND: Final = "by hand"
+"""What a model is called here that no run has made."""
+SHOWN: Final = ("champion", "incremental", "full", BY_HAND)
+
+
+def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) -> None:
+    """Draw the loss on held-out clients, run by run; a promotion is a dot on a line.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write, 1500 pixels wide; its folder is made if need be.
+    rows : DataFrame
+        As `evergreen.history.run_summaries.loss_rows` gives them.
+    loss_names : dict
+        For each target, in the order of the panels, the name of its loss.
+    """
+    figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 0.9), dpi=150, facecolor="white")
+    axes = figure.subplots(len(loss_names), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, (target, loss) in zip(axes, loss_names.items(), strict=True):
+        draw_panel(panel, rows[rows["target"] == target], target, loss.replace("_", " "))
+    mark_dates(axes[-1], at_most=10)
+    handles: dict[str, Any] = {}
+    for panel in axes:
+        handles |= dict(zip(*panel.get_legend_handles_labels()[::-1], strict=True))
+    figure.legend(
+        handles.values(), handles.keys(), loc="lower center", ncols=5, frameon=False, fontsize=8.5
+    )
+    figure.suptitle(
+        "Loss on held-out clients, run by run: lower is better",
+        x=0.07,
+        ha="left",
+        fontsize=12,
+        fontweight="bold",
+        color=INK,
+    )
+    figure.subplots_adjust(left=0.07, right=0.985, top=0.9, bottom=0.12, hspace=0.28)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+
+
+def mark_dates(axes: Axes, *, at_most: int) -> None:
+    """Mark days, months or years below some axes, on which everything is drawn."""
+    first, last = axes.dataLim.intervalx
+    if first == last:  # a single run would stand alone amid four years
+        axes.set_xlim(first - 1.5, last + 1.5)
+    days = int(np.ptp(axes.get_xlim()))
+    fewest = max(1, min(at_most // 2, days))  # more than there are days would be marked as hours
+    locator = AutoDateLocator(minticks=fewest, maxticks=at_most)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
+    """Draw the losses of one target, run by run; the rows are those of `draw_history`."""
+    axes.set_title(target, loc="left", fontsize=10, color=INK)
+    axes.set_ylabel(loss, fontsize=8.5, color=INK)
+    axes.grid(color="0.92", linewidth=0.7)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    # A baseline stands in only until there is a champion, and is so much worse that it would press
+    # all that matters into one line.
+    judged = rows[rows["loss"].notna() & rows["model"].isin(SHOWN)]
+    if judged.empty:
+        axes.text(0.5, 0.5, "nothing was judged", transform=axes.transAxes, ha="center", color=PALE)
+        return
+    for model, points in judged.groupby("model", sort=False):
+        style = STYLES.get(str(model), OTHER_STYLE)
+        apart = model in ("full", BY_HAND)
+        line = {"linestyle": "none"} if apart else {"dashes": style.dash}
+        days = pd.to_datetime(points["as_of"], format="ISO8601").to_numpy()
+        axes.plot(
+            days,
+            points["loss"],
+            color=style.colour,
+            linewidth=style.width,
+            marker=style.marker,
+            markersize=5 if apart else 3,
+            **line,
+            label=str(model),
+        )
+    won = judged[judged["promoted"]]
+    axes.scatter(
+        pd.to_datetime(won["as_of"]).to_numpy(),
+        won["loss"],
+        s=90,
+        facecolors="none",
+        edgecolors=PROMOTION,
+        linewidths=2,
+        zorder=5,
+        label="promoted",
+    )

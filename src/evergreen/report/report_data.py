@@ -1,0 +1,101 @@
+"""All that a report is made from, read from what the stages and the history hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pandas.errors import EmptyDataError
+
+from evergreen.core.evaluation.curves import PlotRows
+from evergreen.errors import DataError
+from evergreen.history import run_records
+from evergreen.history.run_recorder import record_of
+from evergreen.settings import paths
+from evergreen.store import files, models
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evergreen.history.run_records import RunRecord
+    from evergreen.settings.pipeline import Settings
+    from evergreen.store.models import Manifest
+
+NEXT = "dvc repro"
+
+
+@dataclass(frozen=True)
+class Material:
+    """A run, and the runs before it.
+
+    Attributes
+    ----------
+    measured, compared, decided, drift
+        ``metrics.json``, ``comparison.json``, ``decision.json`` and ``drift.json``.
+    curves, slices
+        The rows of the plots.
+    record, records
+        The run's own record, and those of all runs up to it, its own last.
+    production
+        The manifest of each model in production after the run.
+    unfitted
+        Why there are no buy-till-you-die models: of purchases, of spend.
+    """
+
+    settings: Settings
+    measured: dict[str, Any]
+    compared: dict[str, Any]
+    decided: dict[str, Any]
+    drift: dict[str, Any]
+    curves: PlotRows
+    slices: pd.DataFrame
+    record: RunRecord
+    records: list[RunRecord]
+    production: dict[str, Manifest]
+    unfitted: dict[str, str]
+
+
+def read_material(settings: Settings) -> Material:
+    """Read everything; the working folder must hold a complete run.
+
+    Raises
+    ------
+    EvergreenError
+        If something is missing, with the command that makes it.
+    """
+    record = record_of(settings)
+    earlier = [found for found in run_records.read_all() if found.as_of < settings.as_of]
+    return Material(
+        settings=settings,
+        measured=files.read_json(paths.METRICS_REPORT, next_step=NEXT),
+        compared=files.read_json(paths.COMPARISON_REPORT, next_step=NEXT),
+        decided=files.read_json(paths.DECISION_REPORT, next_step=NEXT),
+        drift=files.read_json(paths.DRIFT_REPORT, next_step=NEXT),
+        curves=PlotRows(*(_rows(paths.PLOT_ROWS / f"{name}.csv") for name in PlotRows._fields)),
+        slices=_rows(paths.PLOT_ROWS / "slices.csv"),
+        record=record,
+        records=[*earlier, record],
+        production={
+            name: models.read_manifest(paths.PRODUCTION / name)
+            for name, target in record.targets.items()
+            if target.version is not None
+        },
+        unfitted=_unfitted(),
+    )
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (FileNotFoundError, EmptyDataError):
+        raise DataError(f"{path} was expected, and is not there", "dvc repro compare") from None
+
+
+def _unfitted() -> dict[str, str]:
+    content = files.read_json(paths.EXTRACTOR / "extractor.json", next_step="dvc repro featurize")
+    return {
+        what: fitted["reason"]
+        for what, fitted in content["btyd"].items()
+        if isinstance(fitted, dict) and "reason" in fitted
+    }

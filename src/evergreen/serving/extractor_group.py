@@ -1,0 +1,92 @@
+"""An extractor with all models that take its columns: they are made once for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from evergreen.core.events.label_selection import KEYS
+from evergreen.core.events.ledger import create_texts
+from evergreen.core.models.validation import LARGEST, FeatureMismatchError, read_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import duckdb
+    import pandas as pd
+
+    from evergreen.core.features.extractor import Extractor, TextForm
+    from evergreen.store.models import Model
+
+
+class Shared(NamedTuple):
+    """An extractor and the models of a release that were trained with it, by target."""
+
+    extractor: Extractor
+    forms: frozenset[TextForm]
+    models: dict[str, Model]
+
+    def columns_of(self, target: str) -> list[str]:
+        """The columns of a target's model, in the order in which it takes them."""
+        return list(self.models[target].estimator.columns)
+
+    def needed(self, targets: Collection[str]) -> list[str]:
+        """The columns that one of the targets' models sees, each once."""
+        return list(dict.fromkeys(name for target in targets for name in self.columns_of(target)))
+
+    def features(self, con: duckdb.DuckDBPyConnection, snapshots: pd.DataFrame) -> pd.DataFrame:
+        """Every column of some snapshots; see `evergreen.serving.release.ServedRelease.score`."""
+        if self.extractor.text is not None:
+            create_texts(con, max_chars=self.extractor.max_chars)
+        return self.extractor.transform(con, snapshots, text=self.forms)
+
+    def predict(self, features: pd.DataFrame, targets: Collection[str]) -> dict[str, np.ndarray]:
+        """Predict some targets from the columns that their models see, and no others: (n,) each."""
+        columns = self.needed(targets)
+        matrix = read_matrix(features, columns, model=_named(targets), beside=KEYS)
+        return self._each(columns, matrix, targets)
+
+    def predict_array(
+        self, names: Sequence[str], matrix: np.ndarray, targets: Collection[str]
+    ) -> dict[str, np.ndarray]:
+        """As `predict`, from an array (n, k) whose columns have names."""
+        columns = self.needed(targets)
+        if len(names) != len(columns) or set(names) != set(columns):
+            raise FeatureMismatchError(_named(targets), columns, names)
+        if (np.abs(matrix) > LARGEST).any():
+            raise ValueError("features are expected to be finite or missing, found infinity")
+        return self._each(names, matrix, targets)
+
+    def _each(
+        self, names: Sequence[str], matrix: np.ndarray, targets: Collection[str]
+    ) -> dict[str, np.ndarray]:
+        places = {name: place for place, name in enumerate(names)}
+        return {
+            target: self._one(target, matrix[:, [places[c] for c in self.columns_of(target)]])
+            for target in targets
+        }
+
+    def _one(self, target: str, matrix: np.ndarray) -> np.ndarray:
+        model = self.models[target]
+        return model.sound(model.estimator.predict_matrix(matrix))
+
+
+def _named(targets: Collection[str]) -> str:
+    return f"the model of {' and '.join(targets)}"
+
+
+def by_extractor(models: dict[str, Model]) -> list[Shared]:
+    """Read models and extractors into memory, and group the models by extractor."""
+    groups: dict[str, dict[str, Model]] = {}
+    for target, model in models.items():
+        model.estimator  # noqa: B018 - read now
+        groups.setdefault(model.manifest.extractor, {})[target] = model
+    return [
+        Shared(
+            next(iter(group.values())).extractor,
+            frozenset(model.manifest.text_form for model in group.values()),
+            group,
+        )
+        for group in groups.values()
+    ]

@@ -1,0 +1,1 @@
+"""``params.yaml``, typed and checked, and the paths of the repository."""

@@ -1,0 +1,25 @@
+"""Stop words of languages, by their codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def words_of_languages(codes: Iterable[str]) -> list[str]:
+    """The stop words of some languages, such as ``["de", "fr"]``.
+
+    Raises
+    ------
+    ValueError
+        If there is no list for a language.
+    """
+    from stop_words import LANGUAGE_MAPPING, get_stop_words  # noqa: PLC0415 - few need it
+
+    unknown = [code for code in codes if code not in LANGUAGE_MAPPING]
+    if unknown:
+        allowed = ", ".join(sorted(LANGUAGE_MAPPING))
+        raise ValueError(f"no stop words are known of {unknown[0]!r}; allowed: {allowed}")
+    return [word for code in codes for word in get_stop_words(code)]

@@ -1,0 +1,1 @@
+"""A simulated retailer with known ground truth; see ``docs/simulation.md``."""

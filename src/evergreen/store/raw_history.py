@@ -1,0 +1,128 @@
+"""Open what was known by a date as a database: the way into the raw tables for every stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import duckdb
+
+from evergreen.core.events.ledger import create_ledger, create_texts
+from evergreen.errors import DataError
+from evergreen.settings import paths
+from evergreen.store import tables
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+
+class OpenHistory(Protocol):
+    """What opens the history as `open_history` does."""
+
+    def __call__(
+        self, *, known_by: date, max_lag_days: int, threads: int, max_chars: int | None = None
+    ) -> tuple[duckdb.DuckDBPyConnection, date]:
+        """Connect to the history as it was known by a date."""
+
+
+def open_history(
+    *, known_by: date, max_lag_days: int, threads: int, max_chars: int | None = None
+) -> tuple[duckdb.DuckDBPyConnection, date]:
+    """Connect to a database with ``transactions``, ``notes``, ``attributes`` and ``ledger``.
+
+    Parameters
+    ----------
+    max_chars
+        Of one text; where it is given, the tables of `create_texts` are made as well.
+
+    Returns
+    -------
+    (connection, date)
+        The date is the first day on which nothing is known yet, at most `known_by`.
+
+    Raises
+    ------
+    DataError
+        As `evergreen.store.tables.view_transactions`; or if a file is damaged inside.
+    """
+    con, complete_until = _open_raw(known_by, max_lag_days, threads)
+    try:
+        create_ledger(con)
+    except duckdb.Error as error:
+        raise DataError(
+            f"{paths.TRANSACTIONS} holds what can't be read or added up: "
+            f"{str(error).splitlines()[0]}",
+            f"dvc checkout --force {paths.RAW}",
+        ) from None
+    if max_chars is not None:
+        create_texts(con, max_chars=max_chars)
+    return con, complete_until
+
+
+def _open_raw(
+    known_by: date, max_lag_days: int, threads: int
+) -> tuple[duckdb.DuckDBPyConnection, date]:
+    con = tables.connect(threads)
+    complete_until = tables.view_transactions(con, known_by=known_by, max_lag_days=max_lag_days)
+    tables.view_notes(con, known_by=known_by)
+    tables.view_attributes(con, known_by=known_by)
+    return con, complete_until
+
+
+class KeptHistory:
+    """Opens a history that is added up already, for whoever opens it on many dates.
+
+    All that is known at its end is added up once. What was known by a date is a part of that: the
+    rows with an earlier ``known_on``.
+
+    Parameters
+    ----------
+    file, max_chars
+        As they were given to `keep_history`.
+    """
+
+    def __init__(self, file: Path, max_chars: int) -> None:
+        self._file, self._max_chars = file, max_chars
+
+    def __call__(
+        self, *, known_by: date, max_lag_days: int, threads: int, max_chars: int | None = None
+    ) -> tuple[duckdb.DuckDBPyConnection, date]:
+        """Connect as `open_history` does; ``texts`` may hold some that were written later.
+
+        Raises
+        ------
+        ValueError
+            If texts of another length were kept.
+        """
+        if max_chars not in (None, self._max_chars):
+            raise ValueError(f"texts of {self._max_chars} characters were kept, not {max_chars}")
+        con, complete_until = _open_raw(known_by, max_lag_days, threads)
+        con.execute(f"attach '{_quoted(self._file)}' as kept (read_only)")
+        for table in ("ledger", "text_ledger"):
+            con.execute(
+                f"create view {table} as select * from kept.{table} "
+                f"where known_on <= date '{known_by}'"
+            )
+        con.execute("create view texts as select * from kept.texts")
+        return con, complete_until
+
+
+def keep_history(
+    file: Path, *, known_by: date, max_lag_days: int, threads: int, max_chars: int
+) -> None:
+    """Add up what is known by a date, for `KeptHistory`; the parameters are `open_history`'s."""
+    con, _ = open_history(
+        known_by=known_by, max_lag_days=max_lag_days, threads=threads, max_chars=max_chars
+    )
+    con.execute(f"attach '{_quoted(file)}' as kept")
+    for table, order in (
+        ("ledger", "client_id, day, known_on"),
+        ("text_ledger", "client_id, day, known_on, text_id"),
+        ("texts", "text_id"),
+    ):
+        con.execute(f"create table kept.{table} as select * from {table} order by {order}")
+    con.execute("detach kept")
+
+
+def _quoted(file: Path) -> str:
+    return str(file).replace("'", "''")

@@ -1,0 +1,1 @@
+"""git and DVC: every command and every internal of theirs that Evergreen uses."""

@@ -1,0 +1,154 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen.core.evaluation.decision import Minimum
+from evergreen.core.monitoring import findings
+from evergreen.core.monitoring.drift import reference
+
+PROMISE = {"relative_loss": 0.7, "error": 0.01, "rows": 4000, "clients": 500}
+MINIMUM = Minimum(rows=500, minority=50, clients=200)
+LIMITS = findings.Limits(max_distance=0.15, min_clients=100, false_alarms=0.05)
+
+
+def predictions(n=2000, *, noise=0.0, share=0.5, seed=1):
+    """Labels and what was said of them; with noise the predictions know less than they claim."""
+    random = np.random.default_rng(seed)
+    score = random.normal(np.log(share / (1 - share)), 2, n)
+    truth = 1 / (1 + np.exp(-score))
+    days = pd.to_datetime("2024-03-01") + pd.to_timedelta(np.arange(n) % 14, unit="D")
+    said = 1 / (1 + np.exp(-(score + noise * random.normal(size=n))))
+    label = (random.random(n) < truth).astype(float)
+    return pd.DataFrame(
+        {"client_id": np.arange(n) // 2, "observed_on": days, "label": label, "prediction": said}
+    )
+
+
+def decline(live, kind="binary", promise=PROMISE):
+    return findings.watch_loss(
+        kind,
+        promise,
+        live,
+        label_cap=100.0,
+        label_mean=10.0,
+        minimum=MINIMUM,
+        tolerated=0.02,
+        false_alarms=0.05,
+    )
+
+
+def test_a_decline_is_an_alarm_in_words():
+    found = decline(predictions(noise=3.0))
+    assert found.since == "2024-03-01"
+    assert "0.700 was promised: +" in found.words
+    assert (
+        "2,000 predictions of 1,000 clients observed from 2024-03-01 to 2024-03-14" in found.words
+    )
+
+
+def test_a_promise_that_is_kept_is_no_alarm():
+    found = decline(predictions())
+    assert found.since is None
+    assert found.numbers["growth"] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("live", "reason"),
+    [
+        (predictions().head(0), "no prediction has met its outcome yet"),
+        (predictions(100), "100 predictions have met their outcome, 500 are needed"),
+        (predictions().assign(prediction=np.nan), "no prediction has met its outcome yet"),
+        (predictions().assign(label=1.0), "every outcome is the same: 1"),
+        (predictions(600, share=0.005, noise=0.1), "outcomes are of the rarer sort, 50 are needed"),
+        (predictions().assign(client_id=np.arange(2000) % 150), "150 clients were predicted"),
+    ],
+)
+def test_what_can_not_be_judged_says_why(live, reason):
+    found = decline(live)
+    assert found.since is None
+    assert found.words.startswith("not checked: ")
+    assert reason in found.words
+
+
+def test_amounts_that_are_all_zero_are_not_judged():
+    found = decline(predictions().assign(label=0.0), "regression")
+    assert found.words == "not checked: every outcome is the same: 0"
+
+
+@pytest.fixture
+def kept():
+    """What a model keeps of its training: two columns, one of them constant."""
+    random = np.random.default_rng(0)
+    return {
+        "active": "purchases_28d",
+        "columns": {
+            "purchases_28d": reference(1.0 + random.poisson(2, 4000), clients=1000).to_dict(),
+            "number_age": reference(np.full(4000, 40.0), clients=1000).to_dict(),
+        },
+        "predictions": reference(random.random(4000), clients=1000).to_dict(),
+        "unknown_words": 0.05,
+    }
+
+
+def clients(n=300, **columns):
+    random = np.random.default_rng(1)
+    usual = {"purchases_28d": 1.0 + random.poisson(2, n), "number_age": 40.0}
+    return pd.DataFrame(usual | {"observed_on": pd.Timestamp("2024-04-01")} | columns)
+
+
+def inputs(kept, recent, words=(0.05, 300)):
+    return findings.watch_inputs(kept, findings.active(kept, recent), words=words, limits=LIMITS)
+
+
+def test_inputs_as_at_training_are_no_alarm(kept):
+    found = inputs(kept, clients())
+    assert found.since is None
+    assert found.words.startswith("all 3 inputs are near to what they were at training")
+
+
+def test_the_inputs_that_have_drifted_are_named(kept):
+    found = inputs(kept, clients(number_age=55.0))
+    assert found.since == "2024-04-01"
+    assert found.numbers["drifted"] == ["number_age"]
+    assert "1 of 3 inputs are distributed otherwise than at training: number_age" in found.words
+
+
+def test_new_words_are_drift(kept):
+    assert inputs(kept, clients(), words=(0.6, 300)).numbers["drifted"] == ["unknown_words"]
+    assert inputs(kept, clients(), words=None).since is None
+    assert inputs(kept, clients(), words=(0.6, 50)).since is None
+
+
+def test_clients_who_have_gone_are_no_drift(kept):
+    gone = clients(400).assign(purchases_28d=0.0)
+    found = inputs(kept, pd.concat([clients(), gone]))
+    assert found.since is None
+    assert "300 active clients" in found.words
+
+
+def test_too_few_clients_are_not_checked(kept):
+    assert inputs(kept, clients(99)).words == (
+        "not checked: 99 active clients were observed, 100 are needed"
+    )
+
+
+def said(kept, values):
+    return findings.watch_predictions(kept, clients(len(values), prediction=values), limits=LIMITS)
+
+
+def test_predictions_that_have_drifted_are_an_alarm(kept):
+    random = np.random.default_rng(2)
+    assert said(kept, random.random(300)).since is None
+    assert said(kept, random.random(300) ** 6).since == "2024-04-01"
+
+
+def test_predictions_that_are_not_finite_are_not_checked(kept):
+    values = np.where(np.arange(300) < 3, np.nan, 0.5)
+    assert said(kept, values).words == "not checked: 3 of 300 are not finite"
+
+
+def test_alarms_and_what_is_well_stand_apart(kept):
+    made = findings.report([inputs(kept, clients(number_age=55.0)), decline(predictions())])
+    assert [alarm["kind"] for alarm in made["alarms"]] == ["inputs"]
+    assert [one["what"] for one in made["checked"]] == ["decline"]
+    assert made["numbers"].keys() == {"inputs", "decline"}

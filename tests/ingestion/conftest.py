@@ -1,0 +1,63 @@
+"""A retailer's folder of files, and the way from there into the raw tables."""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from evergreen.ingestion.user_tables import take_in
+from evergreen.settings import paths
+from evergreen.settings.pipeline import parse_settings
+from evergreen.store import tables
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total", "text": "Item"}
+END = date(2024, 1, 31)
+
+
+class Shop:
+    """A folder in which files are laid and taken in."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.source = {"files": "inbox/*", "columns": dict(COLUMNS)}
+        self.others = {}
+        self.max_bad_share = 1.0
+
+    def lay(self, name, content):
+        path = self.folder / "inbox" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def settings(self):
+        values = yaml.safe_load(COMMITTED.read_text())
+        values["source"] = {"transactions": self.source} | self.others
+        values["data"]["max_bad_share"] = self.max_bad_share
+        return parse_settings(values)
+
+    def take_in(self, through=END, reach=None):
+        return list(take_in(self.settings(), through=through, reach=reach))
+
+    def stored(self, folder=paths.TRANSACTIONS):
+        """Rows by the day on which they became known."""
+        return {d: pq.read_table(p).to_pylist() for d, p in tables.partitions(folder).items()}
+
+    def rows(self, folder=paths.TRANSACTIONS):
+        return [row for rows in self.stored(folder).values() for row in rows]
+
+    def quarantined(self, through=END):
+        """The lines of the quarantine file, without its header."""
+        path = paths.QUARANTINE / f"transactions-{through}.csv"
+        return path.read_text().splitlines()[1:]
+
+    def bytes(self):
+        return {p: p.read_bytes() for p in sorted(paths.RAW.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Shop(tmp_path)

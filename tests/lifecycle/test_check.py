@@ -1,0 +1,55 @@
+import pytest
+import yaml
+
+from evergreen.lifecycle import check as loop_check
+from evergreen.lifecycle.check import Finding, check
+from evergreen.settings import paths
+
+COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch, request):
+    """A folder with settings for files of one's own; what git and dvc say is made up."""
+    committed = request.config.rootpath / "params.yaml"
+    monkeypatch.chdir(tmp_path)
+    values = yaml.safe_load(committed.read_text())
+    values["source"] = {"transactions": {"files": "shop.csv", "columns": COLUMNS}}
+    paths.PARAMS.write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(loop_check, "git", lambda *_words: "main\n")
+    monkeypatch.setattr(loop_check, "dvc", lambda *_words: "")
+    return tmp_path
+
+
+def found(topic):
+    return [finding for finding in check() if finding.topic == topic]
+
+
+def test_a_source_that_can_be_read_is_told_with_its_account(own):
+    (own / "shop.csv").write_text("Client,Date,Total\na,2017-03-30,1\n")
+    files, account = found("source")
+    assert files.said == "transactions: 1 file"
+    assert account.said.startswith("transactions: read 1 rows = 1 accepted + ")
+    assert not paths.RAW.exists()
+
+
+def test_a_column_that_is_missing_is_told_with_what_to_do(own):
+    (own / "shop.csv").write_text("Client,Day,Total\na,2017-03-30,1\n")
+    [finding] = found("source")
+    assert "lacks the column 'Date'" in finding.said
+    assert finding.next_step is not None
+
+
+def test_settings_that_are_not_valid_end_the_examination(own):
+    paths.PARAMS.write_text("as_of: soon")
+    [finding] = check()
+    assert (finding.topic, finding.next_step is None) == ("configuration", False)
+
+
+def test_what_is_to_be_done_next_is_told(own):
+    assert [finding.next_step for finding in found("raw tables")] == ["evergreen ingest"]
+
+
+def test_a_finding_says_whether_it_is_fine():
+    assert str(Finding("disk", "9 GiB free")) == "ok   disk: 9 GiB free"
+    assert str(Finding("disk", "full", "make room")) == "!!   disk: full\n     Next: make room"

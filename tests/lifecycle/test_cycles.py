@@ -1,0 +1,182 @@
+"""Run after run, with real `git` and `dvc`."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+import yaml
+
+# One worker runs them all, so that the first runs are made once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+DAY = "2017-04-02"
+NEXT = "2017-04-09"
+
+
+def record(project, day):
+    return json.loads((project.folder / "history" / f"{day}.json").read_text())
+
+
+def lock(project):
+    return yaml.safe_load((project.folder / "dvc.lock").read_text())["stages"]
+
+
+def commits(project):
+    return project.run("git", "log", "--format=%s").splitlines()
+
+
+def served(project):
+    return str((project.folder / "releases" / "current").readlink())
+
+
+def test_a_cycle_leaves_everything_recorded_and_clean(two_runs):
+    assert two_runs.run("git", "status", "--short") == ""
+    assert two_runs.run("dvc", "status") == "Data and pipelines are up to date.\n"
+    assert commits(two_runs)[0].startswith(f"Run of {DAY}: purchase ")
+
+
+def test_a_cycle_commits_its_report_in_markdown_and_keeps_the_page_out_of_git(two_runs):
+    tracked = two_runs.run("git", "ls-files", "reports").split()
+    assert "reports/report.md" in tracked
+    assert "reports/report.html" not in tracked
+    told = (two_runs.folder / "reports" / "report.md").read_text()
+    assert told.startswith(f"# Run of {DAY}\n")
+    assert "In April 2017 so far 6 looks at candidates in 2 runs" in told
+    assert "The next full retrain is due on 2017-04-08 at the latest" in told
+    assert told.count("was made: none.") == 3
+    assert (two_runs.folder / "reports" / "report.html").stat().st_size > 100_000
+
+
+def test_between_full_retrains_dvc_trains_no_full_model(two_runs):
+    assert "full retrain not due: the last was 1 day ago" in two_runs.said
+    assert "lightgbm on" not in two_runs.said
+    assert record(two_runs, DAY)["targets"]["purchase"]["absent"] == {"full": "no_new_candidate"}
+
+
+def test_a_cycle_again_for_the_same_day_does_nothing(copy):
+    before = commits(copy)
+    assert copy.run("evergreen", "cycle", "--as-of", DAY) == (
+        f"{DAY}: recorded already, nothing to do\n"
+    )
+    assert commits(copy) == before
+    assert copy.run("git", "status", "--short") == ""
+
+
+def test_the_champion_is_what_the_last_run_released(demo, two_runs):
+    first = json.loads((demo.folder / "models" / "production" / "manifest.json").read_text())
+    champion = two_runs.folder / "models" / "champion" / "manifest.json"
+    assert json.loads(champion.read_text()) == first
+    candidate = record(two_runs, DAY)["targets"]["purchase"]["candidates"]["incremental"]
+    assert candidate["parent"] == first["models"]["purchase"]["version"]
+
+
+def test_what_was_scored_becomes_the_predictions_of_the_next_run(demo, two_runs):
+    scored = demo.folder / "data" / "scored" / "2017-04-01.parquet"
+    predictions = two_runs.folder / "data" / "predictions" / "2017-04-01.parquet"
+    assert predictions.read_bytes() == scored.read_bytes()
+
+
+def test_what_is_not_the_recorded_run_does_not_leak_into_the_next(copy):
+    path = copy.folder / "dvc.lock"
+    path.write_text(path.read_text().replace("schema: '2.0'", "schema: '2.0' # an experiment"))
+    done = copy.call("evergreen", "cycle", "--as-of", "2017-04-03")
+    assert done.returncode == 1
+    assert "dvc.lock is not what was recorded for 2017-04-02" in done.stderr
+
+
+def test_a_replay_is_not_committed_with_a_run(copy):
+    (copy.folder / "reports" / "replay").mkdir()
+    (copy.folder / "reports" / "replay" / "replay.md").write_text("# Replay\n")
+    copy.run("evergreen", "cycle", "--as-of", NEXT, "--mode", "compare")
+    assert copy.run("git", "status", "--short") == "?? reports/replay/\n"
+
+
+def test_a_new_line_of_models_begins_with_a_full_retrain(copy):
+    copy.run("evergreen", "pin", "--new-line")
+    copy.run("dvc", "repro")
+    compared = json.loads((copy.folder / "reports" / "comparison.json").read_text())["purchase"]
+    assert set(compared["candidates"]) == {"full"}
+    assert "no champion" in str(compared["absent"])
+
+
+def test_code_that_is_not_committed_is_not_recorded(copy):
+    stage = copy.folder / "src" / "evergreen" / "stages" / "promote.py"
+    stage.write_text(stage.read_text() + "\n# a change\n")
+    done = copy.call("evergreen", "finish")
+    assert done.returncode == 1
+    assert "code that this run was made by is not committed:\n M src/" in done.stderr
+
+
+def test_an_earlier_date_is_refused(copy):
+    done = copy.call("evergreen", "pin", "--as-of", "2017-03-01")
+    assert "2017-03-01 lies before the last recorded run, which is 2017-04-02" in done.stderr
+
+
+def test_two_runs_are_kept_apart(copy):
+    code = "import time; from evergreen.lifecycle.lock import exclusive\n"
+    code += "with exclusive(): time.sleep(60)"
+    holder = subprocess.Popen(
+        [shutil.which("python", path=copy.variables["PATH"]), "-c", code],
+        cwd=copy.folder,
+        env=copy.variables,
+    )
+    try:
+        time.sleep(2)
+        done = copy.call("evergreen", "cycle", "--as-of", "2017-04-03")
+        assert done.returncode == 1
+        assert "another run is at work in this repository" in done.stderr
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    assert "nothing to do" in copy.run("evergreen", "cycle", "--as-of", DAY)
+
+
+def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, demo, killed):
+    params = copy.folder / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace("alpha_full: 0.05", "alpha_full: 0.45"))  # something is promoted
+    copy.run("git", "commit", "--quiet", "--message", "Promote more lightly", str(params))
+    said = copy.run("evergreen", "cycle", "--as-of", NEXT)
+    assert "full retrain due: the last was 8 days ago" in said
+    after = record(copy, NEXT)
+    live = after["targets"]["purchase"]["live"]
+    assert sum(release["rows"] for release in live.values()) > 500
+    assert all(0.3 < release["log_loss"] < 0.8 for release in live.values())
+    changed = [n for n, t in after["targets"].items() if t["action"] == "promoted"]
+    assert changed, "at that level the demo's second full retrain promotes a target"
+
+    name = changed[0]
+    old = record(demo, "2017-04-01")["targets"][name]["version"]
+    roll_back = ("evergreen", "rollback", name, "--to", "2017-04-01", "--reason", "odd", "--hold")
+    killed(copy, "run git commit", *roll_back[1:])
+    assert "rollback" not in copy.run("evergreen", "history")
+    said = copy.run(*roll_back)
+    assert f"{name}: {after['targets'][name]['version']} -> {old}" in said
+    assert served(copy) in said
+    rolled_back = json.loads((copy.folder / "models" / "rollback" / "manifest.json").read_text())
+    assert rolled_back["models"][name]["promise"]["since"] == "2017-04-10"
+    assert copy.run("evergreen", "best", name).startswith(f"{name}@{old} ")
+    assert copy.run("git", "status", "--short") == ""
+
+    copy.run("evergreen", "cycle", "--as-of", "2017-04-10")
+    following = record(copy, "2017-04-10")["targets"][name]
+    assert following["champion"] == following["version"] == old
+    assert following["verdict"].startswith("held (odd); ")
+
+
+def test_git_revert_and_checkout_bring_the_run_before_back(copy, demo):
+    copy.run("git", "revert", "--no-edit", "HEAD")
+    copy.run("dvc", "checkout")
+    copy.run("evergreen", "finish")
+    assert served(copy) == served(demo)
+    assert lock(copy) == lock(demo)
+
+
+def test_a_past_model_can_be_had_again(two_runs, tmp_path):
+    version = record(two_runs, DAY)["targets"]["clv"]["candidates"]["incremental"]["version"]
+    assert version in two_runs.run("evergreen", "versions", "clv")
+    two_runs.run("evergreen", "get", f"clv@{version}", "--out", str(tmp_path / "model"))
+    manifest = json.loads((tmp_path / "model" / "manifest.json").read_text())
+    assert manifest["version"] == version

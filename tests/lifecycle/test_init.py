@@ -1,0 +1,84 @@
+from datetime import date
+
+import pytest
+import sqlalchemy as sa
+
+from evergreen.errors import EvergreenError
+from evergreen.lifecycle.init import begin
+from evergreen.settings.pipeline import load_settings
+
+COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, request):
+    """A small repository to begin from, with files of one's own beside it."""
+    from evergreen.vcs.commands import git  # noqa: PLC0415 - it runs in the folder of the test
+
+    (tmp_path / "here" / "reports").mkdir(parents=True)
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "1.csv").write_text("Client,Date,Total\na,2024-01-05,1\n")
+    params = (request.config.rootpath / "params.yaml").read_text()
+    (tmp_path / "here" / "params.yaml").write_text(params)
+    (tmp_path / "here" / "reports" / "labels.json").write_text("{}")
+    monkeypatch.chdir(tmp_path / "here")
+    for variable in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{variable}_NAME", "test")
+        monkeypatch.setenv(f"{variable}_EMAIL", "test@localhost")
+    git("init", "--quiet")
+    git("add", "--all")
+    return tmp_path
+
+
+def begun(here, **columns):
+    made = here / "mine"
+    transactions = {"files": "../inbox/*.csv", "columns": COLUMNS | columns}
+    return made, list(begin(made, transactions, as_of=date(2024, 1, 6)))
+
+
+def test_the_new_repository_names_the_source_and_its_check_reads_it(here):
+    made, said = begun(here)
+    settings = load_settings(made / "params.yaml")
+    assert (settings.as_of, settings.full_retrain.as_of) == (date(2024, 1, 6), date(2024, 1, 6))
+    assert settings.source.transactions.files == "../inbox/*.csv"
+    assert any("read 1 rows = 1 accepted" in line for line in said)
+
+
+def test_the_source_may_be_a_database(here, monkeypatch):
+    engine = sa.create_engine(f"sqlite:///{here / 'shop.db'}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("create table sales (Client, Date, Total)"))
+        connection.execute(sa.text("insert into sales values ('a', '2024-01-05', '1')"))
+    monkeypatch.setenv("SHOP_URL", f"sqlite:///{here / 'shop.db'}")
+    transactions = {"files": None, "url_env": "SHOP_URL", "table": "sales", "columns": COLUMNS}
+    said = list(begin(here / "mine", transactions, as_of=date(2024, 1, 6)))
+    assert any("read 1 rows = 1 accepted" in line for line in said)
+
+
+def test_a_column_left_blank_is_not_mapped(here):
+    made, _ = begun(here, text="", invoice_id=None)
+    assert load_settings(made / "params.yaml").source.transactions.columns.text is None
+
+
+def test_what_belongs_to_other_data_is_left_behind(here):
+    made, _ = begun(here)
+    assert not (made / "reports").exists()
+
+
+def test_a_mapping_that_is_not_valid_leaves_nothing_behind(here):
+    with pytest.raises(EvergreenError, match="unknown key, did you mean 'invoice_id'"):
+        begun(here, invoice="Bill")
+    assert not (here / "mine").exists()
+
+
+def test_a_folder_that_exists_is_left_alone(here):
+    (here / "mine").mkdir()
+    with pytest.raises(EvergreenError, match="exists already"):
+        begun(here)
+
+
+def test_a_source_that_is_not_as_described_ends_with_an_error_and_leaves_the_folder_to_mend(here):
+    with pytest.raises(EvergreenError, match="its source is not as it is described") as told:
+        begun(here, client_id="Customer")
+    assert (here / "mine" / "params.yaml").is_file()
+    assert "mend source.transactions" in told.value.next_step

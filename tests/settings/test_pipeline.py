@@ -1,0 +1,249 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evergreen.errors import SettingsError
+from evergreen.settings.pipeline import load_settings, parse_settings, with_simulation
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture
+def values():
+    return yaml.safe_load(COMMITTED.read_text())
+
+
+def changed(values, key, value):
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    return values
+
+
+def test_the_committed_settings_are_valid():
+    settings = load_settings(COMMITTED)
+    assert settings.as_of == date(2017, 4, 1)
+    assert [t.kind for t in settings.targets.values()] == ["binary", "binary", "regression"]
+
+
+def leaves(section, prefix=""):
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def test_the_settings_for_cdnow_are_valid_and_differ_only_where_the_data_does(values):
+    path = COMMITTED.parent / "configs" / "cdnow.yaml"
+    assert load_settings(path).source.demo == "cdnow"
+    committed, made_for_it = (
+        dict(leaves(read)) for read in (values, yaml.safe_load(path.read_text()))
+    )
+    assert committed.keys() == made_for_it.keys()
+    assert {key for key, value in made_for_it.items() if value != committed[key]} == {
+        "as_of",
+        "full_retrain.as_of",
+        "snapshots.every_days",
+        "targets.purchase.horizon_days",
+        "targets.churn.horizon_days",
+        "targets.clv.horizon_days",
+        "features.text.enabled",
+        "source.demo",
+        "schedule.full_after_days",
+    }
+
+
+def test_every_setting_is_written_out_so_that_dvc_can_compare_it(values):
+    apart = {"source": {"simulation"}}
+    assert parse_settings(values).model_dump(mode="json", exclude=apart) == values
+
+
+def test_the_settings_for_the_simulated_retailer_differ_only_in_the_source(values):
+    path = COMMITTED.parent / "configs" / "simulated.yaml"
+    made_for_it = yaml.safe_load(path.read_text())
+    assert load_settings(path).model_dump(mode="json") == made_for_it
+    assert made_for_it | {"source": values["source"]} == values
+    assert made_for_it["source"] == {
+        "demo": "simulated",
+        "simulation": parse_settings(values).source.simulation.model_dump(mode="json"),
+    }
+
+
+def test_horizons_are_windows_too(values):
+    settings = parse_settings(changed(values, "targets.purchase.horizon_days", 10))
+    assert settings.windows_days == (7, 10, 14, 28, 56, 91, 182, 364)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("gate.windows_days", 3, "gate.windows_days: unknown key, did you mean 'window_days'?"),
+        ("sede", 3, "sede: unknown key, did you mean 'seed'?"),
+        (
+            "targets.clv.horizon",
+            28,
+            "targets.clv.horizon: unknown key, did you mean 'horizon_days'",
+        ),
+        ("seed", "seven", "seed: found 'seven'; input should be a valid integer"),
+        ("seed", 1.0, "seed: found 1.0; input should be a valid integer"),
+        (
+            "holdout.share",
+            0.9,
+            "holdout.share: found 0.9; input should be less than or equal to 0.5",
+        ),
+        ("holdout.share", 0, "holdout.share: found 0; input should be greater than 0"),
+        ("as_of", "someday", "as_of: found 'someday'; "),
+        ("snapshots.every_days", 0, "snapshots.every_days: found 0; input should be greater than"),
+        (
+            "targets.clv.label",
+            "profit",
+            "targets.clv.label: found 'profit'; input should be 'purch",
+        ),
+        ("targets.clv.estimator", "magic", "targets.clv.estimator: found 'magic'; input should be"),
+        (
+            "features.windows_days",
+            [7, 7],
+            "features.windows_days: found [7, 7]; must be increasing",
+        ),
+        (
+            "estimators.lightgbm.rounds",
+            0,
+            "estimators.lightgbm.rounds: found 0; input should be gre",
+        ),
+        ("targets", {}, "targets: found {}; dictionary should have at least 1 item"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_key_and_what_is_allowed(values, key, value, message):
+    with pytest.raises(SettingsError) as error:
+        parse_settings(changed(values, key, value))
+    assert message in str(error.value)
+    assert "Next: edit params.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "targets.churn.horizon_days",
+            3,
+            "targets.churn.horizon_days is 3, allowed: at least 7, the horizon of targets.purchase",
+        ),
+        (
+            "full_retrain.as_of",
+            "2017-05-01",
+            "full_retrain.as_of is 2017-05-01, allowed: at most as_of, which is 2017-04-01",
+        ),
+        (
+            "gate.max_window_days",
+            7,
+            "max_window_days is 7, allowed: at least window_days, which is 14",
+        ),
+    ],
+)
+def test_contradictions_are_refused(values, key, value, message):
+    with pytest.raises(SettingsError) as error:
+        parse_settings(changed(values, key, value))
+    assert message in str(error.value)
+
+
+def test_a_missing_key_is_named(values):
+    del values["gate"]["min_rows"]
+    with pytest.raises(SettingsError, match=r"gate\.min_rows: missing"):
+        parse_settings(values)
+
+
+def test_a_target_name_that_makes_no_column_is_refused(values):
+    values["targets"]["Big Spender"] = values["targets"]["clv"]
+    with pytest.raises(SettingsError, match="'Big Spender', allowed: lower-case letters"):
+        parse_settings(values)
+
+
+def test_all_mistakes_are_told_at_once(values):
+    values["sede"], values["gate"]["min_rows"] = 1, "many"
+    with pytest.raises(SettingsError) as error:
+        parse_settings(values)
+    assert "sede: unknown key" in str(error.value)
+    assert "gate.min_rows: found 'many'" in str(error.value)
+
+
+def test_a_file_that_is_not_yaml(tmp_path):
+    (tmp_path / "params.yaml").write_text("as_of: [2017")
+    with pytest.raises(SettingsError, match="not readable as YAML"):
+        load_settings(tmp_path / "params.yaml")
+
+
+def test_a_folder_without_settings(tmp_path):
+    with pytest.raises(SettingsError, match="change to the root of the repository"):
+        load_settings(tmp_path / "params.yaml")
+
+
+COLUMNS = {"client_id": "c", "timestamp": "t", "amount": "a"}
+DATABASE = {"url_env": "SHOP_DB", "table": "sales"}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "either demo or transactions is to be given"),
+        ({"transactions": {"files": "*.csv"}}, "either columns or adapter says"),
+        ({"transactions": {"columns": COLUMNS}}, "either files or url_env says"),
+        (
+            {"transactions": {"url_env": "SHOP", "columns": COLUMNS}},
+            "url_env needs either table or query",
+        ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS | {"price": "p"}}},
+            "either amount or price is to be mapped",
+        ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS | {"invoice": "i"}}},
+            "source.transactions.columns.invoice: unknown key, did you mean 'invoice_id'?",
+        ),
+        (
+            {"transactions": DATABASE | {"columns": COLUMNS, "watermark": "number"}},
+            "watermark needs columns.row_id",
+        ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "klingon"}},
+            "source.transactions.encoding: found 'klingon'; must be auto or an encoding",
+        ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "hex"}},
+            "source.transactions.encoding: found 'hex'; must be auto or an encoding",
+        ),
+    ],
+)
+def test_a_source_that_says_too_little_or_too_much_is_refused(values, source, message):
+    with pytest.raises(SettingsError) as error:
+        parse_settings(values | {"source": source})
+    assert message in str(error.value)
+
+
+def test_a_source_of_ones_own_is_written_out_as_it_was_given(values):
+    source = {"transactions": {"files": "*.csv", "columns": COLUMNS, "decimal": ","}}
+    dumped = parse_settings(values | {"source": source}).model_dump(mode="json")["source"]
+    assert dumped == {"transactions": source["transactions"] | {"date_format": "auto"}}
+
+
+def test_a_retailer_can_be_simulated_where_the_source_is_ones_own(values):
+    values["source"] = {"transactions": {"files": "*.csv", "columns": COLUMNS}}
+    assert with_simulation(parse_settings(values), {"days": 50}).source.simulation.days == 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ngram_min": 2}, "ngram_min is 2, allowed: at most ngram_max, which is 1"),
+        ({"stop_words": "tlh"}, "no stop words are known of 'tlh'; allowed: ar, bg"),
+        ({"stop_words": ["the"], "analyzer": "char_wb"}, "they go with analyzer word only"),
+    ],
+)
+def test_settings_of_text_that_can_not_be_are_refused(values, changes, message):
+    values["features"]["text"] |= changes
+    with pytest.raises(SettingsError, match=message):
+        parse_settings(values)

@@ -1,0 +1,165 @@
+"""What a run reports of its champion."""
+
+import json
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen.core.events.label_selection import KEYS
+from evergreen.settings import paths
+from evergreen.stages.monitor import report_drift
+from evergreen.store import matrices, tables
+from evergreen.store.releases import load_release
+
+AS_OF = date(2024, 4, 1)
+NEXT = AS_OF + timedelta(days=1)
+LIVE = paths.LABELS / "live.parquet"
+
+
+def report():
+    return json.loads(paths.DRIFT_REPORT.read_text())
+
+
+def watched(repository):
+    """Report on the champion from what lies there."""
+    return report_drift(repository.settings, load_release(paths.CHAMPION).released)
+
+
+def kinds(found):
+    return [alarm["kind"] for alarm in found["alarms"]]
+
+
+def words(found):
+    return {one["what"]: one["words"] for one in found["checked"]}
+
+
+@pytest.fixture
+def next_day(finished):
+    """The day after the first run, until features are made."""
+    finished.crown()
+    finished.set("as_of", NEXT.isoformat())
+    finished.set("drift.min_clients", 30)
+    finished.run("collect_labels", "featurize")
+    return finished
+
+
+def test_a_first_run_has_no_champion_to_watch(finished):
+    for found in report().values():
+        assert found["alarms"] == []
+        assert set(words(found).values()) == {"not checked: there is no champion"}
+
+
+def test_the_day_after_inputs_and_predictions_are_as_at_training(next_day):
+    for found in watched(next_day).values():
+        assert found["alarms"] == []
+        assert words(found)["decline"] == "not checked: no prediction has met its outcome yet"
+        assert "near to what they were at training" in words(found)["inputs"]
+        assert "near to what they were at training" in words(found)["predictions"]
+        assert found["numbers"]["inputs"]["distances"].keys() >= {"unknown_words", "spend_28d"}
+
+
+def test_what_adds_up_with_the_history_is_not_compared(next_day):
+    kept = load_release(paths.CHAMPION).models["purchase"].reference
+    assert not kept["columns"].keys() & {"tenure_days", "frequency", "monetary", "text_00"}
+    assert kept["active"] == "purchases_28d"
+
+
+def test_each_client_is_compared_as_observed_last(next_day):
+    recent = pd.read_parquet(paths.FEATURES_RECENT / matrices.SNAPSHOTS)
+    assert recent["client_id"].is_unique
+    assert recent["observed_on"].nunique() == 7
+    assert recent["observed_on"].max() == pd.Timestamp(NEXT)
+
+
+def test_amounts_in_another_unit_are_reported(next_day):
+    for path in paths.FEATURES_RECENT.glob("*.parquet"):
+        recent = pd.read_parquet(path)
+        spends = recent.columns[recent.columns.str.startswith("spend")]
+        tables.write_frame(recent.assign(**(100 * recent[spends])), path)
+    found = watched(next_day)["clv"]
+    assert "inputs" in kinds(found)
+    assert "spend_28d" in found["numbers"]["inputs"]["drifted"]
+    assert found["alarms"][0]["since"] == NEXT.isoformat()
+
+
+def live(name, say):
+    """As if clients of two weeks had been predicted since the first run."""
+    labels = matrices.read_labels(paths.FEATURES_FULL, name)
+    random = np.random.default_rng(1)
+    rows = labels.tail(1200)
+    days = pd.Timestamp(AS_OF) + pd.to_timedelta(np.arange(len(rows)) % 14, unit="D")
+    said = say(rows["label"].to_numpy(), random)
+    return rows.assign(observed_on=days, known_on=days + timedelta(days=7), prediction=said)[
+        ["client_id", "observed_on", "known_on", "prediction", "label"]
+    ].assign(release="r", target=name)
+
+
+def honest(labels, random):
+    return np.where(labels == 1, 0.8, 0.2) + random.uniform(-0.1, 0.1, len(labels))
+
+
+def worthless(labels, random):
+    return random.uniform(0.05, 0.95, len(labels))
+
+
+@pytest.mark.parametrize(("said", "alarms"), [(honest, []), (worthless, ["decline"])])
+def test_live_predictions_are_held_to_what_was_promised(next_day, said, alarms):
+    tables.write_frame(live("purchase", said), LIVE)
+    next_day.set("as_of", (AS_OF + timedelta(days=21)).isoformat())
+    found = watched(next_day)["purchase"]
+    assert kinds(found) == alarms
+    assert found["numbers"]["decline"]["rows"] == 1200
+
+
+def test_predictions_of_before_the_champion_are_not_its_own(next_day):
+    old = live("purchase", worthless)
+    old["observed_on"] -= timedelta(days=20)
+    tables.write_frame(old, LIVE)
+    next_day.set("as_of", (AS_OF + timedelta(days=21)).isoformat())
+    assert "no prediction" in words(watched(next_day)["purchase"])["decline"]
+
+
+def test_an_update_keeps_what_its_parent_promised_and_is_compared_with(next_day):
+    next_day.run("train_incremental")
+    parent = load_release(paths.CHAMPION).released["purchase"]
+    updated = paths.INCREMENTAL / "purchase" / "reference.json"
+    assert json.loads(updated.read_text()) == parent.model.reference
+    assert parent.promise["since"] == AS_OF.isoformat()
+    assert 0 < parent.promise["relative_loss"] < 1
+
+
+def test_a_week_in_which_nobody_is_observed_is_not_checked(next_day):
+    for path in paths.FEATURES_RECENT.glob("*.parquet"):
+        tables.write_frame(pd.read_parquet(path).head(0), path)
+    for found in watched(next_day).values():
+        assert words(found)["inputs"] == (
+            "not checked: 0 active clients were observed, 30 are needed"
+        )
+
+
+def test_a_champion_of_before_this_was_kept_says_so(next_day):
+    champions = load_release(paths.CHAMPION).released
+    for one in champions.values():
+        one.model.__dict__["reference"] = None
+        object.__setattr__(one, "promise", None)
+    found = report_drift(next_day.settings, champions)["clv"]
+    assert set(words(found).values()) == {
+        "not checked: no promise is kept with the champion",
+        "not checked: no reference is kept with the champion",
+    }
+
+
+def test_what_is_matched_is_what_production_said_before_it_was_known(finished):
+    finished.crown()
+    scored = tables.partition_path(paths.SCORED, AS_OF)
+    said = pd.read_parquet(scored)
+    tables.write_frame(said, tables.partition_path(paths.PREDICTIONS, AS_OF))
+    finished.set("as_of", (AS_OF + timedelta(days=10)).isoformat())
+    finished.run("collect_labels")
+    matched = pd.read_parquet(LIVE).query("target == 'purchase'").set_index(KEYS)
+    expected = said.set_index(KEYS)["purchase_probability"]
+    assert len(matched) == len(said)
+    assert matched["prediction"].to_dict() == expected.to_dict()
+    assert (matched["known_on"] == pd.Timestamp(AS_OF + timedelta(days=7))).all()

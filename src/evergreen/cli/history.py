@@ -41,7 +41,7 @@ def plot_history(
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("reports/history.png"),
 ) -> None:
     """Draw the losses of all runs, promotions marked."""
-    from evergreen.core.wording import counted  # noqa: PLC0415
+    from evergreen.core.wording import plural  # noqa: PLC0415
     from evergreen.history import run_records as records  # noqa: PLC0415
     from evergreen.history.run_summaries import loss_rows  # noqa: PLC0415
     from evergreen.plots.history_figure import draw_history  # noqa: PLC0415
@@ -49,7 +49,7 @@ def plot_history(
     found = records.read_all()
     losses = {name: target.loss for record in found for name, target in record.targets.items()}
     draw_history(out, loss_rows(found), loss_names=losses)
-    console.print(f"{counted(len(found), 'run')}: {out}")
+    console.print(f"{plural(len(found), 'run')}: {out}")
 
 
 @app.command("versions")

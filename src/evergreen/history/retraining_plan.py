@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.core.events.label_selection import as_known
-from evergreen.core.wording import counted
+from evergreen.core.wording import plural
 
 if TYPE_CHECKING:
     from datetime import date
@@ -91,7 +91,7 @@ def _full(
     incremental: Incremental,
 ) -> tuple[bool, str]:
     age = (as_of - last_full).days
-    ago = f"the last was {counted(age, 'day')} ago"
+    ago = f"the last was {plural(age, 'day')} ago"
     if age >= schedule.full_after_days:
         return True, f"{ago}, {schedule.full_after_days} are allowed"
     for name, found in waiting.items():

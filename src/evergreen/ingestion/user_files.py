@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evergreen.core.wording import plural
 from evergreen.errors import DataError
 from evergreen.ingestion.csv_files import read_csv
 from evergreen.ingestion.decoding import lay_out, members
@@ -88,7 +89,7 @@ def open_files(
         owners += [path.as_posix()] * len(opened)
         said += [f"{path} is empty"] if not opened else []
         said += [f"{path} is read as {encoding}" for encoding in encodings]
-    counted = f"{len(found):,} file{'s' if len(found) > 1 else ''}"
+    counted = plural(len(found), "file")
     known_files = f", {len(found) - len(fresh):,} of them known already" if known else ""
     said += [f"{path} is a link to nothing" for path in _dangling(source.patterns)]
     return Opened(parts, owners, digests, [f"{counted}{known_files}", *said])

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evergreen.core.wording import counted
+from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.ingestion import user_tables
@@ -90,7 +90,7 @@ def _git() -> Iterator[Finding]:
     found = git("status", "--porcelain").splitlines()
     new = sum(line.startswith("??") for line in found)
     counts = {"changed file": len(found) - new, "new file": new}
-    told = " and ".join(counted(n, name) for name, n in counts.items() if n)
+    told = " and ".join(plural(n, name) for name, n in counts.items() if n)
     yield Finding("git", f"branch {branch}, {told or 'nothing changed'}")
     for name in ("user.name", "user.email"):
         try:

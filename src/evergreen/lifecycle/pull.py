@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from evergreen.core.wording import counted
+from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.lifecycle import review
@@ -61,7 +61,7 @@ def pull() -> Iterator[str]:
         else:
             yield from _drop_what_was_begun()
             yield from _follow(upstream)
-            yield f"{counted(int(theirs), 'commit')} of {upstream} taken over"
+            yield f"{plural(int(theirs), 'commit')} of {upstream} taken over"
         if theirs != "0" or _lacks_inputs():
             review.check_out()
             paths.PAGE.unlink(missing_ok=True)  # of a run before; `evergreen report` writes it anew

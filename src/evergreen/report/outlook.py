@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from evergreen.core.wording import plural
 from evergreen.history.alerts import unanswered_in
 from evergreen.history.retraining_plan import foresee
 from evergreen.report.components import Cell, Section, note
@@ -32,8 +33,8 @@ def false_promotions(material: Material) -> Section:
     total = sum(alpha for _, alpha in known)
     each = {name: sum(a for n, a in known if n == name) for name in material.record.targets}
     told = (
-        f"In {as_of:%B %Y} so far {len(looks)} looks at candidates in {len(month)} "
-        f"run{'s' if len(month) > 1 else ''}. Were no candidate better than its champion, at "
+        f"In {as_of:%B %Y} so far {len(looks)} looks at candidates in "
+        f"{plural(len(month), 'run')}. Were no candidate better than its champion, at "
         f"most {total:.2f} would be expected to be promoted by chance "
         f"({', '.join(f'{name} {alpha:.2f}' for name, alpha in each.items())})."
     )

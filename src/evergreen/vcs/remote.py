@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from dvc.repo import Repo
 
-from evergreen.core.wording import counted
+from evergreen.core.wording import plural
 from evergreen.errors import DataError, EvergreenError
 from evergreen.settings import paths
 from evergreen.vcs.commands import git
@@ -65,7 +65,7 @@ def push_data(tip: str = "HEAD") -> str:
     if done.failed:
         raise _refused(name, f"{len(done.failed)} of {len(objects)} objects could not be written")
     git("update-ref", mark, head)
-    pushed = f"{counted(len(done.transferred), 'object')} of {counted(len(commits), 'commit')}"
+    pushed = f"{plural(len(done.transferred), 'object')} of {plural(len(commits), 'commit')}"
     left_out = ", ".join(commit[:7] for commit in partly)
     return f"{pushed} pushed to DVC remote {name}" + (
         f"; left out, as not all of their data is here: {left_out}" if partly else ""

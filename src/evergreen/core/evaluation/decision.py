@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from evergreen.core.evaluation.losses import Kind
+from evergreen.core.wording import plural
 
 MAX_BAD_LABEL_SHARE = 0.05
 # From here on percentages are written as powers of ten.
@@ -196,15 +197,14 @@ class Decision:
     def _words(self) -> dict[str, Any]:
         decimals = decimals_of(self.interval)
         rarer = "label of the rarer class" if self.kind == "binary" else "positive label"
-        plural = rarer.replace("label", "labels", 1)
         return {
             "gain": gain_in_words(self.gain, self.interval, self.alpha),
             "detectable": _signed(100 * (self.detectable_gain or 0), decimals)[1:],
-            "rows": _count(self.rows, "row"),
-            "clients": _count(self.clients, "client"),
-            "minority": _count(self.minority, rarer, plural),
-            "dropped": _count(self.dropped_labels, "label"),
-            "invalid": _count(self.invalid_challenger_predictions, "challenger prediction"),
+            "rows": plural(self.rows, "row"),
+            "clients": plural(self.clients, "client"),
+            "minority": plural(self.minority, rarer, rarer.replace("label", "labels", 1)),
+            "dropped": plural(self.dropped_labels, "label"),
+            "invalid": plural(self.invalid_challenger_predictions, "challenger prediction"),
             "range": "within 0 and 1" if self.kind == "binary" else "at least 0",
             "seen": self.rows + self.dropped_labels,
             "tolerated": f"{100 * MAX_BAD_LABEL_SHARE:g} %",
@@ -213,8 +213,8 @@ class Decision:
         }
 
     def _remarks(self) -> str:
-        dropped = _count(self.dropped_labels, "label")
-        replaced = _count(self.replaced_champion_predictions, "invalid champion prediction")
+        dropped = plural(self.dropped_labels, "label")
+        replaced = plural(self.replaced_champion_predictions, "invalid champion prediction")
         remarks = ""
         if self.dropped_labels and self.reason != "bad_labels":
             remarks += f"; {dropped} left out as not finite"
@@ -239,10 +239,6 @@ def decimals_of(interval: tuple[float, float] | None) -> int:
     low, high = (100 * end for end in interval)
     enough = min(max(1 - floor(log10((high - low) / 2)), 0), MAX_DECIMALS)
     return next((d for d in range(enough, MAX_DECIMALS) if round(low, d)), enough)
-
-
-def _count(number: int, singular: str, plural: str | None = None) -> str:
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def _signed(value: float, decimals: int) -> str:

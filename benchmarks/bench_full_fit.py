@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from evergreen.core.evaluation.gate import row_losses
+from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.models import registry
 from evergreen.settings import paths
 from evergreen.settings.pipeline import load_settings
@@ -63,8 +64,7 @@ def main():
                 target.kind,
                 held["label"].to_numpy(),
                 model.predict(H[columns]),
-                label_cap=float(train["label"].quantile(0.999)),
-                label_mean=float(train["label"].mean()),
+                LossScale.of_labels(train["label"]),
             )
             losses[who] = float(np.mean(loss))
             total[who] += seconds[who]

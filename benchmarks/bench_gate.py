@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.core.evaluation.gate import decide, row_losses
+from evergreen.core.events.loss_scale import LossScale
 
 ROWS, CLIENTS, RESAMPLES = 50_000, 7_000, 200
 GOAL_SECONDS = 0.2
@@ -69,7 +70,7 @@ def gain_of_sums(look, codes):
 
 def losses(look):
     kind, labels, *predictions = look
-    return [row_losses(kind, labels, p, label_mean=labels.mean()) for p in predictions]
+    return [row_losses(kind, labels, p, LossScale(mean=labels.mean())) for p in predictions]
 
 
 def best_seconds(rounds, work, *arguments):

@@ -73,9 +73,8 @@ def slices_by_bootstrap(judged):
     rng = np.random.default_rng(0)
     for name, contest in judged.contests.items():
         scored, trained = judged.scored[name], contest.trained
-        scale = {n: getattr(trained.manifest, n) for n in ("label_cap", "label_mean")}
         losses = {
-            model: row_losses(scored.kind, scored.y, said, **scale)
+            model: row_losses(scored.kind, scored.y, said, trained.manifest.scale)
             for model, said in scored.predictions.items()
         }
         known = compare.features_of(contest, trained, list(slices.READ))

@@ -42,6 +42,7 @@ from evergreen.core.evaluation.losses import row_losses
 from evergreen.core.events import label_selection
 from evergreen.core.events.labels import create_labels
 from evergreen.core.events.ledger import create_ledger, create_texts
+from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.events.snapshots import create_snapshots
 from evergreen.core.features.extractor import fit_extractor
 from evergreen.core.models import registry
@@ -358,7 +359,7 @@ class Judge:
 
     kind: str
     tests: pd.DataFrame
-    scale: dict
+    scale: LossScale
 
     @classmethod
     def of(cls, history, name):
@@ -368,12 +369,12 @@ class Judge:
         return cls(
             history.settings.targets[name].kind,
             pd.concat([history.tests[name, step] for step in steps]),
-            {"label_cap": float(first.quantile(0.999)), "label_mean": float(first.mean())},
+            LossScale.of_labels(first),
         )
 
     def loss(self, predicted):
         """The mean loss of some predictions."""
-        return float(row_losses(self.kind, self.tests["label"], predicted, **self.scale).mean())
+        return float(row_losses(self.kind, self.tests["label"], predicted, self.scale).mean())
 
     def change(self, old, new):
         """The relative change of the loss and its standard error, in percent."""
@@ -384,7 +385,7 @@ class Judge:
             new,
             clients=self.tests["client_id"].to_numpy(),
             minimum=Minimum(rows=2, minority=1, clients=2),
-            **self.scale,
+            scale=self.scale,
         )
         if found.interval is None:
             return 0.0, 0.0

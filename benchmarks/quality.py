@@ -30,6 +30,7 @@ from evergreen.core.evaluation import metrics
 from evergreen.core.evaluation.baselines import fit_baselines, predict_baseline
 from evergreen.core.evaluation.losses import row_losses
 from evergreen.core.events import label_selection
+from evergreen.core.events.loss_scale import LossScale
 from evergreen.ingestion import cdnow, complete_journey
 from evergreen.settings.pipeline import load_settings
 
@@ -115,12 +116,11 @@ class Task:
     @property
     def scale(self):
         """As in a manifest."""
-        y = self.trained["label"]
-        return {"label_cap": float(y.quantile(0.999)), "label_mean": float(y.mean())}
+        return LossScale.of_labels(self.trained["label"])
 
     def losses(self, predicted):
         """Of each tested row."""
-        return row_losses(self.kind, self.tested["label"], predicted, **self.scale)
+        return row_losses(self.kind, self.tested["label"], predicted, self.scale)
 
 
 def tasks_at(history, day, forms=("components", "terms")):
@@ -199,7 +199,7 @@ def table(tasks, predicted):
     for name in sorted(names, key=lambda name: losses[name].mean()):
         gap, error = difference(losses[name], losses["lightgbm"], clients)
         found = [
-            metrics.evaluate(kind, task.tested["label"], made[name][0], **task.scale)
+            metrics.evaluate(kind, task.tested["label"], made[name][0], task.scale)
             for task, made in zip(tasks, predicted, strict=True)
         ]
         values = {m: [f[m] for f in found] for m in SHOWN[kind]}

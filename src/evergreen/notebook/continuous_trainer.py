@@ -13,6 +13,7 @@ import pandas as pd
 from evergreen.core.evaluation import gate
 from evergreen.core.evaluation.metrics import evaluate
 from evergreen.core.events.folds import held_out_clients, held_out_rows
+from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.models import registry
 from evergreen.core.models.validation import read_labels
 from evergreen.notebook import feature_tables, saved_models, sklearn_models, training_history
@@ -192,10 +193,8 @@ class ContinuousTrainer:
         seconds = time.perf_counter() - started
         about: dict[str, Any] = {"origin": "full", "train_time": seconds}
         if kind == "regression":
-            about |= {
-                "label_cap": float(np.quantile(y[~held], 0.999)),
-                "label_mean": float(y[~held].mean()),
-            }
+            scale = LossScale.of_labels(pd.Series(y[~held]))
+            about |= {"label_cap": scale.cap, "label_mean": scale.mean}
         return model, about | _measure(model, kind, X, y, held)
 
     def save_model_version(
@@ -287,7 +286,7 @@ class ContinuousTrainer:
         )
         before, after = (sklearn_models.predict(model, X, kind) for model in (old, new))
         whose = own_clients if clients is None else pd.Series(list(clients), dtype=object)
-        scale: dict[str, Any] = {name: about_old.get(name) for name in ("label_cap", "label_mean")}
+        scale = LossScale(about_old.get("label_cap"), about_old.get("label_mean"))
         decision = gate.decide(
             kind,
             y,
@@ -295,9 +294,9 @@ class ContinuousTrainer:
             after,
             clients=whose,
             **self._demands(str(about_new.get("origin"))),
-            **scale,
+            scale=scale,
         )
-        measured = [evaluate(kind, y, predicted, **scale) for predicted in (before, after)]
+        measured = [evaluate(kind, y, predicted, scale) for predicted in (before, after)]
         old_score, new_score = (figures[SCORE[kind]] for figures in measured)
         return {
             "old_accuracy": old_score,

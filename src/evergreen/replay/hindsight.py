@@ -198,8 +198,7 @@ class Afterwards:
             self._predict(challenger, rows),
             clients=rows["client_id"],
             alpha=LEVEL / 2,
-            label_cap=champion.manifest.label_cap,
-            label_mean=champion.manifest.label_mean,
+            scale=champion.manifest.scale,
             minimum=ANY,
         )
         content: dict[str, Any] = rounded(

@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from evergreen.core.evaluation import gate, metrics
 from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.core.events.label_selection import KEYS
+from evergreen.core.events.loss_scale import LossScale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,16 +90,16 @@ def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFram
         kind = settings.targets[target].kind
         monday = rows["observed_on"] - pd.to_timedelta(rows["observed_on"].dt.day_of_week, unit="D")
         policies = [c for c in rows.columns if c not in (*KEYS, "label")]
-        scale = _scale(rows)
+        scale = LossScale.of_labels(rows["label"])
         losses = rows[policies].apply(
             lambda said, kind=kind, rows=rows, scale=scale: gate.row_losses(
-                kind, rows["label"], said, **scale
+                kind, rows["label"], said, scale
             )
         )
         sums = losses.groupby(monday).sum().cumsum()
         for week, part in rows.groupby(monday):
             for policy in policies:
-                measured = metrics.evaluate(kind, part["label"], part[policy], **scale)
+                measured = metrics.evaluate(kind, part["label"], part[policy], scale)
                 lines.append(
                     {
                         "week": str(week)[:10],
@@ -114,12 +115,6 @@ def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFram
                     }
                 )
     return pd.DataFrame(lines)
-
-
-def _scale(rows: pd.DataFrame) -> dict[str, float]:
-    """What caps and floors the losses of amounts: the same for all policies and weeks."""
-    labels = rows["label"]
-    return {"label_cap": float(labels.quantile(0.999)), "label_mean": float(labels.mean())}
 
 
 def gain(
@@ -140,7 +135,7 @@ def gain(
         clients=rows["client_id"],
         alpha=alpha / 2,
         minimum=ANY,
-        **_scale(rows),
+        scale=LossScale.of_labels(rows["label"]),
     )
     return found.gain, found.interval
 
@@ -219,9 +214,9 @@ def summarise(
     lines = []
     for target, rows in found.items():
         kind = settings.targets[target].kind
-        scale = _scale(rows)
+        scale = LossScale.of_labels(rows["label"])
         for policy, one in replayed.items():
-            measured = metrics.evaluate(kind, rows["label"], rows[policy], **scale)
+            measured = metrics.evaluate(kind, rows["label"], rows[policy], scale)
             better, interval = gain(kind, rows, policy, BASIS, alpha=LEVEL)
             _, sure = gain(kind, rows, policy, BASIS, alpha=LEVEL / comparisons)
             total, extra, reach = captured(rows, policy, budget=budget)
@@ -238,7 +233,7 @@ def summarise(
                     "r2": measured.get("r2"),
                     "mae": measured.get("mae"),
                     "mean_prediction": float(rows[policy].mean()),
-                    "mean_label": scale["label_mean"],
+                    "mean_label": scale.mean,
                     "gain": better or 0.0,
                     "low": low,
                     "high": high,

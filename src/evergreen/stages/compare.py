@@ -15,6 +15,7 @@ from evergreen.core.evaluation import (
 )
 from evergreen.core.evaluation.baselines import Baseline, columns_of, predict_baseline
 from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.events.loss_scale import UNSCALED
 from evergreen.core.monitoring.decline import relative_loss
 from evergreen.errors import ModelError
 from evergreen.plots import target_figures
@@ -183,8 +184,7 @@ def _compare(
             comparison.INCREMENTAL: limits.alpha_incremental,
             comparison.FULL: limits.alpha_full,
         },
-        label_cap=trained.manifest.label_cap if trained else None,
-        label_mean=trained.manifest.label_mean if trained else None,
+        scale=trained.manifest.scale if trained else UNSCALED,
         minimum=gate.Minimum(
             rows=limits.min_rows, minority=limits.min_minority, clients=limits.min_clients
         ),
@@ -199,8 +199,7 @@ def _promise(model: Model, labels: pd.DataFrame, predicted: np.ndarray) -> dict[
         labels["label"],
         predicted,
         labels["client_id"],
-        label_cap=manifest.label_cap,
-        label_mean=manifest.label_mean,
+        scale=manifest.scale,
     )
     return None if isinstance(found, str) else rounded(found.to_dict())
 
@@ -282,8 +281,7 @@ def _slices_of(contest: Contest, scored: curves.Scored, opponent: str) -> pd.Dat
         features_of(contest, trained, columns),
         reference=opponent,
         challengers=tuple(contest.challengers),
-        label_cap=trained.manifest.label_cap,
-        label_mean=trained.manifest.label_mean,
+        scale=trained.manifest.scale,
     )
 
 

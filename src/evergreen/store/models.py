@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_info
 
 from evergreen.core.events.label_selection import KEYS
+from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.models import registry
 from evergreen.errors import ModelError
 from evergreen.store import extractors, files, tables
@@ -80,6 +81,11 @@ class Manifest(BaseModel):
     baselines: dict[str, dict[str, float | str | list[float]]]
     files: dict[str, str]
     version: str
+
+    @property
+    def scale(self) -> LossScale:
+        """The cap and the mean of the labels that the model was trained on."""
+        return LossScale(self.label_cap, self.label_mean)
 
 
 @dataclass(frozen=True)
@@ -295,11 +301,12 @@ def about_training(
     *, as_of: date, labels: pd.Series, known_on: pd.Series, clients: pd.Series
 ) -> dict[str, Any]:
     """The fields of a manifest that follow from the rows trained on."""
+    scale = LossScale.of_labels(labels)
     return {
         "as_of": as_of.isoformat(),
         "trained_through": str(known_on.max().date()),
         "rows": len(labels),
         "clients": int(clients.nunique()),
-        "label_mean": float(labels.mean()),
-        "label_cap": float(labels.quantile(0.999)),
+        "label_mean": scale.mean,
+        "label_cap": scale.cap,
     }

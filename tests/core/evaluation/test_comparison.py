@@ -4,6 +4,7 @@ import pytest
 
 from evergreen.core.evaluation import gate
 from evergreen.core.evaluation.comparison import compare
+from evergreen.core.events.loss_scale import UNSCALED
 
 
 def compared(champion, **baselines):
@@ -20,8 +21,7 @@ def compared(champion, **baselines):
         challengers={},
         baselines={name: made[what] for name, what in baselines.items()},
         alphas={"incremental": 0.01, "full": 0.05},
-        label_cap=None,
-        label_mean=None,
+        scale=UNSCALED,
         minimum=gate.Minimum(),
     )
 
@@ -47,6 +47,6 @@ def test_a_warning_needs_the_evidence_of_a_promotion():
     found = compare(
         "binary", rows, pd.Series(range(20)), champion=1 - rows.to_numpy(), challengers={},
         baselines={"base_rate": np.full(20, 0.5)}, alphas={"incremental": 0.01},
-        label_cap=None, label_mean=None, minimum=gate.Minimum(),
+        scale=UNSCALED, minimum=gate.Minimum(),
     )  # fmt: skip
     assert found.warnings == ()

@@ -17,6 +17,7 @@ from evergreen.core.evaluation.gate import (
     decide,
     row_losses,
 )
+from evergreen.core.events.loss_scale import LossScale
 
 ANY_SIZE = Minimum(rows=1, minority=1, clients=1)
 MINUS = "\N{MINUS SIGN}"
@@ -97,13 +98,13 @@ def test_tweedie_deviance_agrees_with_its_general_formula():
 
 
 def test_tweedie_deviance_caps_labels_and_predictions_and_floors_predictions():
-    loss = row_losses("regression", [900, 1], [400, 0], label_cap=100, label_mean=25)
+    loss = row_losses("regression", [900, 1], [400, 0], LossScale(100, 25))
     np.testing.assert_allclose(loss, [0, 4 * (1 - 0.5) ** 2 / 0.5])
 
 
 @pytest.mark.parametrize("missing", [None, 0, -1, np.nan, np.inf])
 def test_tweedie_deviance_ignores_a_cap_and_a_mean_that_say_nothing(missing):
-    loss = row_losses("regression", [0, 8], [0, 8], label_cap=missing, label_mean=missing)
+    loss = row_losses("regression", [0, 8], [0, 8], LossScale(missing, missing))
     np.testing.assert_allclose(loss, [4 * np.sqrt(0.04), 0])
 
 
@@ -156,8 +157,8 @@ def test_repeating_the_rows_of_a_client_proves_nothing_more(kind, rows):
     once = [np.asarray(values) for values in rows()]
     repeated = [np.repeat(values, 7) for values in once]
     clients = np.repeat(np.arange(600), 7)
-    single = decide(kind, *once, label_mean=5)
-    many = decide(kind, *repeated, clients=clients, label_mean=5)
+    single = decide(kind, *once, scale=LossScale(mean=5))
+    many = decide(kind, *repeated, clients=clients, scale=LossScale(mean=5))
     np.testing.assert_allclose(many.interval, single.interval)
     for one, other in zip(single.guardrails, many.guardrails, strict=True):
         assert other.proven_deterioration == pytest.approx(one.proven_deterioration)
@@ -273,7 +274,7 @@ def test_negative_amount_predicted_by_the_challenger_keeps_the_champion():
 def test_invalid_champion_predictions_are_replaced_and_counted(bad, used):
     bought, champion, challenger = alternating()
     broken, mended = ([value, value, *champion[2:]] for value in (bad, used))
-    decision = decide("binary", bought, broken, challenger, label_mean=0.3)
+    decision = decide("binary", bought, broken, challenger, scale=LossScale(mean=0.3))
     assert (decision.rows, decision.replaced_champion_predictions) == (600, 2)
     assert decision.champion_loss == row_losses("binary", bought, mended).mean()
 
@@ -442,7 +443,7 @@ def test_a_proven_gain_with_a_proven_bias_is_vetoed():
 def test_calibration_of_amounts_compares_capped_values():
     spend, champion, challenger = spenders()
     spend = np.append(spend[:-1], 1e6)
-    guardrail = decide("regression", spend, champion, challenger, label_cap=15).guardrails[0]
+    guardrail = decide("regression", spend, champion, challenger, scale=LossScale(15)).guardrails[0]
     capped = [np.minimum(values, 15).mean() for values in (spend, champion, challenger)]
     found = [guardrail.champion, guardrail.challenger]
     np.testing.assert_allclose(found, [capped[1] - capped[0], capped[2] - capped[0]])
@@ -591,11 +592,9 @@ def test_champion_and_challenger_never_both_win(seed, kind):
 @given(seed=st.integers(0, 10**6), unit=st.sampled_from([1e-200, 0.01, 1.7, 1e200]))
 def test_the_currency_of_amounts_is_harmless(seed, unit):
     look = noisy_look(np.random.default_rng(seed), "regression")
-    euros = decide("regression", *look, label_cap=60, label_mean=10, minimum=ANY_SIZE)
+    euros = decide("regression", *look, scale=LossScale(60, 10), minimum=ANY_SIZE)
     scaled = [values * unit for values in look]
-    other = decide(
-        "regression", *scaled, label_cap=60 * unit, label_mean=10 * unit, minimum=ANY_SIZE
-    )
+    other = decide("regression", *scaled, scale=LossScale(60 * unit, 10 * unit), minimum=ANY_SIZE)
     assert other.reason == euros.reason
     np.testing.assert_allclose(other.interval, euros.interval, rtol=1e-6, atol=1e-9)
     bias, scaled_bias = (look.guardrails[0].proven_deterioration for look in (euros, other))
@@ -620,7 +619,7 @@ SOME = st.integers(0, 12)
     mean=st.none() | ANY_FLOAT,
 )
 def test_any_input_gives_a_reason_a_sentence_and_strict_json(rows, kind, cap, mean):
-    decision = decide(kind, *rows, label_cap=cap, label_mean=mean, minimum=ANY_SIZE)
+    decision = decide(kind, *rows, scale=LossScale(cap, mean), minimum=ANY_SIZE)
     figures = json.loads(json.dumps(decision.to_dict(), allow_nan=False))
     assert figures["reason"] in REASONS
     assert figures["promote"] == (figures["reason"] == "gain_proven")
@@ -719,8 +718,8 @@ def test_an_amount_model_shrunk_to_a_third_is_never_promoted(noise):
     def look():
         spend, ideal = spending(rng)
         champion = ideal * np.exp(noise * rng.normal(size=spend.size) - noise**2 / 2)
-        scale = {"label_cap": MARKET_CAP, "label_mean": MARKET_MEAN}
-        return decide("regression", spend, champion, 0.3 * champion, alpha=0.05, **scale)
+        scale = LossScale(MARKET_CAP, MARKET_MEAN)
+        return decide("regression", spend, champion, 0.3 * champion, alpha=0.05, scale=scale)
 
     assert share_of_reasons(200, look)["gain_proven"] == 0
 
@@ -731,7 +730,7 @@ def test_equally_good_amount_models_are_rarely_promoted():
     def look():
         spend, ideal = spending(rng)
         noise = np.exp(0.3 * rng.normal(size=(2, spend.size)))
-        scale = {"label_cap": MARKET_CAP, "label_mean": MARKET_MEAN}
-        return decide("regression", spend, ideal * noise[0], ideal * noise[1], **scale)
+        scale = LossScale(MARKET_CAP, MARKET_MEAN)
+        return decide("regression", spend, ideal * noise[0], ideal * noise[1], scale=scale)
 
     assert share_of_reasons(1000, look)["gain_proven"] <= 0.025

@@ -3,6 +3,7 @@ import pytest
 
 from evergreen.core.evaluation.gate import row_losses
 from evergreen.core.evaluation.metrics import BINARY_METRICS, REGRESSION_METRICS, evaluate
+from evergreen.core.events.loss_scale import LossScale
 
 
 def test_binary_figures_of_four_rows():
@@ -19,9 +20,9 @@ def test_binary_figures_of_four_rows():
 
 
 def test_regression_figures_of_four_rows():
-    metrics = evaluate("regression", [0, 0, 4, 100], [1, 2, 4, 81], label_cap=90.0, label_mean=10.0)
+    metrics = evaluate("regression", [0, 0, 4, 100], [1, 2, 4, 81], LossScale(90.0, 10.0))
 
-    losses = row_losses("regression", [0, 0, 4, 100], [1, 2, 4, 81], label_cap=90, label_mean=10)
+    losses = row_losses("regression", [0, 0, 4, 100], [1, 2, 4, 81], LossScale(90, 10))
     assert metrics == {
         "tweedie_deviance": pytest.approx(losses.mean()),
         "r2": pytest.approx(1 - (1 + 4 + 19**2) / (26**2 * 2 + 22**2 + 74**2)),

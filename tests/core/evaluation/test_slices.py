@@ -4,6 +4,7 @@ import pytest
 
 from evergreen.core.evaluation.curves import Scored
 from evergreen.core.evaluation.slices import COLUMNS, bands, slice_rows
+from evergreen.core.events.loss_scale import UNSCALED
 
 
 def features(rows, **columns):
@@ -19,8 +20,7 @@ def sliced(y, champion, challenger, *, clients=None):
         features(len(y)),
         reference="champion",
         challengers=("full",),
-        label_cap=None,
-        label_mean=None,
+        scale=UNSCALED,
     )
 
 

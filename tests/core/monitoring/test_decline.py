@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evergreen.core.events.loss_scale import UNSCALED, LossScale
 from evergreen.core.monitoring.decline import RelativeLoss, judge_decline, relative_loss
 
 CLIENTS, DAYS, WINDOW = 1400, 120, 14
@@ -34,10 +35,9 @@ def shop(seed, *, declines_on=None, by=1.0, season=0.0):
     )
 
 
-def measured(rows, kind="binary", **scale):
-    scale = {"label_cap": None, "label_mean": None} | scale
-    said = rows["prediction"].to_numpy()
-    return relative_loss(kind, rows["label"], said, rows["client_id"], **scale)
+def measured(rows, kind="binary", scale=UNSCALED):
+    predicted = rows["prediction"].to_numpy()
+    return relative_loss(kind, rows["label"], predicted, rows["client_id"], scale=scale)
 
 
 def alarms(rows):
@@ -110,7 +110,9 @@ def test_what_can_not_be_measured_says_why(labels, said, reason):
 
 def test_amounts_that_are_all_zero_say_so():
     rows = pd.DataFrame({"label": [0.0, 0.0], "prediction": [3.0, 1.0], "client_id": [1, 2]})
-    assert measured(rows, "regression", label_mean=20.0) == "every outcome is the same: 0"
+    assert (
+        measured(rows, "regression", scale=LossScale(mean=20.0)) == "every outcome is the same: 0"
+    )
 
 
 def test_a_single_client_can_not_tell():

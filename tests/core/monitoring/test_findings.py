@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from evergreen.core.evaluation.decision import Minimum
+from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.monitoring import findings
 from evergreen.core.monitoring.drift import reference
 
@@ -29,8 +30,7 @@ def decline(live, kind="binary", promise=PROMISE):
         kind,
         promise,
         live,
-        label_cap=100.0,
-        label_mean=10.0,
+        scale=LossScale(100.0, 10.0),
         minimum=MINIMUM,
         tolerated=0.02,
         false_alarms=0.05,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from evergreen.core.events.loss_scale import LossScale
+
 CHAMPION = "champion"
 INCREMENTAL = "incremental"
 FULL = "full"
@@ -26,8 +28,7 @@ class Evidence(TypedDict):
     """What every look of one target shares."""
 
     clients: pd.Series
-    label_cap: float | None
-    label_mean: float | None
+    scale: LossScale
     minimum: gate.Minimum
 
 
@@ -66,8 +67,7 @@ def compare(
     challengers: dict[str, np.ndarray],
     baselines: dict[str, np.ndarray],
     alphas: dict[str, float],
-    label_cap: float | None,
-    label_mean: float | None,
+    scale: LossScale,
     minimum: gate.Minimum,
 ) -> Comparison:
     """Score all on the same rows and let the gate decide on each challenger.
@@ -87,12 +87,12 @@ def compare(
         For each challenger its chance of a false promotion. The baselines share that of an
         incremental candidate, as they are looked at in every run: it is the chance of a warning
         about a champion that none of them beats.
-    label_cap, label_mean
+    scale
         Of the labels that the champion was trained on.
     """
     predictions = baselines if champion is None else {CHAMPION: champion} | baselines
     measured = {
-        name: metrics.evaluate(kind, y, values, label_cap=label_cap, label_mean=label_mean)
+        name: metrics.evaluate(kind, y, values, scale)
         for name, values in (predictions | challengers).items()
     }
     opponent = (
@@ -104,8 +104,7 @@ def compare(
     )
     evidence: Evidence = {
         "clients": clients,
-        "label_cap": label_cap,
-        "label_mean": label_mean,
+        "scale": scale,
         "minimum": minimum,
     }
     decisions = {

@@ -33,10 +33,11 @@ from evergreen.core.evaluation.losses import (
     check_kind,
     check_labels,
     check_lengths,
-    positive_or_none,
+    minority_count,
     read_vector,
     row_losses,
 )
+from evergreen.core.events.loss_scale import UNSCALED, LossScale
 
 __all__ = [
     "REASONS",
@@ -63,8 +64,7 @@ class _Rows:
     champion: FloatArray
     challenger: FloatArray
     codes: IntArray
-    label_cap: float | None
-    label_mean: float
+    scale: LossScale
     dropped_labels: int
     replaced_champion_predictions: int
     invalid_challenger_predictions: int
@@ -75,8 +75,7 @@ class _Rows:
 
     @property
     def minority(self) -> int:
-        positive = int(np.count_nonzero(self.labels))
-        return min(positive, self.labels.size - positive) if self.kind == "binary" else positive
+        return minority_count(self.kind, self.labels)
 
 
 # Huge values may overflow: they end as a standard error that is not finite, which is a verdict.
@@ -89,8 +88,7 @@ def decide(
     *,
     clients: npt.ArrayLike | None = None,
     alpha: float = 0.01,
-    label_cap: float | None = None,
-    label_mean: float | None = None,
+    scale: LossScale = UNSCALED,
     minimum: Minimum = DEFAULT_MINIMUM,
 ) -> Decision:
     """Decide whether the challenger replaces the champion.
@@ -113,18 +111,15 @@ def decide(
         Labels, shape (n,), any real dtype. Those not finite are dropped and counted.
     champion, challenger
         Predictions for the same rows, shape (n,), matched by position. No row is ever dropped for
-        its prediction: a champion's that is not finite becomes `label_mean`, one out of range is
+        its prediction: a champion's that is not finite becomes `scale.mean`, one out of range is
         clipped; a single such prediction of the challenger keeps the champion.
     clients
         Client id of each row, shape (n,), strings or integers. None: each row is its own client.
     alpha
         One-sided level of this look; divide it by the number of candidates judged in one run.
-    label_cap
-        Regression: labels and predictions count up to this amount, in units of the label. None,
-        not finite or not positive: no cap.
-    label_mean
-        Mean training label: what serving falls back to, and the scale of the regression loss.
-        None or not finite: the mean of `y_true`.
+    scale
+        Of the labels that the champion was trained on. Its mean is also what serving falls back
+        to; None or not finite: the mean of `y_true`.
     minimum
         The least evidence on which the challenger may be promoted.
 
@@ -160,8 +155,7 @@ def decide(
         champion,
         challenger,
         clients=clients,
-        label_cap=label_cap,
-        label_mean=label_mean,
+        scale=scale,
     )
     obstacle = _obstacle(rows, minimum)
     decision = Decision(
@@ -202,8 +196,7 @@ def _read_rows(
     challenger: npt.ArrayLike,
     *,
     clients: npt.ArrayLike | None,
-    label_cap: float | None,
-    label_mean: float | None,
+    scale: LossScale,
 ) -> _Rows:
     labels = read_vector("y_true", y_true)
     old, new = read_vector("champion", champion), read_vector("challenger", challenger)
@@ -211,7 +204,7 @@ def _read_rows(
     codes = _client_codes(clients, labels.size)
     check_labels("y_true", kind, labels)
     known = np.isfinite(labels)
-    fallback = _fallback(label_mean, labels[known])
+    fallback = _fallback(scale.mean, labels[known])
     invalid = ~_is_valid(kind, old[known])
     return _Rows(
         kind=kind,
@@ -219,17 +212,16 @@ def _read_rows(
         champion=_usable(kind, old[known], fallback),
         challenger=new[known],
         codes=codes if known.all() else pd.factorize(codes[known])[0],
-        label_cap=label_cap,
-        label_mean=fallback,
+        scale=scale._replace(mean=fallback),
         dropped_labels=int(labels.size - known.sum()),
         replaced_champion_predictions=int(invalid.sum()),
         invalid_challenger_predictions=int((~_is_valid(kind, new)).sum()),
     )
 
 
-def _fallback(label_mean: float | None, labels: FloatArray) -> float:
-    if label_mean is not None and isfinite(label_mean):
-        return label_mean
+def _fallback(mean: float | None, labels: FloatArray) -> float:
+    if mean is not None and isfinite(mean):
+        return mean
     return float(labels.mean()) if labels.size else 0.0
 
 
@@ -271,8 +263,7 @@ def lead_of(
     *,
     clients: npt.ArrayLike,
     alpha: float,
-    label_cap: float | None,
-    label_mean: float | None,
+    scale: LossScale,
     minimum: Minimum,
 ) -> Gain | None:
     """Compute how far predictions that no one wants to promote are ahead of the champion.
@@ -284,7 +275,7 @@ def lead_of(
     ----------
     other
         Predictions for the same rows, shape (n,).
-    kind, y_true, champion, clients, alpha, label_cap, label_mean, minimum
+    kind, y_true, champion, clients, alpha, scale, minimum
         As for `decide`.
 
     Returns
@@ -293,9 +284,7 @@ def lead_of(
         None unless the lower bound of the gain is above zero, on evidence that would be enough
         for a promotion.
     """
-    rows = _read_rows(
-        kind, y_true, champion, other, clients=clients, label_cap=label_cap, label_mean=label_mean
-    )
+    rows = _read_rows(kind, y_true, champion, other, clients=clients, scale=scale)
     if _obstacle(rows, minimum) not in (None, "challenger_constant"):
         return None
     found = relative_gain(*_losses(rows), rows.codes, alpha=alpha)
@@ -303,9 +292,8 @@ def lead_of(
 
 
 def _losses(rows: _Rows) -> tuple[FloatArray, FloatArray]:
-    scale = {"label_cap": rows.label_cap, "label_mean": rows.label_mean}
-    old = row_losses(rows.kind, rows.labels, rows.champion, **scale)
-    return old, row_losses(rows.kind, rows.labels, rows.challenger, **scale)
+    old = row_losses(rows.kind, rows.labels, rows.champion, rows.scale)
+    return old, row_losses(rows.kind, rows.labels, rows.challenger, rows.scale)
 
 
 def _weigh(decision: Decision, rows: _Rows) -> Decision:
@@ -384,7 +372,7 @@ def _calibration_guardrail(rows: _Rows) -> Guardrail:
     test: Berger 1982, Technometrics 24, 295-300). The level is halved since s is read from the same
     rows. Both together imply that b_k itself is proven to differ from zero.
     """
-    cap = (positive_or_none(rows.label_cap) if rows.kind == "regression" else None) or np.inf
+    cap = rows.scale.cap_for(rows.kind)
     labels = np.minimum(rows.labels, cap)
     old, new = np.minimum(rows.champion, cap) - labels, np.minimum(rows.challenger, cap) - labels
     champion, challenger = float(old.mean()), float(new.mean())

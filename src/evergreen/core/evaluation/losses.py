@@ -1,11 +1,12 @@
 """Losses by row: what the gate decides on and what the metrics report, in one place."""
 
-from math import isfinite
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from evergreen.core.events.loss_scale import UNSCALED, LossScale, positive_or_none
 
 Kind = Literal["binary", "regression"]
 FloatArray = npt.NDArray[np.float64]
@@ -16,20 +17,20 @@ LOSS_NAME: dict[Kind, str] = {"binary": "log_loss", "regression": "tweedie_devia
 """What the mean of `row_losses` is called in reports."""
 
 
+def minority_count(kind: Kind, labels: FloatArray) -> int:
+    """Count the labels of the minority class; for regression, the positive labels."""
+    positive = int(np.count_nonzero(labels))
+    return min(positive, len(labels) - positive) if kind == "binary" else positive
+
+
 def row_losses(
-    kind: Kind,
-    y: npt.ArrayLike,
-    prediction: npt.ArrayLike,
-    *,
-    label_cap: float | None = None,
-    label_mean: float | None = None,
+    kind: Kind, y: npt.ArrayLike, prediction: npt.ArrayLike, scale: LossScale = UNSCALED
 ) -> FloatArray:
     """Compute the loss of each row by which models are compared.
 
     Binary: log loss, the probability clipped to [1e-4, 1 - 1e-4], in nats. Regression: Tweedie unit
     deviance [1]_ of power 1.5, 4 (sqrt(y) - sqrt(f)) ** 2 / sqrt(f), in square roots of the label's
-    unit; y and f are capped at `label_cap` and f is raised to 1 % of `label_mean`, so that no
-    single row decides.
+    unit; y and f are capped and f is raised to a floor, as `scale` says.
 
     Parameters
     ----------
@@ -40,8 +41,8 @@ def row_losses(
     prediction
         Probabilities or amounts, shape (n,). Those out of range count as the nearest end of the
         range.
-    label_cap, label_mean
-        Used for regression. None, not finite or not positive: no cap, and the mean of `y`.
+    scale
+        Used for regression.
 
     Returns
     -------
@@ -62,7 +63,7 @@ def row_losses(
     --------
     >>> row_losses("binary", [1, 0], [0.5, 0.2]).round(4)
     array([0.6931, 0.2231])
-    >>> row_losses("regression", [0, 4, 900], [1, 4, 25], label_cap=100, label_mean=4)
+    >>> row_losses("regression", [0, 4, 900], [1, 4, 25], LossScale(cap=100, mean=4))
     array([ 4.,  0., 20.])
     """
     check_kind(kind)
@@ -73,7 +74,7 @@ def row_losses(
     predictions = np.where(known, predictions, np.nan)
     if kind == "binary":
         return _log_losses(labels, predictions)
-    return _tweedie_losses(labels, predictions, label_cap, label_mean)
+    return _tweedie_losses(labels, predictions, scale)
 
 
 def _log_losses(labels: FloatArray, predictions: FloatArray) -> FloatArray:
@@ -82,23 +83,16 @@ def _log_losses(labels: FloatArray, predictions: FloatArray) -> FloatArray:
     return losses
 
 
-def _tweedie_losses(
-    labels: FloatArray, predictions: FloatArray, label_cap: float | None, label_mean: float | None
-) -> FloatArray:
+def _tweedie_losses(labels: FloatArray, predictions: FloatArray, scale: LossScale) -> FloatArray:
     known = labels[np.isfinite(labels)]
-    own_mean = float(known.mean()) if known.size else 0.0
+    mean_here = float(known.mean()) if known.size else 0.0
     # Without any positive label every positive floor gives the right limit, a loss of 4 sqrt(f).
-    scale = positive_or_none(label_mean) or own_mean or float(np.finfo(np.float64).tiny)
-    cap = positive_or_none(label_cap) or np.inf
+    mean = positive_or_none(scale.mean) or mean_here or float(np.finfo(np.float64).tiny)
+    cap = scale.cap_for("regression")
     root_y = np.sqrt(np.minimum(labels, cap))
-    root_f = np.sqrt(np.clip(predictions, FLOOR_SHARE * scale, cap))
+    root_f = np.sqrt(np.clip(predictions, FLOOR_SHARE * mean, cap))
     losses: FloatArray = 4 * (root_y - root_f) ** 2 / root_f
     return losses
-
-
-def positive_or_none(value: float | None) -> float | None:
-    """A scale that can be divided by, or None."""
-    return value if value is not None and isfinite(value) and value > 0 else None
 
 
 def check_kind(kind: str) -> None:

@@ -17,11 +17,13 @@ from sklearn.metrics import (
 )
 
 from evergreen.core.evaluation.losses import row_losses
+from evergreen.core.events.loss_scale import UNSCALED
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from evergreen.core.evaluation.losses import Kind
+    from evergreen.core.events.loss_scale import LossScale
 
     Floats = NDArray[np.float64]
 
@@ -40,12 +42,7 @@ THRESHOLD = 0.5
 # Squares of huge predictions overflow: such a figure is not defined, and no reason to warn.
 @np.errstate(over="ignore", invalid="ignore")
 def evaluate(
-    kind: Kind,
-    y_true: ArrayLike,
-    prediction: ArrayLike,
-    *,
-    label_cap: float | None = None,
-    label_mean: float | None = None,
+    kind: Kind, y_true: ArrayLike, prediction: ArrayLike, scale: LossScale = UNSCALED
 ) -> dict[str, float | None]:
     """Measure predictions against the labels that came true.
 
@@ -59,7 +56,7 @@ def evaluate(
         Labels: 0 or 1, or amounts that are not negative.
     prediction : array_like of shape (n,)
         Probability of 1, or expected amount in the unit of `y_true`.
-    label_cap, label_mean : float, optional
+    scale : LossScale, optional
         For regression: as for `row_losses`, whose defaults apply. Give the same to the gate.
 
     Returns
@@ -86,7 +83,7 @@ def evaluate(
     if kind == "binary":
         metrics = _binary(labels[known], scores[known])
     elif kind == "regression":
-        metrics = _regression(labels[known], scores[known], label_cap, label_mean)
+        metrics = _regression(labels[known], scores[known], scale)
     else:
         raise ValueError(f"kind must be 'binary' or 'regression', found {kind!r}")
     return {name: _defined(value) for name, value in metrics.items()}
@@ -109,14 +106,11 @@ def _binary(y: Floats, p: Floats) -> dict[str, float | None]:
     return metrics
 
 
-def _regression(
-    y: Floats, f: Floats, label_cap: float | None, label_mean: float | None
-) -> dict[str, float | None]:
+def _regression(y: Floats, f: Floats, scale: LossScale) -> dict[str, float | None]:
     metrics: dict[str, float | None] = dict.fromkeys(REGRESSION_METRICS)
     if not y.size or not np.isfinite(f).all():
         return metrics
-    losses = row_losses("regression", y, f, label_cap=label_cap, label_mean=label_mean)
-    metrics["tweedie_deviance"] = float(losses.mean())
+    metrics["tweedie_deviance"] = float(row_losses("regression", y, f, scale).mean())
     metrics["mae"] = float(mean_absolute_error(y, f))
     metrics["rmse"] = float(root_mean_squared_error(y, f))
     if _varies(y):

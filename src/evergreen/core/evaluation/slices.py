@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.core.evaluation.gain import relative_gain
-from evergreen.core.evaluation.losses import row_losses
+from evergreen.core.evaluation.losses import minority_count, row_losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from evergreen.core.evaluation.curves import Scored
     from evergreen.core.evaluation.gain import IntArray
-    from evergreen.core.evaluation.losses import FloatArray
+    from evergreen.core.evaluation.losses import FloatArray, Kind
+    from evergreen.core.events.loss_scale import LossScale
 
     BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -101,8 +102,7 @@ def slice_rows(
     *,
     reference: str,
     challengers: tuple[str, ...],
-    label_cap: float | None,
-    label_mean: float | None,
+    scale: LossScale,
 ) -> pd.DataFrame:
     """Losses of the champion and its challengers by band, and how much of them each gains.
 
@@ -114,8 +114,8 @@ def slice_rows(
         As for `bands`.
     reference
         What the challengers had to beat.
-    label_cap, label_mean
-        As the gate was given them.
+    scale
+        As the gate was given it.
 
     Returns
     -------
@@ -123,21 +123,20 @@ def slice_rows(
         The columns of `COLUMNS`, a row for each band that has clients and each model. `low` and
         `high` are the 95 % interval of the gain, clustered by client: a description, as one of
         twenty such intervals misses the truth. Below 100 rows, 30 clients or 10 labels of the
-        rarer class there are counts and no figures.
+        minority class there are counts and no figures.
     """
     y = np.asarray(scored.y, dtype=np.float64)
     known = np.isfinite(y)
     codes, _ = pd.factorize(pd.Series(scored.clients).to_numpy())
     said = {m: np.asarray(scored.predictions[m], np.float64) for m in (reference, *challengers)}
-    scale = {"label_cap": label_cap, "label_mean": label_mean}
-    losses = {m: row_losses(scored.kind, y, values, **scale) for m, values in said.items()}
+    losses = {m: row_losses(scored.kind, y, values, scale) for m, values in said.items()}
     made: list[dict[str, Any]] = []
     for band in bands(features):
         inside = band.inside & known
         clients = pd.factorize(codes[inside])[0]
         key = {"slice": band.slice, "band": band.name, "rows": len(clients)}
         key["clients"] = int(clients.max(initial=-1)) + 1
-        enough = _enough(scored.kind == "binary", y[inside], key)
+        enough = _enough(scored.kind, y[inside], key)
         for model in said if len(clients) else ():
             made.append(key | {"model": model})
             if enough:
@@ -147,10 +146,12 @@ def slice_rows(
     return pd.DataFrame(made, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def _enough(binary: bool, y: FloatArray, counts: Mapping[str, Any]) -> bool:  # noqa: FBT001 - which of two kinds
-    positive = int(np.count_nonzero(y))
-    rarer = min(positive, y.size - positive) if binary else positive
-    return counts["rows"] >= MIN_ROWS and counts["clients"] >= MIN_CLIENTS and rarer >= MIN_MINORITY
+def _enough(kind: Kind, y: FloatArray, counts: Mapping[str, Any]) -> bool:
+    return (
+        counts["rows"] >= MIN_ROWS
+        and counts["clients"] >= MIN_CLIENTS
+        and minority_count(kind, y) >= MIN_MINORITY
+    )
 
 
 def _figures(

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from evergreen.core.evaluation.gain import standard_error, t_quantile
-from evergreen.core.evaluation.losses import positive_or_none, row_losses
+from evergreen.core.evaluation.losses import row_losses
 
 if TYPE_CHECKING:
     from evergreen.core.evaluation.losses import Kind
+    from evergreen.core.events.loss_scale import LossScale
 
 RUNS = 100
 """The chance of a false alarm is stated for so many runs."""
@@ -55,8 +56,7 @@ def relative_loss(
     predicted: np.ndarray,
     clients: pd.Series,
     *,
-    label_cap: float | None,
-    label_mean: float | None,
+    scale: LossScale,
 ) -> RelativeLoss | str:
     """Measure predictions by the loss of telling everyone the same.
 
@@ -68,8 +68,8 @@ def relative_loss(
     ----------
     labels, predicted, clients
         Of the same n rows. Rows whose label or prediction is not finite are left out.
-    label_cap, label_mean
-        As for `row_losses`: those of the labels that the model was trained on.
+    scale
+        As for `row_losses`: that of the labels that the model was trained on.
 
     Returns
     -------
@@ -85,11 +85,9 @@ def relative_loss(
     y, codes = y[known], pd.factorize(clients.to_numpy()[known])[0]
     if not known.any():
         return "no prediction has met its outcome yet"
-    scale = {"label_cap": label_cap, "label_mean": label_mean}
-    losses = row_losses(kind, y, np.asarray(predicted)[known], **scale)
-    cap = positive_or_none(label_cap) if kind == "regression" else None
-    same = np.full(len(y), np.minimum(y, cap or np.inf).mean())
-    base = row_losses(kind, y, same, **scale)
+    losses = row_losses(kind, y, np.asarray(predicted)[known], scale)
+    same = np.full(len(y), np.minimum(y, scale.cap_for(kind)).mean())
+    base = row_losses(kind, y, same, scale)
     if np.all(y == y[0]):
         return f"every outcome is the same: {y[0]:.4g}"
     value = float(losses.mean() / base.mean())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from evergreen.core.evaluation.losses import minority_count
 from evergreen.core.monitoring.decline import (
     RUNS,
     RelativeLoss,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from evergreen.core.evaluation.decision import Minimum
     from evergreen.core.evaluation.losses import Kind
+    from evergreen.core.events.loss_scale import LossScale
 
 DECLINE, INPUTS, PREDICTIONS = "decline", "inputs", "predictions"
 WORDS_UNKNOWN = "unknown_words"
@@ -68,8 +70,7 @@ def watch_loss(
     promise: dict[str, Any],
     live: pd.DataFrame,
     *,
-    label_cap: float,
-    label_mean: float,
+    scale: LossScale,
     minimum: Minimum,
     tolerated: float,
     false_alarms: float,
@@ -82,7 +83,7 @@ def watch_loss(
         relative_loss, error, rows and clients; see `RelativeLoss`.
     live
         client_id, observed_on, label and prediction of its predictions whose outcome is known.
-    label_cap, label_mean
+    scale
         Of the labels that it was trained on.
     """
     known = live[np.isfinite(live["prediction"]) & np.isfinite(live["label"])]
@@ -91,8 +92,7 @@ def watch_loss(
         known["label"],
         known["prediction"].to_numpy(np.float64),
         known["client_id"],
-        label_cap=label_cap,
-        label_mean=label_mean,
+        scale=scale,
     )
     if isinstance(found, str):
         return not_checked(DECLINE, found)
@@ -121,12 +121,10 @@ def watch_loss(
 
 
 def _too_few(kind: Kind, labels: np.ndarray, found: RelativeLoss, minimum: Minimum) -> str | None:
-    positive = int(np.count_nonzero(labels))
-    rarer = min(positive, len(labels) - positive) if kind == "binary" else positive
     needed = {
         "predictions have met their outcome": (found.rows, minimum.rows),
         "clients were predicted whose outcome is known": (found.clients, minimum.clients),
-        "outcomes are of the rarer sort": (rarer, minimum.minority),
+        "outcomes are of the rarer sort": (minority_count(kind, labels), minimum.minority),
     }
     return next(
         (f"{n:,} {what}, {least:,} are needed" for what, (n, least) in needed.items() if n < least),

@@ -58,7 +58,8 @@ def parameters(text: str) -> Iterator[str]:
 
 def commands() -> str:
     """What the commands say of themselves."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_group(app)
+    group.commands = {name: one for name, one in group.commands.items() if not one.hidden}
     context = group.make_context("evergreen", [], resilient_parsing=True)
     told = get_docs_for_click(obj=group, ctx=context, name="evergreen", title="Commands")
     deeper = re.sub(r"(?m)^#", "##", html.unescape(told))

@@ -23,17 +23,17 @@ COMMANDS = (
     "history",
     "plot-history",
     "versions",
-    "best",
+    "champion",
     "get",
     "rollback",
     "hold",
-    "release",
+    "unhold",
     "approve",
     "reject",
     "pull",
     "schedule",
     "serve",
-    "workflow",
+    "menu",
 )
 
 
@@ -49,7 +49,9 @@ def test_every_command_says_what_it_is_for(command):
 
 def test_no_command_is_undescribed():
     assert {
-        c.name or c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands
+        c.name or c.callback.__name__.replace("_", "-")
+        for c in cli.app.registered_commands
+        if not c.hidden
     } == set(COMMANDS)
 
 
@@ -88,6 +90,27 @@ def run(folder, *arguments):
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["best", "clv"], "champion"),
+        (["release", "clv"], "unhold"),
+        (["workflow"], "menu"),
+        (["pin", "--new-line"], "pin --new-lineage"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_an_old_name_still_works_and_names_the_new_one(old, new, tmp_path):
+    (tmp_path / "params.yaml").touch()
+    warning, error, *_ = run(tmp_path, *old).stderr.splitlines()
+    name = old[0] if old[0] != "pin" else " ".join(old)
+    assert warning == (
+        f"warning: `evergreen {name}` is now `evergreen {new}`; the old name will be removed"
+    )
+    assert error.startswith("error: ")
+    assert f" {old[-1]} " not in invoke(*old[:-1], "--help").output
 
 
 def test_an_error_is_told_in_words_with_the_next_step(tmp_path):

@@ -94,7 +94,7 @@ def test_a_replay_is_not_committed_with_a_run(copy):
 
 
 def test_a_new_line_of_models_begins_with_a_full_retrain(copy):
-    copy.run("evergreen", "pin", "--new-line")
+    copy.run("evergreen", "pin", "--new-lineage")
     copy.run("dvc", "repro")
     compared = json.loads((copy.folder / "reports" / "comparison.json").read_text())["purchase"]
     assert set(compared["candidates"]) == {"full"}
@@ -157,7 +157,7 @@ def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, dem
     assert served(copy) in said
     rolled_back = json.loads((copy.folder / "models" / "rollback" / "manifest.json").read_text())
     assert rolled_back["models"][name]["promise"]["since"] == "2017-04-10"
-    assert copy.run("evergreen", "best", name).startswith(f"{name}@{old} ")
+    assert copy.run("evergreen", "champion", name).startswith(f"{name}@{old} ")
     assert copy.run("git", "status", "--short") == ""
 
     copy.run("evergreen", "cycle", "--as-of", "2017-04-10")

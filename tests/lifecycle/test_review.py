@@ -60,7 +60,7 @@ def test_what_another_clone_approves_is_served_wherever_it_is_pulled(proposed, c
     assert f"release {served(proposed)} is served" in said
     assert served(proposed) == served(other)
     target, approved = promoted(other, "HEAD")
-    assert approved in proposed.run("evergreen", "best", target)
+    assert approved in proposed.run("evergreen", "champion", target)
     assert is_clean(proposed)
     assert "recorded already" in proposed.run(*AGAIN)
 
@@ -75,7 +75,7 @@ def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monk
 
     said = proposed.run("evergreen", "approve", NEXT)
     assert f"-> {reviewed}" in said
-    assert reviewed in proposed.run("evergreen", "best", target)
+    assert reviewed in proposed.run("evergreen", "champion", target)
     assert f"the run of {NEXT} was approved" in proposed.run("evergreen", "history")
     assert proposed.run("git", "diff", "--name-only", "HEAD^") == f"history/{NEXT}.json\n"
     proposed.run("evergreen", "get", f"{target}@{reviewed}", "--out", "again")

@@ -215,7 +215,7 @@ def test_the_monthly_script_prints_a_report_for_cron_to_mail(scheduled):
 @pytest.mark.slow
 @pytest.mark.xdist_group("dvc")
 def test_the_menu_shows_how_things_stand_and_runs_what_is_chosen(two_runs):
-    typed = r"printf '1\nsoon\n2017-04-02\nq\n' | evergreen workflow"
+    typed = r"printf '1\nsoon\n2017-04-02\nq\n' | evergreen menu"
     said = two_runs.run("bash", "-c", typed)
     assert "Before the run of 2017-04-03; the last was 2017-04-02" in said
     assert "2017-04-01-full-" in said

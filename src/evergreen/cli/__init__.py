@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from evergreen.cli import (
@@ -16,7 +15,7 @@ from evergreen.cli import (
     schedule,
     serve,
 )
-from evergreen.cli.app import app, console
+from evergreen.cli.app import app, console, errors
 from evergreen.errors import EvergreenError, SettingsError, in_words
 from evergreen.settings import paths
 
@@ -40,7 +39,7 @@ def at_the_root(context: typer.Context) -> None:
             "change to the root of the repository",
         )
     if context.invoked_subcommand is None:
-        schedule.workflow()
+        schedule.menu()
 
 
 def main() -> None:
@@ -49,7 +48,5 @@ def main() -> None:
         app()
     except (EvergreenError, OSError) as error:
         told = in_words(error) if isinstance(error, OSError) else error
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"[red]error:[/red] {escape(str(told))}"
-        )
+        errors.print(f"[red]error:[/red] {escape(str(told))}")
         sys.exit(1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +19,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 app = typer.Typer(
     invoke_without_command=True,
     add_completion=False,
@@ -29,6 +33,26 @@ WIDE = 120
 console = Console(
     markup=False, soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE
 )
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+"""For errors and warnings: what a command prints on stdout stays readable by other programs."""
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Name the new word for an old one, which still works."""
+    errors.print(
+        f"warning: `evergreen {old}` is now `evergreen {new}`; the old name will be removed"
+    )
+
+
+def renamed(old: str, new: str, command: Callable[..., None]) -> None:
+    """Keep the old name of a command for one version: hidden, with a warning that names the new."""
+
+    @wraps(command)
+    def alias(*args: object, **options: object) -> None:
+        warn_renamed(old, new)
+        command(*args, **options)
+
+    app.command(old, hidden=True)(alias)
 
 
 def progress_bar() -> Progress:

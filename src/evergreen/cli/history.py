@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evergreen.cli.app import app, console
+from evergreen.cli.app import app, console, renamed
 from evergreen.errors import DataError
 
 
@@ -67,8 +67,8 @@ def list_versions(
 
 
 @app.command()
-def best(target: Annotated[str, typer.Argument(help="Which target.")]) -> None:
-    """Print the version of the model in production."""
+def champion(target: Annotated[str, typer.Argument(help="Which target.")]) -> None:
+    """Print the version and the folder of the model in production."""
     from evergreen.lifecycle.publish import in_production  # noqa: PLC0415
 
     version, folder = in_production(target)
@@ -99,7 +99,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Why; for the history.")],
     target: Annotated[str | None, typer.Argument(help="One target; all by default.")] = None,
     *,
-    hold: Annotated[bool, typer.Option(help="Keep it so until `evergreen release`.")] = False,
+    hold: Annotated[bool, typer.Option(help="Keep it so until `evergreen unhold`.")] = False,
 ) -> None:
     """Serve an older model at once; the next run starts from it."""
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
@@ -124,10 +124,14 @@ def hold(
 
 
 @app.command()
-def release(target: Annotated[str, typer.Argument(help="Which target.")]) -> None:
+def unhold(target: Annotated[str, typer.Argument(help="Which target.")]) -> None:
     """Let the gate decide again on a target that was held."""
     from evergreen.lifecycle.hold import set_hold  # noqa: PLC0415
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
     with exclusive():
         console.print(set_hold(target, None))
+
+
+renamed("best", "champion", champion)
+renamed("release", "unhold", unhold)

@@ -18,6 +18,7 @@ from evergreen.cli.app import (
     console,
     date_option,
     progress_bar,
+    warn_renamed,
 )
 
 
@@ -29,20 +30,24 @@ def pin(
     ] = None,
     mode: ModeOption = Mode.AUTO,
     *,
-    new_line: Annotated[
-        bool, typer.Option(help="Start a new line of models: the next run has no champion.")
+    new_lineage: Annotated[
+        bool, typer.Option(help="Start a new model lineage: the next run has no champion.")
     ] = False,
+    new_line: Annotated[bool, typer.Option("--new-line", hidden=True)] = False,
 ) -> None:
     """Take in what is new and put the inputs of the next run under DVC's care."""
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
     from evergreen.lifecycle.pin import pin_first_run, pin_run  # noqa: PLC0415
     from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
 
+    if new_line:
+        warn_renamed("pin --new-line", "pin --new-lineage")
+    new_lineage = new_lineage or new_line
     with exclusive():
         lines = (
-            pin_run(as_of.date(), mode, new_line=new_line)
+            pin_run(as_of.date(), mode, new_line=new_lineage)
             if as_of
-            else pin_first_run(load_settings(), new_line=new_line)
+            else pin_first_run(load_settings(), new_line=new_lineage)
         )
         for line in lines:
             console.print(line)

@@ -1,4 +1,4 @@
-"""Commands for a machine that runs by itself, and for a person before it: schedule, workflow."""
+"""Commands for a machine that runs by itself, and for a person before it: schedule, menu."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.prompt import Prompt
 
-from evergreen.cli.app import app, console
+from evergreen.cli.app import app, console, renamed
 
 
 class Action(StrEnum):
@@ -49,7 +49,7 @@ def schedule(action: Annotated[Action, typer.Argument(help="What to do.")]) -> N
 
 
 @app.command()
-def workflow() -> None:
+def menu() -> None:
     """Show the state of things, and run what you choose from a menu."""
     from evergreen.lifecycle.status import next_date, state  # noqa: PLC0415
     from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
@@ -103,3 +103,6 @@ def commands(choice: str, as_of: date) -> list[list[str]]:
     [['scripts/ml_daily_update.sh', '2017-04-02']]
     """
     return [[f"scripts/{script}", str(as_of)] for script in CHOICES[choice][1]]
+
+
+renamed("workflow", "menu", menu)

@@ -40,7 +40,7 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
     reason
         For the history.
     hold
-        Keep the targets as they are then until they are released with `evergreen release`.
+        Keep the targets as they are then until `evergreen unhold`.
 
     Yields
     ------

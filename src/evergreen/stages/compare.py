@@ -127,7 +127,7 @@ def _check_champion(settings: Settings, name: str, champion: Model) -> None:
             raise ModelError(
                 f"the champion of {name} was trained with {field} {found!r}, {paths.PARAMS} says "
                 f"{value!r}: the two can't be compared",
-                f"set {paths.PARAMS} back, or start a new line of models: evergreen pin --new-line",
+                f"set {paths.PARAMS} back, or start a new lineage: evergreen pin --new-lineage",
             )
 
 

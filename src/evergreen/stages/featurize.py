@@ -163,14 +163,12 @@ def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model
 
 
 def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
-    gate = settings.gate
+    window = label_selection.Window.of(settings.gate)
     parts = [
         label_selection.to_judge(
             labels[labels["target"] == name],
             by=settings.as_of,
-            window_days=gate.window_days,
-            target_rows=gate.target_rows,
-            max_window_days=gate.max_window_days,
+            window=window,
         )
         for name in settings.targets
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from evergreen.core.evaluation.decision import Minimum
-from evergreen.core.events.label_selection import lately_known
+from evergreen.core.events.label_selection import Window, recently_known
 from evergreen.core.monitoring import findings
 from evergreen.settings import paths
 from evergreen.store import files, matrices, tables
@@ -68,12 +68,10 @@ def _decline(settings: Settings, name: str, champion: Released, live: pd.DataFra
     return findings.watch_loss(
         manifest.kind,
         champion.promise,
-        lately_known(
+        recently_known(
             own[own["target"] == name],
             by=settings.as_of,
-            window_days=gate.window_days,
-            target_rows=gate.target_rows,
-            max_window_days=gate.max_window_days,
+            window=Window.of(gate),
         ),
         scale=manifest.scale,
         minimum=Minimum(rows=gate.min_rows, minority=gate.min_minority, clients=gate.min_clients),

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from evergreen.core.events.label_selection import (
+    Window,
     as_known,
     snapshots_of,
     to_judge,
@@ -51,14 +52,9 @@ def test_no_held_out_client_and_no_old_label_is_trained_on():
     assert to_train(frame, by=DAY, max_age_days=365)["client_id"].tolist() == ["a"]
 
 
-def judged(frame, target_rows=1, window_days=14, max_window_days=56):
-    return to_judge(
-        frame,
-        by=DAY,
-        window_days=window_days,
-        target_rows=target_rows,
-        max_window_days=max_window_days,
-    )["client_id"].tolist()
+def judged(frame, target_rows=1):
+    window = Window(days=14, target_rows=target_rows, max_days=56)
+    return to_judge(frame, by=DAY, window=window)["client_id"].tolist()
 
 
 @pytest.fixture

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+if TYPE_CHECKING:
+    from evergreen.settings.pipeline import Gate
+
 KEYS = ["client_id", "observed_on"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The most recent labels on which models are compared.
+
+    Attributes
+    ----------
+    days
+        Labels that became known in this many days are in the window.
+    target_rows
+        The window is extended until it has this many labels,
+    max_days
+        but to no more than this many days.
+    """
+
+    days: int
+    target_rows: int
+    max_days: int
+
+    @classmethod
+    def of(cls, gate: Gate) -> Window:
+        """Take the window from the settings of the gate."""
+        return cls(gate.window_days, gate.target_rows, gate.max_window_days)
 
 
 def as_known(labels: pd.DataFrame, *, by: date) -> pd.DataFrame:
@@ -60,34 +89,24 @@ def to_update(
     return both
 
 
-def to_judge(
-    labels: pd.DataFrame, *, by: date, window_days: int, target_rows: int, max_window_days: int
-) -> pd.DataFrame:
-    """The labels of one target on which models are compared: held-out clients, lately known.
-
-    Those that became known in the last `window_days`, or in as many more days as it takes to have
-    `target_rows` of them, but in no more than `max_window_days`.
-    """
+def to_judge(labels: pd.DataFrame, *, by: date, window: Window) -> pd.DataFrame:
+    """Select the labels of one target on which models are compared: recent, held-out clients."""
     known = as_known(labels, by=by)
-    return lately_known(
-        known[known["holdout"]],
-        by=by,
-        window_days=window_days,
-        target_rows=target_rows,
-        max_window_days=max_window_days,
-    )
+    return recently_known(known[known["holdout"]], by=by, window=window)
 
 
-def lately_known(
-    known: pd.DataFrame, *, by: date, window_days: int, target_rows: int, max_window_days: int
-) -> pd.DataFrame:
-    """Those rows that became known in the last days; as many days as `to_judge` says."""
-    age = (pd.Timestamp(by) - known["known_on"]).dt.days
-    age = age[age < max_window_days]
-    recent: pd.DataFrame = known.loc[age.index]
-    # `age` of the row that makes the target complete: all rows of that day are taken.
-    needed = age.sort_values().iloc[target_rows - 1] if len(age) >= target_rows else age.max()
-    return recent[age < max(window_days, needed + 1)] if len(age) else recent
+def recently_known(rows: pd.DataFrame, *, by: date, window: Window) -> pd.DataFrame:
+    """Select the rows whose column ``known_on`` is in the window that ends on a date."""
+    age = (pd.Timestamp(by) - rows["known_on"]).dt.days
+    age = age[age < window.max_days]
+    recent: pd.DataFrame = rows.loc[age.index]
+    if recent.empty:
+        return recent
+    # All rows of a day are taken: the window ends with the day that completes `target_rows`.
+    youngest_first = age.sort_values()
+    needed = youngest_first.iloc[min(window.target_rows, len(age)) - 1]
+    in_window: pd.DataFrame = recent[age < max(window.days, needed + 1)]
+    return in_window
 
 
 CONSTANT = "is the same for all training snapshots"

@@ -9,22 +9,22 @@ DECLINE = {"purchase": ["decline"], "clv": []}
 
 def runs(*raised):
     """Daily runs and what they raised."""
-    return [(FIRST + timedelta(days=n), alarms) for n, alarms in enumerate(raised)]
+    return [(FIRST + timedelta(days=n), alerts) for n, alerts in enumerate(raised)]
 
 
-def test_an_alarm_waits_for_a_full_retrain():
+def test_an_alert_waits_for_a_full_retrain():
     assert unanswered(runs(NONE, DECLINE), FIRST) == (
         "purchase has declined (reported on 2024-04-02)"
     )
 
 
-def test_no_alarm_no_reason():
+def test_no_alert_no_reason():
     assert unanswered([], FIRST) is None
     assert unanswered(runs(NONE), FIRST) is None
     assert unanswered(runs(DECLINE, NONE), FIRST) is None
 
 
-def test_an_alarm_that_stands_makes_a_full_retrain_due_exactly_once():
+def test_an_alert_that_stands_makes_a_full_retrain_due_exactly_once():
     last_full, raised, full = FIRST, [(FIRST, NONE)], []
     for n in range(1, 60):
         day = FIRST + timedelta(days=n)
@@ -35,21 +35,21 @@ def test_an_alarm_that_stands_makes_a_full_retrain_due_exactly_once():
     assert full == [11]
 
 
-def test_a_full_retrain_on_the_day_of_the_alarm_has_answered_it():
+def test_a_full_retrain_on_the_day_of_the_alert_has_answered_it():
     assert unanswered(runs(NONE, DECLINE), FIRST + timedelta(days=1)) is None
 
 
-def test_a_short_pause_makes_no_new_alarm():
+def test_a_short_pause_makes_no_new_alert():
     answered = FIRST + timedelta(days=1)
     assert unanswered(runs(DECLINE, DECLINE, *[NONE] * 20, DECLINE), answered) is None
 
 
-def test_after_four_quiet_weeks_an_alarm_is_a_new_one():
+def test_after_four_quiet_weeks_an_alert_is_a_new_one():
     answered = FIRST + timedelta(days=1)
     assert unanswered(runs(DECLINE, *[NONE] * 30, DECLINE), answered) is not None
 
 
-def test_another_kind_or_target_is_another_alarm():
+def test_another_kind_or_target_is_another_alert():
     answered = FIRST + timedelta(days=1)
     both = {"purchase": ["decline", "inputs"], "clv": ["predictions"]}
     assert unanswered(runs(DECLINE, DECLINE, both), answered) == (
@@ -58,7 +58,7 @@ def test_another_kind_or_target_is_another_alarm():
     )
 
 
-def test_alarms_are_lines_of_the_summary():
-    alarm = {"kind": "decline", "since": "2024-04-01", "words": "worse"}
-    report = {"purchase": {"alarms": [alarm]}, "clv": {"alarms": []}}
-    assert in_lines(report) == ["purchase: alarm: purchase has declined: worse"]
+def test_alerts_are_lines_of_the_summary():
+    alert = {"kind": "decline", "since": "2024-04-01", "message": "worse"}
+    report = {"purchase": {"alerts": [alert]}, "clv": {"alerts": []}}
+    assert in_lines(report) == ["purchase: alert: purchase has declined: worse"]

@@ -10,7 +10,7 @@ SCHEDULE = Schedule(full_after_days=7, full_after_labels=1000, full_after_growth
 INCREMENTAL = Incremental(min_new_labels=50, replay_share=1.0, replay_days=90, max_updates=30)
 
 
-def due(days=1, mode="auto", alarm=None, **changes):
+def due(days=1, mode="auto", alert=None, **changes):
     found = {"for_update": 60, "since_full": 100, "at_full": 5000, "updates": 3} | changes
     return what_is_due(
         LAST + timedelta(days=days),
@@ -19,7 +19,7 @@ def due(days=1, mode="auto", alarm=None, **changes):
         mode=mode,
         schedule=SCHEDULE,
         incremental=INCREMENTAL,
-        alarm=alarm,
+        alert=alert,
     )
 
 
@@ -43,10 +43,10 @@ def test_a_full_retrain_is_due_when_a_chain_of_updates_is_at_its_bound():
     assert due(updates=30).why_full == "purchase has had 30 updates since its last full fit"
 
 
-def test_a_full_retrain_is_due_when_an_alarm_is_unanswered():
-    found = due(days=1, alarm="purchase has declined")
+def test_a_full_retrain_is_due_when_an_alert_is_unanswered():
+    found = due(days=1, alert="purchase has declined")
     assert (found.full, found.why_full) == (True, "purchase has declined")
-    assert not due(days=1, mode="incremental", alarm="purchase has declined").full
+    assert not due(days=1, mode="incremental", alert="purchase has declined").full
 
 
 @pytest.mark.parametrize(

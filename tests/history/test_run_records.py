@@ -3,7 +3,7 @@ from datetime import date
 from rich.console import Console
 
 from evergreen.history.run_records import (
-    AlarmRecord,
+    AlertRecord,
     CandidateRecord,
     RunRecord,
     TargetRecord,
@@ -92,20 +92,29 @@ def test_every_candidate_has_a_line_with_its_outcome():
     assert "as it was" in text
 
 
-def test_an_alarm_has_a_line():
-    alarm = AlarmRecord(kind="decline", since=date(2024, 3, 1), words="worse")
-    purchase = RUN.targets["purchase"].model_copy(update={"alarms": [alarm]})
+def test_an_alert_has_a_line():
+    alert = AlertRecord(kind="decline", since=date(2024, 3, 1), message="worse")
+    purchase = RUN.targets["purchase"].model_copy(update={"alerts": [alert]})
     text = shown(
         history_table([RUN.model_copy(update={"targets": {"purchase": purchase}})], [], None)
     )
     assert "has declined (since 2024-03-01)" in text
 
 
-def test_a_record_of_before_there_were_alarms_is_read():
+def test_a_record_of_before_there_were_alerts_is_read():
     content = RUN.model_dump(mode="json")
     for found in content["targets"].values():
-        del found["alarms"]
+        del found["alerts"]
     assert RunRecord.model_validate(content) == RUN
+
+
+def test_a_record_with_the_old_names_of_alerts_is_read():
+    alert = {"kind": "decline", "since": "2024-03-01"}
+    now, before = (RUN.model_dump(mode="json") for _ in range(2))
+    now["targets"]["purchase"]["alerts"] = [alert | {"message": "worse"}]
+    del before["targets"]["purchase"]["alerts"]
+    before["targets"]["purchase"]["alarms"] = [alert | {"words": "worse"}]
+    assert RunRecord.model_validate(before) == RunRecord.model_validate(now) != RUN
 
 
 def test_a_reason_is_shown_as_it_was_written():
@@ -139,10 +148,10 @@ def a_week_later(**metrics):
     return RUN.model_copy(update={"as_of": day, "targets": {"purchase": judged}})
 
 
-def test_live_metrics_stand_next_to_what_was_promised():
+def test_live_metrics_are_shown_next_to_the_expected_loss():
     later = a_week_later(log_loss=0.52, mean_prediction=0.31)
     [found] = live(later, [RUN, later])
-    assert (found.version, found.promised, found.loss) == (WON.version, 0.5, 0.52)
+    assert (found.version, found.expected, found.loss) == (WON.version, 0.5, 0.52)
     text = shown(live_table([found], None))
     assert "0.5200" in text
     assert "0.5000" in text

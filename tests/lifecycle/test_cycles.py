@@ -156,7 +156,7 @@ def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, dem
     assert f"{name}: {after['targets'][name]['version']} -> {old}" in said
     assert served(copy) in said
     rolled_back = json.loads((copy.folder / "models" / "rollback" / "manifest.json").read_text())
-    assert rolled_back["models"][name]["promise"]["since"] == "2017-04-10"
+    assert rolled_back["models"][name]["expected_loss"]["since"] == "2017-04-10"
     assert copy.run("evergreen", "champion", name).startswith(f"{name}@{old} ")
     assert copy.run("git", "status", "--short") == ""
 

@@ -26,7 +26,7 @@ def test_the_same_models_and_decisions(replayed):
         assert made["release"] == real["release"]
         for name, target in real["targets"].items():
             judged = made["targets"][name]["candidates"]
-            assert made["targets"][name]["alarms"] == [a["kind"] for a in target["alarms"]]
+            assert made["targets"][name]["alerts"] == [a["kind"] for a in target["alerts"]]
             assert judged.keys() == target["candidates"].keys()
             for kind, candidate in target["candidates"].items():
                 assert judged[kind]["version"] == candidate["version"]

@@ -28,11 +28,11 @@ def watched(repository):
 
 
 def kinds(found):
-    return [alarm["kind"] for alarm in found["alarms"]]
+    return [alert["kind"] for alert in found["alerts"]]
 
 
 def words(found):
-    return {one["what"]: one["words"] for one in found["checked"]}
+    return {one["kind"]: one["message"] for one in found["checked"]}
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def next_day(finished):
 
 def test_a_first_run_has_no_champion_to_watch(finished):
     for found in report().values():
-        assert found["alarms"] == []
+        assert found["alerts"] == []
         assert set(words(found).values()) == {"not checked: there is no champion"}
 
 
 def test_the_day_after_inputs_and_predictions_are_as_at_training(next_day):
     for found in watched(next_day).values():
-        assert found["alarms"] == []
+        assert found["alerts"] == []
         assert words(found)["decline"] == "not checked: no prediction has met its outcome yet"
         assert "near to what they were at training" in words(found)["inputs"]
         assert "near to what they were at training" in words(found)["predictions"]
@@ -81,7 +81,7 @@ def test_amounts_in_another_unit_are_reported(next_day):
     found = watched(next_day)["clv"]
     assert "inputs" in kinds(found)
     assert "spend_28d" in found["numbers"]["inputs"]["drifted"]
-    assert found["alarms"][0]["since"] == NEXT.isoformat()
+    assert found["alerts"][0]["since"] == NEXT.isoformat()
 
 
 def live(name, say):
@@ -104,12 +104,12 @@ def worthless(labels, random):
     return random.uniform(0.05, 0.95, len(labels))
 
 
-@pytest.mark.parametrize(("said", "alarms"), [(honest, []), (worthless, ["decline"])])
-def test_live_predictions_are_held_to_what_was_promised(next_day, said, alarms):
+@pytest.mark.parametrize(("said", "alerts"), [(honest, []), (worthless, ["decline"])])
+def test_live_predictions_are_compared_with_the_expected_loss(next_day, said, alerts):
     tables.write_frame(live("purchase", said), LIVE)
     next_day.set("as_of", (AS_OF + timedelta(days=21)).isoformat())
     found = watched(next_day)["purchase"]
-    assert kinds(found) == alarms
+    assert kinds(found) == alerts
     assert found["numbers"]["decline"]["rows"] == 1200
 
 
@@ -121,13 +121,13 @@ def test_predictions_of_before_the_champion_are_not_its_own(next_day):
     assert "no prediction" in words(watched(next_day)["purchase"])["decline"]
 
 
-def test_an_update_keeps_what_its_parent_promised_and_is_compared_with(next_day):
+def test_an_update_keeps_the_expected_loss_and_the_reference_of_its_parent(next_day):
     next_day.run("train_incremental")
     parent = load_release(paths.CHAMPION).released["purchase"]
     updated = paths.INCREMENTAL / "purchase" / "reference.json"
     assert json.loads(updated.read_text()) == parent.model.reference
-    assert parent.promise["since"] == AS_OF.isoformat()
-    assert 0 < parent.promise["relative_loss"] < 1
+    assert parent.expected_loss["since"] == AS_OF.isoformat()
+    assert 0 < parent.expected_loss["relative_loss"] < 1
 
 
 def test_a_week_in_which_nobody_is_observed_is_not_checked(next_day):
@@ -143,10 +143,10 @@ def test_a_champion_of_before_this_was_kept_says_so(next_day):
     champions = load_release(paths.CHAMPION).released
     for one in champions.values():
         one.model.__dict__["reference"] = None
-        object.__setattr__(one, "promise", None)
+        object.__setattr__(one, "expected_loss", None)
     found = report_drift(next_day.settings, champions)["clv"]
     assert set(words(found).values()) == {
-        "not checked: no promise is kept with the champion",
+        "not checked: the champion has no expected loss",
         "not checked: no reference is kept with the champion",
     }
 

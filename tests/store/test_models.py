@@ -198,15 +198,27 @@ def test_a_release_is_named_after_its_newest_model_and_its_content(save, tmp_pat
     assert version == again == load_release(tmp_path / "r").version
 
 
-def test_what_was_promised_stands_in_a_release(save, tmp_path):
+def test_a_release_keeps_the_expected_loss(save, tmp_path):
     save("purchase")
     made = release_of(tmp_path, "purchase")
     without = write_release(tmp_path / "r", made)
-    promise = {"relative_loss": 0.8, "error": 0.01, "since": "2024-04-01"}
-    made["purchase"] = replace(made["purchase"], promise=promise)
+    expected = {"relative_loss": 0.8, "error": 0.01, "since": "2024-04-01"}
+    made["purchase"] = replace(made["purchase"], expected_loss=expected)
     assert write_release(tmp_path / "s", made) != without
-    assert load_release(tmp_path / "r").released["purchase"].promise is None
-    assert load_release(tmp_path / "s").released["purchase"].promise == promise
+    assert load_release(tmp_path / "r").released["purchase"].expected_loss is None
+    assert load_release(tmp_path / "s").released["purchase"].expected_loss == expected
+
+
+def test_a_release_that_calls_it_a_promise_is_read_and_keeps_its_version(save, tmp_path):
+    save("purchase")
+    made = release_of(tmp_path, "purchase")
+    made["purchase"] = replace(made["purchase"], expected_loss={"relative_loss": 0.8})
+    version = write_release(tmp_path / "r", made)
+    manifest = tmp_path / "r" / models.MANIFEST
+    manifest.write_text(manifest.read_text().replace("expected_loss", "promise"))
+    release = load_release(tmp_path / "r")
+    assert release.version == version
+    assert release.released["purchase"].expected_loss == {"relative_loss": 0.8}
 
 
 def test_a_model_of_another_release_is_refused(save, tmp_path):

@@ -1,4 +1,4 @@
-"""Alarms of past runs, and which of them no full retrain has answered yet."""
+"""Alerts of past runs, and which of them no full retrain has answered yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Raised = tuple[date, Mapping[str, Sequence[str]]]
 
 QUIET_DAYS = 28
-"""After so long without it an alarm is a new one."""
+"""After so long without it an alert is a new one."""
 
 WORDS = {
     DECLINE: "has declined",
@@ -24,23 +24,23 @@ WORDS = {
 
 
 def unanswered(raised: Sequence[Raised], last_full: date) -> str | None:
-    """The alarms of the last run that no full retrain has followed, in words.
+    """The alerts of the last run that no full retrain has followed, in words.
 
-    An alarm stands from the first run that raised it, with pauses of up to `QUIET_DAYS`. A full
-    retrain of that run, or of a later one, has answered it, whatever came of it: else an alarm that
+    An alert stands from the first run that raised it, with pauses of up to `QUIET_DAYS`. A full
+    retrain of that run, or of a later one, has answered it, whatever came of it: else an alert that
     stays would make a full retrain due every day.
 
     Parameters
     ----------
     raised
-        For each run, in order: its date, and the kinds of alarms by target.
+        For each run, in order: its date, and the kinds of alerts by target.
     last_full
         The date of the last full retrain.
 
     Returns
     -------
     str or None
-        None where there is no such alarm.
+        None where there is no such alert.
     """
     if not raised:
         return None
@@ -56,8 +56,8 @@ def unanswered(raised: Sequence[Raised], last_full: date) -> str | None:
 
 def _standing_since(raised: Sequence[Raised], target: str, kind: str) -> date:
     since = raised[-1][0]
-    for day, alarms in reversed(raised):
-        if kind in alarms.get(target, ()):
+    for day, alerts in reversed(raised):
+        if kind in alerts.get(target, ()):
             since = day
         elif (since - day).days > QUIET_DAYS:
             break
@@ -78,13 +78,13 @@ def unanswered_in(records: Sequence[run_records.RunRecord], last_full: date) -> 
 
 
 def _kinds(record: run_records.RunRecord) -> dict[str, list[str]]:
-    return {name: [a.kind for a in target.alarms] for name, target in record.targets.items()}
+    return {name: [a.kind for a in target.alerts] for name, target in record.targets.items()}
 
 
 def in_lines(report: Mapping[str, Any]) -> list[str]:
-    """A line for each alarm of ``reports/drift.json``."""
+    """A line for each alert of ``reports/drift.json``."""
     return [
-        f"{name}: alarm: {name} {WORDS[alarm['kind']]}: {alarm['words']}"
+        f"{name}: alert: {name} {WORDS[alert['kind']]}: {alert['message']}"
         for name, found in report.items()
-        for alarm in found["alarms"]
+        for alert in found["alerts"]
     ]

@@ -56,18 +56,18 @@ def what_is_due(
     mode: str,
     schedule: Schedule,
     incremental: Incremental,
-    alarm: str | None = None,
+    alert: str | None = None,
 ) -> Due:
     """Decide on a full retrain, and foretell the update.
 
-    A full retrain is due when an alarm is unanswered (`alarm` says which; see
+    A full retrain is due when an alert is unanswered (`alert` says which; see
     `evergreen.history.alerts.unanswered`), after so many days, or new labels, or when a chain
     of updates is at its bound; but for the sake of labels never before they add `full_after_growth`
     to what was trained on: a large retailer has a thousand new labels every hour.
     """
     full, why = _full(as_of, last_full, waiting, schedule, incremental)
-    if alarm is not None:
-        full, why = True, alarm
+    if alert is not None:
+        full, why = True, alert
     if mode != "auto":
         full, why = mode == "full", f"as asked for by mode {mode}"
     ready = {n: w.for_update for n, w in waiting.items() if w.updates is not None}
@@ -111,7 +111,7 @@ def foresee(
     bases: dict[str, Model],
     labels: pd.DataFrame,
     *,
-    alarm: str | None,
+    alert: str | None,
 ) -> tuple[Due, date]:
     """What is due on a date, and the date of the last full retrain of a run for it.
 
@@ -121,7 +121,7 @@ def foresee(
         The models that the run's updates would go on from; see `evergreen.store.challengers.bases`.
     labels
         All versions of the labels of training clients that are known by then.
-    alarm
+    alert
         As for `what_is_due`.
     """
     waiting = waiting_labels(settings, as_of, bases, labels)
@@ -132,7 +132,7 @@ def foresee(
         mode=mode,
         schedule=settings.schedule,
         incremental=settings.incremental,
-        alarm=alarm,
+        alert=alert,
     )
     return due, as_of if due.full else settings.full_retrain.as_of
 

@@ -9,6 +9,7 @@ from evergreen.history.feature_changes import features_changed
 from evergreen.history.parameter_changes import parameters_changed
 from evergreen.settings import paths
 from evergreen.store import files, models
+from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
     from evergreen.history.run_records import RunRecord
@@ -20,7 +21,7 @@ def record_of(settings: Settings) -> RunRecord:
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
     decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
     labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
-    drift = files.read_json(paths.DRIFT_REPORT, next_step="dvc repro")
+    drift = read_drift(next_step="dvc repro")
     return run_records.RunRecord(
         as_of=settings.as_of,
         mode=settings.mode,
@@ -32,7 +33,7 @@ def record_of(settings: Settings) -> RunRecord:
         features_changed=features_changed(settings.targets),
         targets={
             name: _target_record(
-                name, report[name], decision["targets"][name], labels[name], drift[name]["alarms"]
+                name, report[name], decision["targets"][name], labels[name], drift[name]["alerts"]
             )
             for name in settings.targets
         },
@@ -44,7 +45,7 @@ def _target_record(
     report: dict[str, Any],
     decision: dict[str, Any],
     labels: dict[str, Any],
-    alarms: list[dict[str, Any]],
+    alerts: list[dict[str, Any]],
 ) -> run_records.TargetRecord:
     judged = report["candidates"]
     losses = [candidate["champion_loss"] for candidate in judged.values()]
@@ -62,7 +63,7 @@ def _target_record(
         verdict=decision["verdict"],
         labels=labels["labels"],
         live=labels["live"],
-        alarms=[run_records.AlarmRecord.model_validate(alarm) for alarm in alarms],
+        alerts=[run_records.AlertRecord.model_validate(alert) for alert in alerts],
     )
 
 

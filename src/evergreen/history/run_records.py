@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from evergreen.errors import DataError
 from evergreen.settings import paths
@@ -36,14 +36,14 @@ class CandidateRecord(BaseModel):
     alpha: float | None = None
 
 
-class AlarmRecord(BaseModel):
-    """What has become of the champion, where that is an alarm; see docs/drift.md."""
+class AlertRecord(BaseModel):
+    """What has become of the champion, where that is an alert; see docs/drift.md."""
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["decline", "inputs", "predictions"]
     since: date
-    words: str
+    message: str = Field(validation_alias=AliasChoices("message", "words"))
 
 
 class TargetRecord(BaseModel):
@@ -51,7 +51,7 @@ class TargetRecord(BaseModel):
 
     `version` is the model in production after it, `champion` the one before. `opponent` is what
     the candidates had to beat; `champion_loss` its loss on the same `rows`. `live` is what past
-    releases' predictions of this target were worth by then; `alarms` are about `champion`.
+    releases' predictions of this target were worth by then; `alerts` are about `champion`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,7 +69,7 @@ class TargetRecord(BaseModel):
     verdict: str
     labels: int
     live: dict[str, dict[str, Any]]
-    alarms: list[AlarmRecord] = []
+    alerts: list[AlertRecord] = Field([], validation_alias=AliasChoices("alerts", "alarms"))
 
 
 class RunRecord(BaseModel):

@@ -68,9 +68,9 @@ def versions(records: list[RunRecord]) -> list[Version]:
 
 
 class Live(NamedTuple):
-    """What a release said of a target, against what happened and what was promised.
+    """What a release said of a target, against what happened and the expected loss.
 
-    `promised` is the model's loss on held-out clients when it was promoted; `loss` that of the
+    `expected` is the model's loss on held-out clients when it was promoted; `loss` that of the
     predictions it made in production, as far as their outcome is known.
     """
 
@@ -79,14 +79,14 @@ class Live(NamedTuple):
     version: str
     clients: int
     rows: int
-    promised: float | None
+    expected: float | None
     loss: float
     mean_prediction: float
     mean_label: float
 
 
 def live(record: RunRecord, records: list[RunRecord]) -> list[Live]:
-    """The live metrics that were known at a run, next to what had been promised.
+    """The live metrics that were known at a run, next to the expected loss.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def live(record: RunRecord, records: list[RunRecord]) -> list[Live]:
     records
         All runs up to it: those that released what it judges are among them.
     """
-    promised = {(v.target, v.version): v.loss for v in versions(records) if v.promoted}
+    expected = {(v.target, v.version): v.loss for v in versions(records) if v.promoted}
     served = {
         (name, str(r.release)): str(t.version) for r in records for name, t in r.targets.items()
     }
@@ -106,7 +106,7 @@ def live(record: RunRecord, records: list[RunRecord]) -> list[Live]:
             served.get((name, release), ""),
             found["clients"],
             found["rows"],
-            promised.get((name, served.get((name, release), ""))),
+            expected.get((name, served.get((name, release), ""))),
             found[target.loss],
             found["mean_prediction"],
             found["mean_label"],

@@ -53,22 +53,22 @@ def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
         yield kind, gain, interval, PROMOTED if won else reason
     if not found.candidates:
         yield "-", "", "", found.verdict
-    for alarm in found.alarms:
-        yield "alarm", "", "", Text(f"{WORDS[alarm.kind]} (since {alarm.since})", style="red")
+    for alert in found.alerts:
+        yield "alert", "", "", Text(f"{WORDS[alert.kind]} (since {alert.since})", style="red")
 
 
 def live_table(found: list[Live], target: str | None) -> Table:
     """A line for each release and target of which past predictions have met their outcome."""
     table = Table(title="Live: what releases said of all clients, against what happened")
-    for column in ("release", "target", "predictions", "loss", "promised", "predicted", "happened"):
+    for column in ("release", "target", "predictions", "loss", "expected", "predicted", "happened"):
         side: Literal["left", "right"] = "left" if column in ("release", "target") else "right"
         table.add_column(column, justify=side, no_wrap=True)
     for one in sorted(found, key=lambda one: one.release):
         if target in (None, one.target):
-            promised = "" if one.promised is None else f"{one.promised:.4f}"
+            expected = "" if one.expected is None else f"{one.expected:.4f}"
             means = f"{one.mean_prediction:.4g}", f"{one.mean_label:.4g}"
             table.add_row(
-                one.release, one.target, f"{one.rows:,}", f"{one.loss:.4f}", promised, *means
+                one.release, one.target, f"{one.rows:,}", f"{one.loss:.4f}", expected, *means
             )
     return table
 

@@ -112,8 +112,8 @@ def dry_run(
             continue
         seen = min(day, known + timedelta(days=1))
         labels = training_labels(settings, seen)
-        alarm = unanswered_before(day, settings.full_retrain.as_of)
-        due, _ = foresee(settings, day, mode, bases, labels, alarm=alarm)
+        alert = unanswered_before(day, settings.full_retrain.as_of)
+        due, _ = foresee(settings, day, mode, bases, labels, alert=alert)
         yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
         yield f"{day}: incremental update {due.why_incremental}"
         if day > seen:

@@ -150,18 +150,18 @@ def _full_retrain(record: RunRecord) -> str:
         return f"Last full retrain {record.full_retrain_as_of}."
     earlier = [day for day in run_records.dates() if day < record.as_of]
     before = run_records.read(earlier[-1]).full_retrain_as_of if earlier else record.as_of
-    alarm = unanswered_before(record.as_of, before) if record.mode == "auto" else None
-    return f"With a full retrain: {alarm}." if alarm else "With a full retrain."
+    alert = unanswered_before(record.as_of, before) if record.mode == "auto" else None
+    return f"With a full retrain: {alert}." if alert else "With a full retrain."
 
 
 def _message(record: RunRecord) -> str:
     actions = ", ".join(f"{name} {target.action}" for name, target in record.targets.items())
     lines = [f"{name}: {target.verdict}" for name, target in record.targets.items()]
     changes = [f"{k}: {a} -> {b}" for k, (a, b) in record.parameters_changed.items()]
-    alarms = [
-        f"Alarm: {name} {WORDS[a.kind]}: {a.words}."
+    alerts = [
+        f"Alert: {name} {WORDS[a.kind]}: {a.message}."
         for name, target in record.targets.items()
-        for a in target.alarms
+        for a in target.alerts
     ]
     return "\n".join(
         [
@@ -171,7 +171,7 @@ def _message(record: RunRecord) -> str:
             "",
             f"Release {record.release or 'none'}; before, {record.previous_release or 'none'}.",
             _full_retrain(record),
-            *alarms,
+            *alerts,
             *(["Parameters changed:", *changes] if changes else []),
             *(
                 f"Features of {n} changed: {in_one_line(c)}."

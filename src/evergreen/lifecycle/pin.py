@@ -164,9 +164,9 @@ def pin_run(
         champions, paths.CHALLENGER, max_updates=settings.incremental.max_updates
     )
     labels = training_labels(settings, as_of)
-    alarm = unanswered_before(as_of, settings.full_retrain.as_of)
-    alarm = "a new line of models begins" if new_line else alarm
-    due, full_as_of = foresee(settings, as_of, mode, bases, labels, alarm=alarm)
+    alert = unanswered_before(as_of, settings.full_retrain.as_of)
+    alert = "a new line of models begins" if new_line else alert
+    due, full_as_of = foresee(settings, as_of, mode, bases, labels, alert=alert)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
     yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"

@@ -172,8 +172,8 @@ def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
 
 
 def _from(one: Released, day: str) -> Released:
-    """The model as promised, but held to what it says from a day on: others served before."""
-    return replace(one, promise=one.promise and one.promise | {"since": day})
+    """The model, its expected loss compared with live predictions from a day on only."""
+    return replace(one, expected_loss=one.expected_loss and one.expected_loss | {"since": day})
 
 
 def _version_of(target: str | None, version: str, into: Path) -> dict[str, Released]:

@@ -16,6 +16,7 @@ from evergreen.lifecycle.publish import published
 from evergreen.settings import paths
 from evergreen.store import challengers, files, tables
 from evergreen.store.releases import load_release
+from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +44,8 @@ def state(settings: Settings, as_of: date) -> Iterator[Table | str]:
     bases = challengers.following(champions, max_updates=settings.incremental.max_updates)
     waiting = waiting_labels(settings, seen, bases, labels)
     yield _table(champions, waiting, as_of)
-    alarm = unanswered_before(as_of, settings.full_retrain.as_of)
-    due, _ = foresee(settings, as_of, "auto", bases, labels, alarm=alarm)
+    alert = unanswered_before(as_of, settings.full_retrain.as_of)
+    due, _ = foresee(settings, as_of, "auto", bases, labels, alert=alert)
     yield f"full retrain {'due' if due.full else 'not due'}: {due.why_full}"
     yield f"incremental update {due.why_incremental}"
     yield f"rows are taken in through {known}"
@@ -56,7 +57,7 @@ def state(settings: Settings, as_of: date) -> Iterator[Table | str]:
             for words in found["warnings"]
         )
     if paths.DRIFT_REPORT.exists():
-        yield from in_lines(files.read_json(paths.DRIFT_REPORT, next_step="dvc repro"))
+        yield from in_lines(read_drift(next_step="dvc repro"))
     yield from (f"held: {name}: {why}" for name, why in settings.hold.items())
     yield from map(str, review.waiting())
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from evergreen.history.alerts import in_lines
 from evergreen.settings import paths
 from evergreen.store import files
+from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def summary(settings: Settings) -> Iterator[Table | str]:
     for name in targets:
         yield f"{name}: {decided['targets'][name]['verdict']}"
         yield from (f"{name}: warning: {words}" for words in compared[name].get("warnings", ()))
-    yield from in_lines(files.read_json(paths.DRIFT_REPORT, next_step=NEXT))
+    yield from in_lines(read_drift(next_step=NEXT))
     yield (
         f"release {decided['release']} in {paths.PRODUCTION}; "
         f"{decided['scored']:,} clients observed today are scored in {paths.SCORED}"

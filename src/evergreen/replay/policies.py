@@ -89,7 +89,7 @@ class Policy:
         bases: dict[str, Model],
         labels: pd.DataFrame,
         *,
-        alarm: str | None = None,
+        alert: str | None = None,
     ) -> tuple[Mode, date]:
         """What a run on a date is asked for, and the date of its last full retrain.
 
@@ -97,10 +97,10 @@ class Policy:
         ----------
         settings
             Those of the last run: `full_retrain.as_of` is the last full retrain.
-        bases, labels, alarm
+        bases, labels, alert
             As for `evergreen.history.retraining_plan.foresee`.
         """
-        _, full_as_of = foresee(settings, as_of, "auto", bases, labels, alarm=alarm)
+        _, full_as_of = foresee(settings, as_of, "auto", bases, labels, alert=alert)
         if len(bases) < len(settings.targets):  # a first model is owed to every policy
             return ("auto" if self.trains in ("both", "incremental") else "compare"), full_as_of
         if self.trains in ("nothing", "incremental"):

@@ -30,6 +30,7 @@ from evergreen.store import (
 )
 from evergreen.store.cache import Cache
 from evergreen.store.releases import load_release, write_empty_release
+from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,7 @@ def _run(
     seconds = time.perf_counter() - started
     if trained:  # by whomever: a policy costs what it would cost alone
         seconds += cache.seconds_spared - spared
-    drift = files.read_json(paths.DRIFT_REPORT, next_step="evergreen replay")
+    drift = read_drift(next_step="evergreen replay")
     record = {
         "as_of": str(as_of),
         "full_retrain_as_of": str(last_full),
@@ -119,7 +120,7 @@ def _run(
                 "promoted": promoted[name],
                 "candidates": _judged(found),
                 "label_mean": _label_mean(name),
-                "alarms": [alarm["kind"] for alarm in drift[name]["alarms"]],
+                "alerts": [alert["kind"] for alert in drift[name]["alerts"]],
             }
             for name, found in report.items()
         },
@@ -139,16 +140,16 @@ def _plan(policy: Policy, settings: Settings, as_of: date, last_full: date) -> t
         paths.CHALLENGER,
         max_updates=settings.incremental.max_updates,
     )
-    alarm = unanswered(_raised(), last_full)
-    return policy.plan(settings, as_of, bases, labels[~labels["holdout"]], alarm=alarm)
+    alert = unanswered(_raised(), last_full)
+    return policy.plan(settings, as_of, bases, labels[~labels["holdout"]], alert=alert)
 
 
 def _raised() -> list[tuple[date, dict[str, list[str]]]]:
-    """The alarms of the runs so far."""
+    """The alerts of the runs so far."""
     return [
         (
             date.fromisoformat(record["as_of"]),
-            {name: target["alarms"] for name, target in record["targets"].items()},
+            {name: target["alerts"] for name, target in record["targets"].items()},
         )
         for record in records(Path())
     ]
@@ -179,7 +180,7 @@ def _all_have_models(settings: Settings) -> bool:
 def _leave_as_it_is(scenario: Scenario, as_of: date, last_full: date) -> None:
     """A run that neither trains nor judges: its release is that of the run before."""
     before = records(Path())[-1]
-    nothing: dict[str, Any] = {"promoted": None, "candidates": {}, "alarms": []}
+    nothing: dict[str, Any] = {"promoted": None, "candidates": {}, "alerts": []}
     nothing["label_mean"] = None  # every target has a model
     record = before | {
         "as_of": str(as_of),

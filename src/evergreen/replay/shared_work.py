@@ -71,7 +71,7 @@ def train_full_once(settings: Settings, cache: Cache) -> None:
 def train_ahead(scenario: Scenario, policy: Policy, folder: Path) -> None:
     """Make the full models of the days on which a policy will need them, as far as that is known.
 
-    A full model depends on data, parameters and its date alone; only alarms, and updates in a row,
+    A full model depends on data, parameters and its date alone; only alerts, and updates in a row,
     may bring a retrain forward. So where a process is idle, they need not be waited for.
 
     Parameters

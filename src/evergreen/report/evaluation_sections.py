@@ -209,12 +209,13 @@ def over_time(material: Material, name: str, rows: pd.DataFrame) -> Section | No
     return Section("Run by run", [], None, {"Held-out loss, run by run": drawn})
 
 
-def alarms(material: Material, name: str) -> tuple[list[Cell], Section]:
+def alerts(material: Material, name: str) -> tuple[list[Cell], Section]:
     """What drift and decline there are, for the top of the page and as a section."""
     found = material.drift[name]
     warned = [
-        note(f"{one['kind']} since {one['since']}: {one['words']}", BAD) for one in found["alarms"]
+        note(f"{one['kind']} since {one['since']}: {one['message']}", BAD)
+        for one in found["alerts"]
     ]
-    calm = [] if warned else [note("No alarm.", GOOD)]
-    told = [note(f"{one['what']}: {one['words']}") for one in found["checked"]]
+    calm = [] if warned else [note("No alert.", GOOD)]
+    told = [note(f"{one['kind']}: {one['message']}") for one in found["checked"]]
     return warned, Section("Drift and decline", [*warned, *calm, *told])

@@ -91,14 +91,14 @@ def _made_on(material: Material, name: str, version: str) -> date | None:
     return earlier[0] if earlier else None
 
 
-def kept_promises(material: Material, name: str) -> Section:
-    """What releases have said of all clients, against what happened and what was promised."""
+def live_performance(material: Material, name: str) -> Section:
+    """What releases have said of all clients, against what happened and the expected loss."""
     kind = material.settings.targets[name].kind
     found = [one for one in live(material.record, material.records) if one.target == name]
     if not found:
         horizon = material.settings.targets[name].horizon_days
         return Section(
-            "Live against promised",
+            "Live against expected loss",
             [note(f"No prediction has met its outcome yet: that takes {horizon} days.")],
         )
     found = sorted(found, key=lambda one: one.release)[-LIVE_SHOWN:]
@@ -107,7 +107,7 @@ def kept_promises(material: Material, name: str) -> Section:
             one.release,
             f"{one.rows:,}",
             number(one.loss),
-            number(one.promised),
+            number(one.expected),
             number(one.mean_prediction),
             number(one.mean_label),
         )
@@ -117,9 +117,9 @@ def kept_promises(material: Material, name: str) -> Section:
         "Predictions of all clients, made before their outcome existed. Promised is the loss on "
         "held-out clients when the model was promoted; the weeks differ, so the two need not agree."
     )
-    columns = ["release", "predictions", f"live {LOSS_NAME[kind].replace('_', ' ')}", "promised"]
+    columns = ["release", "predictions", f"live {LOSS_NAME[kind].replace('_', ' ')}", "expected"]
     columns += ["predicted", "happened"]
-    return Section("Live against promised", [note(told)], Table(columns, rows))
+    return Section("Live against expected loss", [note(told)], Table(columns, rows))
 
 
 def inputs(material: Material) -> Section:

@@ -52,8 +52,8 @@ def what_is_next(material: Material) -> Section:
     models = load_release(paths.PRODUCTION).models
     bases = challengers.following(models, max_updates=settings.incremental.max_updates)
     tomorrow = record.as_of + timedelta(days=1)
-    alarm = unanswered_in(material.records, settings.full_retrain.as_of)
-    due, _ = foresee(settings, tomorrow, "auto", bases, training, alarm=alarm)
+    alert = unanswered_in(material.records, settings.full_retrain.as_of)
+    due, _ = foresee(settings, tomorrow, "auto", bases, training, alert=alert)
     full = (
         f"A full retrain is due at the next run: {due.why_full}."
         if due.full

@@ -116,14 +116,14 @@ def _subtitle(material: Material) -> str:
 
 def _target(material: Material, name: str, rows: pd.DataFrame) -> TargetPage:
     target, record = material.settings.targets[name], material.record.targets[name]
-    warned, drift = evaluation_sections.alarms(material, name)
+    warned, drift = evaluation_sections.alerts(material, name)
     sections = [
         evaluation_sections.gains(material, name),
         evaluation_sections.figures(material, name),
         evaluation_sections.captured(material, name),
         evaluation_sections.over_time(material, name, rows),
         *evaluation_sections.slices(material, name),
-        lineage.kept_promises(material, name),
+        lineage.live_performance(material, name),
         drift,
         lineage.lineage(material, name),
     ]

@@ -14,6 +14,7 @@ from evergreen.history import run_records
 from evergreen.history.run_recorder import record_of
 from evergreen.settings import paths
 from evergreen.store import files, models
+from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +72,7 @@ def read_material(settings: Settings) -> Material:
         measured=files.read_json(paths.METRICS_REPORT, next_step=NEXT),
         compared=files.read_json(paths.COMPARISON_REPORT, next_step=NEXT),
         decided=files.read_json(paths.DECISION_REPORT, next_step=NEXT),
-        drift=files.read_json(paths.DRIFT_REPORT, next_step=NEXT),
+        drift=read_drift(next_step=NEXT),
         curves=PlotRows(*(_rows(paths.PLOT_ROWS / f"{name}.csv") for name in PlotRows._fields)),
         slices=_rows(paths.PLOT_ROWS / "slices.csv"),
         record=record,

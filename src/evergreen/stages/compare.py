@@ -191,8 +191,10 @@ def _compare(
     )
 
 
-def _promise(model: Model, labels: pd.DataFrame, predicted: np.ndarray) -> dict[str, Any] | None:
-    """What a model's live predictions will be held to, should it be promoted."""
+def _expected_loss(
+    model: Model, labels: pd.DataFrame, predicted: np.ndarray
+) -> dict[str, Any] | None:
+    """What a model's live predictions will be compared with, should it be promoted."""
     manifest = model.manifest
     found = relative_loss(
         manifest.kind,
@@ -208,8 +210,8 @@ def _report(
     contest: Contest, outcome: Comparison, predictions: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     labels, champion = contest.labels, contest.champion
-    promises = {
-        name: _promise(model, labels, predictions[name])
+    expected = {
+        name: _expected_loss(model, labels, predictions[name])
         for name, model in contest.challengers.items()
     }
     verdicts = {name: decision.explain() for name, decision in outcome.decisions.items()}
@@ -223,7 +225,7 @@ def _report(
         "candidates": {
             name: rounded(outcome.decisions[name].to_dict())
             | {"version": model.manifest.version, "explanation": verdicts[name]}
-            | {"promise": promises.get(name)}
+            | {"expected_loss": expected.get(name)}
             for name, model in contest.challengers.items()
         },
         "absent": contest.absent,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evergreen.store.releases import Released
 
 KINDS = (findings.DECLINE, findings.INPUTS, findings.PREDICTIONS)
-NO_PROMISE = "no promise is kept with the champion"
+NO_EXPECTED_LOSS = "the champion has no expected loss"
 NO_REFERENCE = "no reference is kept with the champion"
 DIGITS = 4
 
@@ -61,13 +61,13 @@ class _Features:
 
 
 def _decline(settings: Settings, name: str, champion: Released, live: pd.DataFrame) -> Finding:
-    if champion.promise is None:
-        return findings.not_checked(findings.DECLINE, NO_PROMISE)
+    if champion.expected_loss is None:
+        return findings.not_checked(findings.DECLINE, NO_EXPECTED_LOSS)
     gate, manifest = settings.gate, champion.model.manifest
-    own = live[live["observed_on"] >= pd.Timestamp(champion.promise["since"])]
+    own = live[live["observed_on"] >= pd.Timestamp(champion.expected_loss["since"])]
     return findings.watch_loss(
         manifest.kind,
-        champion.promise,
+        champion.expected_loss,
         recently_known(
             own[own["target"] == name],
             by=settings.as_of,

@@ -74,7 +74,7 @@ def run(settings: Settings) -> Iterator[str]:
     files.write_json(decision, paths.DECISION_REPORT)
     yield f"release {release.version or 'none'}, {len(scored):,} clients scored"
     for name, found in report_drift(settings, champion.released).items():
-        yield from (f"{name}: alarm: {a['kind']}: {a['words']}" for a in found["alarms"])
+        yield from (f"{name}: alert: {a['kind']}: {a['message']}" for a in found["alerts"])
 
 
 def _unknown_words() -> float | None:
@@ -91,24 +91,24 @@ def _promoted(
 ) -> Released:
     """The winner, with the figures that it was promoted for.
 
-    An update is held to what the model it goes on from promised: an update was promoted because it
-    is better, so it has to do at least as well.
+    An update is compared with the expected loss of the model that it continues: it was promoted
+    because it is better, so it has to do at least as well.
     """
     winner = report["winner"]
     model = models.load_model(paths.CANDIDATES[winner] / name)
-    expected = report["candidates"][winner]["version"]
-    if model.manifest.version != expected:
+    judged = report["candidates"][winner]["version"]
+    if model.manifest.version != judged:
         raise ModelError(
-            f"{model.folder} is {model.manifest.version}, the comparison judged {expected}",
+            f"{model.folder} is {model.manifest.version}, the comparison judged {judged}",
             "dvc repro compare",
         )
     measured = files.read_json(paths.METRICS_REPORT, next_step="dvc repro compare")
-    as_of, promise = settings.as_of.isoformat(), report["candidates"][winner]["promise"]
+    as_of, expected = settings.as_of.isoformat(), report["candidates"][winner]["expected_loss"]
     if model.manifest.parent is not None and reigning is not None:
-        promise = reigning.promise
-    elif promise is not None:
-        promise = promise | {"since": as_of}
-    return Released(model, as_of, measured[name][winner], promise)
+        expected = reigning.expected_loss
+    elif expected is not None:
+        expected = expected | {"since": as_of}
+    return Released(model, as_of, measured[name][winner], expected)
 
 
 def _score(settings: Settings, release: Release) -> pd.DataFrame:

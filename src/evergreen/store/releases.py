@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 ENTRY = {"version", "promoted_on", "metrics"}
-"""What a release says of each of its models; and `promise`, where there is one."""
+"""What a release says of each of its models; and `expected_loss`, where there is one."""
+
+FORMERLY = "promise"
+"""What `expected_loss` was called. Versions still follow from that name, so that they stay."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Released:
         The as_of of the run that promoted it.
     metrics
         Its figures on the held-out rows of that run.
-    promise
-        What its live predictions are held to: relative_loss, error, rows and clients on the
+    expected_loss
+        What its live predictions are compared with: relative_loss, error, rows and clients on the
         held-out rows of the run that promoted it, or the model fitted in full that it is an update
         of; and since, the first day whose predictions count. None where this was not kept.
     """
@@ -38,7 +41,7 @@ class Released:
     model: Model
     promoted_on: str
     metrics: dict[str, float | None]
-    promise: dict[str, Any] | None = None
+    expected_loss: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ def load_release(folder: Path, *, threads: int = 1) -> Release:
                 f"{folder / target} is {found}, the release names {entry['version']}", restore
             )
         released[target] = Released(
-            model, entry["promoted_on"], entry["metrics"], entry.get("promise")
+            model,
+            entry["promoted_on"],
+            entry["metrics"],
+            entry.get("expected_loss", entry.get(FORMERLY)),
         )
     return Release(manifest["version"], released)
 
@@ -86,7 +92,7 @@ def _check_entries(folder: Path, entries: Any, version: object, restore: str) ->
     """Compare what a release says of itself with its version, and with what lies in its folder."""
     path = folder / models.MANIFEST
     if not isinstance(entries, dict) or any(
-        not isinstance(entry, dict) or entry.keys() - {"promise"} != ENTRY
+        not isinstance(entry, dict) or entry.keys() - {"expected_loss", FORMERLY} != ENTRY
         for entry in entries.values()
     ):
         raise ModelError(f"{path} is not the manifest of a release", restore)
@@ -105,7 +111,11 @@ def _version_of(entries: dict[str, Any]) -> str | None:
     if not entries:
         return None
     newest = max(entry["promoted_on"] for entry in entries.values())
-    return f"{newest}-{files.digest_of(entries)[:8]}"
+    content = {
+        target: {FORMERLY if key == "expected_loss" else key: value for key, value in entry.items()}
+        for target, entry in entries.items()
+    }
+    return f"{newest}-{files.digest_of(content)[:8]}"
 
 
 def write_release(folder: Path, released: dict[str, Released]) -> str | None:
@@ -121,7 +131,7 @@ def write_release(folder: Path, released: dict[str, Released]) -> str | None:
             "version": one.model.manifest.version,
             "promoted_on": one.promoted_on,
             "metrics": one.metrics,
-            **({"promise": one.promise} if one.promise else {}),
+            **({"expected_loss": one.expected_loss} if one.expected_loss else {}),
         }
         for target, one in sorted(released.items())
     }

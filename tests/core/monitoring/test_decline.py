@@ -40,7 +40,7 @@ def measured(rows, kind="binary", scale=UNSCALED):
     return relative_loss(kind, rows["label"], predicted, rows["client_id"], scale=scale)
 
 
-def alarms(rows):
+def alerts(rows):
     """The days of 100 daily looks on which a decline is reported; 350 clients were held out."""
     promised = measured(rows[(rows["day"] < WINDOW) & (rows["client_id"] < CLIENTS // 4)])
     return [
@@ -51,23 +51,23 @@ def alarms(rows):
             measured(rows[(rows["day"] <= day) & (rows["day"] > day - WINDOW)]),
             tolerated=0.02,
             false_alarms=0.05,
-        ).alarm
+        ).alert
     ]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_in_100_runs_without_a_decline_none_is_reported(seed):
-    assert alarms(shop(seed)) == []
+    assert alerts(shop(seed)) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_season_that_makes_everyone_harder_to_predict_is_no_decline(seed):
-    assert alarms(shop(seed, season=0.8)) == []
+    assert alerts(shop(seed, season=0.8)) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_decline_is_reported_within_ten_days(seed):
-    found = alarms(shop(seed, declines_on=60, by=0.7))
+    found = alerts(shop(seed, declines_on=60, by=0.7))
     assert 60 < found[0] <= 70
     assert found == list(range(found[0], DAYS))
 

@@ -7,7 +7,7 @@ from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.monitoring import findings
 from evergreen.core.monitoring.drift import reference
 
-PROMISE = {"relative_loss": 0.7, "error": 0.01, "rows": 4000, "clients": 500}
+EXPECTED = {"relative_loss": 0.7, "error": 0.01, "rows": 4000, "clients": 500}
 MINIMUM = Minimum(rows=500, minority=50, clients=200)
 LIMITS = findings.Limits(max_distance=0.15, min_clients=100, false_alarms=0.05)
 
@@ -25,10 +25,10 @@ def predictions(n=2000, *, noise=0.0, share=0.5, seed=1):
     )
 
 
-def decline(live, kind="binary", promise=PROMISE):
+def decline(live, kind="binary", expected=EXPECTED):
     return findings.watch_loss(
         kind,
-        promise,
+        expected,
         live,
         scale=LossScale(100.0, 10.0),
         minimum=MINIMUM,
@@ -37,16 +37,16 @@ def decline(live, kind="binary", promise=PROMISE):
     )
 
 
-def test_a_decline_is_an_alarm_in_words():
+def test_a_decline_is_an_alert_in_words():
     found = decline(predictions(noise=3.0))
     assert found.since == "2024-03-01"
-    assert "0.700 was promised: +" in found.words
+    assert "0.700 was promised: +" in found.message
     assert (
-        "2,000 predictions of 1,000 clients observed from 2024-03-01 to 2024-03-14" in found.words
+        "2,000 predictions of 1,000 clients observed from 2024-03-01 to 2024-03-14" in found.message
     )
 
 
-def test_a_promise_that_is_kept_is_no_alarm():
+def test_a_promise_that_is_kept_is_no_alert():
     found = decline(predictions())
     assert found.since is None
     assert found.numbers["growth"] < 0.02
@@ -66,13 +66,13 @@ def test_a_promise_that_is_kept_is_no_alarm():
 def test_what_can_not_be_judged_says_why(live, reason):
     found = decline(live)
     assert found.since is None
-    assert found.words.startswith("not checked: ")
-    assert reason in found.words
+    assert found.message.startswith("not checked: ")
+    assert reason in found.message
 
 
 def test_amounts_that_are_all_zero_are_not_judged():
     found = decline(predictions().assign(label=0.0), "regression")
-    assert found.words == "not checked: every outcome is the same: 0"
+    assert found.message == "not checked: every outcome is the same: 0"
 
 
 @pytest.fixture
@@ -100,17 +100,17 @@ def inputs(kept, recent, words=(0.05, 300)):
     return findings.watch_inputs(kept, findings.active(kept, recent), words=words, limits=LIMITS)
 
 
-def test_inputs_as_at_training_are_no_alarm(kept):
+def test_inputs_as_at_training_are_no_alert(kept):
     found = inputs(kept, clients())
     assert found.since is None
-    assert found.words.startswith("all 3 inputs are near to what they were at training")
+    assert found.message.startswith("all 3 inputs are near to what they were at training")
 
 
 def test_the_inputs_that_have_drifted_are_named(kept):
     found = inputs(kept, clients(number_age=55.0))
     assert found.since == "2024-04-01"
     assert found.numbers["drifted"] == ["number_age"]
-    assert "1 of 3 inputs are distributed otherwise than at training: number_age" in found.words
+    assert "1 of 3 inputs are distributed otherwise than at training: number_age" in found.message
 
 
 def test_new_words_are_drift(kept):
@@ -123,11 +123,11 @@ def test_clients_who_have_gone_are_no_drift(kept):
     gone = clients(400).assign(purchases_28d=0.0)
     found = inputs(kept, pd.concat([clients(), gone]))
     assert found.since is None
-    assert "300 active clients" in found.words
+    assert "300 active clients" in found.message
 
 
 def test_too_few_clients_are_not_checked(kept):
-    assert inputs(kept, clients(99)).words == (
+    assert inputs(kept, clients(99)).message == (
         "not checked: 99 active clients were observed, 100 are needed"
     )
 
@@ -136,7 +136,7 @@ def said(kept, values):
     return findings.watch_predictions(kept, clients(len(values), prediction=values), limits=LIMITS)
 
 
-def test_predictions_that_have_drifted_are_an_alarm(kept):
+def test_predictions_that_have_drifted_are_an_alert(kept):
     random = np.random.default_rng(2)
     assert said(kept, random.random(300)).since is None
     assert said(kept, random.random(300) ** 6).since == "2024-04-01"
@@ -144,11 +144,11 @@ def test_predictions_that_have_drifted_are_an_alarm(kept):
 
 def test_predictions_that_are_not_finite_are_not_checked(kept):
     values = np.where(np.arange(300) < 3, np.nan, 0.5)
-    assert said(kept, values).words == "not checked: 3 of 300 are not finite"
+    assert said(kept, values).message == "not checked: 3 of 300 are not finite"
 
 
-def test_alarms_and_what_is_well_stand_apart(kept):
+def test_alerts_and_what_is_well_stand_apart(kept):
     made = findings.report([inputs(kept, clients(number_age=55.0)), decline(predictions())])
-    assert [alarm["kind"] for alarm in made["alarms"]] == ["inputs"]
-    assert [one["what"] for one in made["checked"]] == ["decline"]
+    assert [alert["kind"] for alert in made["alerts"]] == ["inputs"]
+    assert [one["kind"] for one in made["checked"]] == ["decline"]
     assert made["numbers"].keys() == {"inputs", "decline"}

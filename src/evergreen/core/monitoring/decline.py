@@ -105,13 +105,13 @@ class Decline:
     ----------
     at_least
         The one-sided bound below which the growth lies with the chance of a false alarm.
-    alarm
+    alert
         Whether `at_least` is above what is tolerated.
     """
 
     growth: float
     at_least: float
-    alarm: bool
+    alert: bool
 
 
 def judge_decline(

@@ -1,7 +1,7 @@
 """Whether values are distributed as they were at training: how far apart, not how surely so.
 
 A test of equality calls any difference drift once there are rows enough. Here the Jensen-Shannon
-distance is compared with a limit, and small samples widen its bound instead of raising alarms: the
+distance is compared with a limit, and small samples widen its bound instead of raising alerts: the
 verdict is the same at 500 rows and at 50,000.
 """
 

@@ -41,13 +41,13 @@ class Finding:
     Attributes
     ----------
     since
-        For an alarm: the first day of what it was raised on, as an ISO date; None if all is well.
+        For an alert: the first day of what it was raised on, as an ISO date; None if all is well.
     numbers
         For reports.
     """
 
-    what: str
-    words: str
+    kind: str
+    message: str
     since: str | None = None
     numbers: dict[str, Any] = field(default_factory=dict)
 
@@ -67,7 +67,7 @@ def not_checked(what: str, reason: str) -> Finding:
 
 def watch_loss(
     kind: Kind,
-    promise: dict[str, Any],
+    expected: dict[str, Any],
     live: pd.DataFrame,
     *,
     scale: LossScale,
@@ -79,7 +79,7 @@ def watch_loss(
 
     Parameters
     ----------
-    promise
+    expected
         relative_loss, error, rows and clients; see `RelativeLoss`.
     live
         client_id, observed_on, label and prediction of its predictions whose outcome is known.
@@ -99,7 +99,7 @@ def watch_loss(
     if short := _too_few(kind, known["label"].to_numpy(), found, minimum):
         return not_checked(DECLINE, short)
     then = RelativeLoss(
-        promise["relative_loss"], promise["error"], promise["rows"], promise["clients"]
+        expected["relative_loss"], expected["error"], expected["rows"], expected["clients"]
     )
     judged = judge_decline(then, found, tolerated=tolerated, false_alarms=false_alarms)
     first, last = (str(day.date()) for day in known["observed_on"].agg(["min", "max"]))
@@ -111,13 +111,13 @@ def watch_loss(
     )
     numbers = {
         "relative_loss": found.value,
-        "promised": then.value,
+        "expected": then.value,
         "growth": judged.growth,
-        "growth_at_least": judged.at_least,
+        "growth_lower_bound": judged.at_least,
         "rows": found.rows,
         "clients": found.clients,
     }
-    return Finding(DECLINE, words, first if judged.alarm else None, numbers)
+    return Finding(DECLINE, words, first if judged.alert else None, numbers)
 
 
 def _too_few(kind: Kind, labels: np.ndarray, found: RelativeLoss, minimum: Minimum) -> str | None:
@@ -237,11 +237,11 @@ def _last_day(recent: pd.DataFrame) -> str:
 
 
 def report(findings: list[Finding]) -> dict[str, Any]:
-    """The findings about one target, alarms apart from what is well or could not be checked."""
+    """The findings about one target, alerts apart from what is well or could not be checked."""
     return {
-        "alarms": [
-            {"kind": f.what, "since": f.since, "words": f.words} for f in findings if f.since
+        "alerts": [
+            {"kind": f.kind, "since": f.since, "message": f.message} for f in findings if f.since
         ],
-        "checked": [{"what": f.what, "words": f.words} for f in findings if not f.since],
-        "numbers": {f.what: f.numbers for f in findings},
+        "checked": [{"kind": f.kind, "message": f.message} for f in findings if not f.since],
+        "numbers": {f.kind: f.numbers for f in findings},
     }

@@ -12,7 +12,7 @@ from evergreen.core.evaluation.gate import row_losses
 from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.models import registry
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import extractors, matrices
 from evergreen.store.raw_history import open_history
 

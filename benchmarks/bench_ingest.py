@@ -17,7 +17,7 @@ import duckdb
 import yaml
 
 from evergreen.ingestion.user_tables import take_in
-from evergreen.settings.pipeline import parse_settings
+from evergreen.settings.loading import parse_settings
 
 LINES = 1_067_371
 DAYS = 739

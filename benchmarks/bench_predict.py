@@ -23,7 +23,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from evergreen import load_release
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import tables
 
 FEATURES, TREES, DEPTH, ROWS = 506, 250, 20, 4000
@@ -33,7 +33,7 @@ import sys, time, psutil
 from datetime import date
 from pathlib import Path
 from evergreen import load_release
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.serving.batch import score
 started = time.perf_counter()
 done = score(load_release(sys.argv[1]), load_settings(), date.fromisoformat(sys.argv[2]),

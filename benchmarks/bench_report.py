@@ -24,7 +24,7 @@ from evergreen.core.evaluation.losses import row_losses
 from evergreen.plots import target_figures
 from evergreen.report import page, report_data
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.stages import compare
 from evergreen.store import tables
 

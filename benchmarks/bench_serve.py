@@ -22,7 +22,7 @@ import psutil
 from bench_predict import read_all
 from evergreen import load_release
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 PORT = 8765
 CLIENTS, REPEATS = 10_000, 5

@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from bench_full_fit import RFM, wide_features
 from evergreen.core.models import registry
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import extractors, matrices
 
 NEW, REPLAYED = 100, 100

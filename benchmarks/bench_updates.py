@@ -47,7 +47,7 @@ from evergreen.core.events.snapshots import create_snapshots
 from evergreen.core.features.extractor import fit_extractor
 from evergreen.core.models import registry
 from evergreen.ingestion import complete_journey
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import tables
 
 CHUNK = 20_000  # snapshots whose features are made at once

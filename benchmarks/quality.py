@@ -32,7 +32,7 @@ from evergreen.core.evaluation.losses import row_losses
 from evergreen.core.events import label_selection
 from evergreen.core.events.loss_scale import LossScale
 from evergreen.ingestion import cdnow, complete_journey
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 MODELS = ("blend", "lightgbm", "linear", "random_forest")
 SHOWN = {"binary": ("roc_auc",), "regression": ("r2", "mae", "predicted_actual_ratio")}

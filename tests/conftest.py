@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from evergreen.core.events.ledger import create_ledger, create_texts
 from evergreen.report.page import write_report
 from evergreen.settings import paths
-from evergreen.settings.pipeline import parse_settings
+from evergreen.settings.loading import parse_settings
 from evergreen.stages import (
     collect_labels,
     compare,

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evergreen import cli, errors
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 COMMANDS = (
     "ingest",

@@ -9,7 +9,7 @@ import yaml
 
 from evergreen.ingestion.user_tables import take_in
 from evergreen.settings import paths
-from evergreen.settings.pipeline import parse_settings
+from evergreen.settings.loading import parse_settings
 from evergreen.store import tables
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"

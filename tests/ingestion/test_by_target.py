@@ -6,7 +6,7 @@ import yaml
 from evergreen.errors import DataError
 from evergreen.ingestion.user_tables import take_in
 from evergreen.settings import paths
-from evergreen.settings.pipeline import parse_settings
+from evergreen.settings.loading import parse_settings
 
 from .conftest import COLUMNS, COMMITTED
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evergreen.settings.pipeline import parse_settings
+from evergreen.settings.loading import parse_settings
 from evergreen.settings.sources import (
     AttributeColumns,
     NoteColumns,

@@ -7,8 +7,8 @@ import pytest
 from evergreen.errors import DataError
 from evergreen.ingestion.demos import take_in
 from evergreen.settings import paths
-from evergreen.settings.pipeline import Source
 from evergreen.settings.simulation import Simulation
+from evergreen.settings.sources import Source
 from evergreen.simulation.retailer import simulate
 from evergreen.store import tables
 

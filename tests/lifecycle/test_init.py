@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from evergreen.errors import EvergreenError
 from evergreen.lifecycle.init import begin
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
 

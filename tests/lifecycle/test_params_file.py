@@ -6,7 +6,7 @@ import pytest
 from evergreen.errors import SettingsError
 from evergreen.lifecycle import params_file
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 COMMITTED = Path(__file__).parents[2] / paths.PARAMS
 

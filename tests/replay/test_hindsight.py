@@ -9,7 +9,7 @@ from evergreen.replay.hindsight import JUDGED, judge_policy
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.policy_run import STOPPED, replay_policy
 from evergreen.replay.scenario import scenario
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 
 def test_who_judges_does_not_wait_for_runs_that_come_to_no_end(tmp_path):

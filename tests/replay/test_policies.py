@@ -6,7 +6,7 @@ import pytest
 from evergreen.errors import SettingsError
 from evergreen.replay.policies import POLICIES, named
 from evergreen.replay.scenario import scenario
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.stages.compare import Judged
 
 MONDAY = date(2017, 4, 3)

@@ -12,7 +12,7 @@ from evergreen.replay.results import (
     summarise,
     weekly,
 )
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 
 @pytest.fixture

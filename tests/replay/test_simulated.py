@@ -18,7 +18,7 @@ from evergreen.replay.results import (
     promotions,
 )
 from evergreen.replay.scenario import scenario
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.settings.simulation import Simulation
 from evergreen.simulation.retailer import simulate
 from evergreen.store import tables

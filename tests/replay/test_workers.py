@@ -9,7 +9,7 @@ import pytest
 from evergreen.errors import DataError
 from evergreen.replay import workers
 from evergreen.replay.scenario import scenario
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.settings.sources import TransactionsSource
 
 COLUMNS = {"client_id": "c", "timestamp": "d", "amount": "a"}

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from evergreen.errors import SettingsError
-from evergreen.settings.pipeline import load_settings, parse_settings, with_simulation
+from evergreen.settings.loading import load_settings, parse_settings, with_simulation
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 
@@ -97,7 +97,7 @@ def test_horizons_are_windows_too(values):
             "holdout.share: found 0.9; input should be less than or equal to 0.5",
         ),
         ("holdout.share", 0, "holdout.share: found 0; input should be greater than 0"),
-        ("as_of", "someday", "as_of: found 'someday'; "),
+        ("as_of", "someday", "as_of: 'someday' is not a date (expected YYYY-MM-DD)"),
         ("snapshots.every_days", 0, "snapshots.every_days: found 0; input should be greater than"),
         (
             "targets.clv.label",
@@ -152,8 +152,8 @@ def test_contradictions_are_refused(values, key, value, message):
 
 
 def test_a_missing_key_is_named(values):
-    del values["gate"]["min_rows"]
-    with pytest.raises(SettingsError, match=r"gate\.min_rows: missing"):
+    del values["targets"]["clv"]["horizon_days"]
+    with pytest.raises(SettingsError, match=r"targets\.clv\.horizon_days: missing"):
         parse_settings(values)
 
 
@@ -163,7 +163,7 @@ def test_a_target_name_that_makes_no_column_is_refused(values):
         parse_settings(values)
 
 
-def test_all_mistakes_are_told_at_once(values):
+def test_all_mistakes_are_reported_at_once(values):
     values["sede"], values["gate"]["min_rows"] = 1, "many"
     with pytest.raises(SettingsError) as error:
         parse_settings(values)
@@ -189,16 +189,16 @@ DATABASE = {"url_env": "SHOP_DB", "table": "sales"}
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({}, "either demo or transactions is to be given"),
-        ({"transactions": {"files": "*.csv"}}, "either columns or adapter says"),
-        ({"transactions": {"columns": COLUMNS}}, "either files or url_env says"),
+        ({}, "give either demo or transactions"),
+        ({"transactions": {"files": "*.csv"}}, "give either columns or adapter"),
+        ({"transactions": {"columns": COLUMNS}}, "give either files or url_env"),
         (
             {"transactions": {"url_env": "SHOP", "columns": COLUMNS}},
             "url_env needs either table or query",
         ),
         (
             {"transactions": {"files": "*", "columns": COLUMNS | {"price": "p"}}},
-            "either amount or price is to be mapped",
+            "map either amount or price",
         ),
         (
             {"transactions": {"files": "*", "columns": COLUMNS | {"invoice": "i"}}},
@@ -218,19 +218,19 @@ DATABASE = {"url_env": "SHOP_DB", "table": "sales"}
         ),
     ],
 )
-def test_a_source_that_says_too_little_or_too_much_is_refused(values, source, message):
+def test_an_incomplete_or_contradictory_source_is_refused(values, source, message):
     with pytest.raises(SettingsError) as error:
         parse_settings(values | {"source": source})
     assert message in str(error.value)
 
 
-def test_a_source_of_ones_own_is_written_out_as_it_was_given(values):
+def test_user_tables_are_written_out_as_they_were_given(values):
     source = {"transactions": {"files": "*.csv", "columns": COLUMNS, "decimal": ","}}
     dumped = parse_settings(values | {"source": source}).model_dump(mode="json")["source"]
     assert dumped == {"transactions": source["transactions"] | {"date_format": "auto"}}
 
 
-def test_a_retailer_can_be_simulated_where_the_source_is_ones_own(values):
+def test_a_retailer_can_be_simulated_where_the_source_is_user_tables(values):
     values["source"] = {"transactions": {"files": "*.csv", "columns": COLUMNS}}
     assert with_simulation(parse_settings(values), {"days": 50}).source.simulation.days == 50
 
@@ -239,11 +239,11 @@ def test_a_retailer_can_be_simulated_where_the_source_is_ones_own(values):
     ("changes", "message"),
     [
         ({"ngram_min": 2}, "ngram_min is 2, allowed: at most ngram_max, which is 1"),
-        ({"stop_words": "tlh"}, "no stop words are known of 'tlh'; allowed: ar, bg"),
-        ({"stop_words": ["the"], "analyzer": "char_wb"}, "they go with analyzer word only"),
+        ({"stop_words": "tlh"}, "there are no stop words for language 'tlh'; allowed: ar, bg"),
+        ({"stop_words": ["the"], "analyzer": "char_wb"}, "they need analyzer word"),
     ],
 )
-def test_settings_of_text_that_can_not_be_are_refused(values, changes, message):
+def test_impossible_text_settings_are_refused(values, changes, message):
     values["features"]["text"] |= changes
     with pytest.raises(SettingsError, match=message):
         parse_settings(values)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evergreen.errors import DataError
-from evergreen.settings.pipeline import load_settings, with_simulation
+from evergreen.settings.loading import load_settings, with_simulation
 from evergreen.settings.simulation import Simulation
 from evergreen.simulation.files import write_simulation
 from evergreen.store import tables

@@ -43,7 +43,7 @@ def ingest(
     """Append new rows of a source to data/raw, checked and partitioned by day."""
     from evergreen.ingestion.ingest import take_in  # noqa: PLC0415
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     with exclusive(), progress_bar() as progress:
@@ -104,7 +104,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate a retailer whose true probabilities are known; params.yaml says what else."""
-    from evergreen.settings.pipeline import load_settings, with_simulation  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings, with_simulation  # noqa: PLC0415
     from evergreen.simulation.files import write_simulation  # noqa: PLC0415
 
     chosen = {
@@ -224,7 +224,7 @@ def score(
     from evergreen.serving import batch  # noqa: PLC0415
     from evergreen.serving.release import load_release  # noqa: PLC0415
     from evergreen.serving.sql_table import SqlTable  # noqa: PLC0415
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     try:
         table = SqlTable.parse(to_sql) if to_sql else None

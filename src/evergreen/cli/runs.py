@@ -38,7 +38,7 @@ def pin(
     """Take in what is new and put the inputs of the next run under DVC's care."""
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
     from evergreen.lifecycle.pin import pin_first_run, pin_run  # noqa: PLC0415
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     if new_line:
         warn_renamed("pin --new-line", "pin --new-lineage")
@@ -128,7 +128,7 @@ def replay(
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
     from evergreen.replay import policies, report, workers  # noqa: PLC0415
     from evergreen.replay.scenario import scenario as plan  # noqa: PLC0415
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     wanted = policies.named(policy or policies.POLICIES)
     scenario = plan(load_settings(), first.date(), to.date(), every, target)
@@ -148,7 +148,7 @@ def replay(
 def summary() -> None:
     """Show the outcome of the last run: models, gains with their intervals, verdicts."""
     from evergreen.lifecycle.summary import summary as summarise  # noqa: PLC0415
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     for part in summarise(load_settings()):
         console.print(part)
@@ -164,7 +164,7 @@ def report(
     from evergreen.history import run_records  # noqa: PLC0415
     from evergreen.report.page import write_report  # noqa: PLC0415
     from evergreen.settings import paths  # noqa: PLC0415
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
     from evergreen.vcs.commands import git  # noqa: PLC0415
 
     console.print(write_report(load_settings(), out, out.with_suffix(".md")))

@@ -52,7 +52,7 @@ def schedule(action: Annotated[Action, typer.Argument(help="What to do.")]) -> N
 def menu() -> None:
     """Show the state of things, and run what you choose from a menu."""
     from evergreen.lifecycle.status import next_date, state  # noqa: PLC0415
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     while True:
         settings = load_settings()

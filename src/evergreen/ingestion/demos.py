@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from evergreen.ingestion.ingestion_report import Ingested
-    from evergreen.settings.pipeline import Source
+    from evergreen.settings.sources import Source
 
 IN_PACKAGES: dict[str, Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation]] = {
     "complete-journey": complete_journey.rows,

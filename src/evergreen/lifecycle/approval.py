@@ -13,7 +13,7 @@ from evergreen.lifecycle.ensure_served import republish
 from evergreen.lifecycle.publish import verify_in_clean_process
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import files
 from evergreen.vcs import dvc_fetch
 from evergreen.vcs.commands import git, remote_name

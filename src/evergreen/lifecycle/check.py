@@ -16,7 +16,7 @@ from evergreen.ingestion.demos import IN_PACKAGES
 from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import published
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import tables
 from evergreen.vcs.commands import (
     CommandError,

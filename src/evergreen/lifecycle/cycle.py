@@ -19,7 +19,7 @@ from evergreen.lifecycle.pin import pin_run, training_labels
 from evergreen.lifecycle.publish import published
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import challengers, tables
 from evergreen.store.releases import load_release
 from evergreen.vcs.commands import environment, next_step_after

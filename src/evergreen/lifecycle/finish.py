@@ -16,7 +16,7 @@ from evergreen.lifecycle.publish import publish, verify_in_clean_process
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.report.page import write_report
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import files
 from evergreen.vcs.commands import dvc, git
 from evergreen.vcs.tracked_paths import CODE, RECORDED

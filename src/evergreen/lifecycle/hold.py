@@ -6,7 +6,7 @@ from evergreen.errors import DataError, EvergreenError
 from evergreen.history import run_records
 from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.vcs.commands import git
 
 

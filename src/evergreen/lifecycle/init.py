@@ -15,7 +15,7 @@ from evergreen.errors import EvergreenError, SettingsError
 from evergreen.lifecycle import params_file
 from evergreen.lifecycle.check import check
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.vcs.commands import git
 
 if TYPE_CHECKING:

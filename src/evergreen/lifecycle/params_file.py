@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import SettingsError
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from datetime import date

@@ -13,7 +13,7 @@ from evergreen.history.retraining_plan import foresee
 from evergreen.ingestion.ingest import take_in
 from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import challengers, predictions, tables
 from evergreen.store.labels import open_labels
 from evergreen.store.releases import load_release, write_empty_release

@@ -11,7 +11,7 @@ from evergreen.history import run_records
 from evergreen.lifecycle import review
 from evergreen.lifecycle.ensure_served import republish
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.vcs.commands import (
     CommandError,
     git,

@@ -16,7 +16,7 @@ from evergreen.history.run_summaries import find_version
 from evergreen.lifecycle import params_file
 from evergreen.lifecycle.publish import publish
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 from evergreen.store import files, models, releases
 from evergreen.vcs import dvc_fetch
 from evergreen.vcs.commands import dvc, git

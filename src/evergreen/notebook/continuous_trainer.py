@@ -19,7 +19,7 @@ from evergreen.core.models.validation import read_labels
 from evergreen.notebook import feature_tables, saved_models, sklearn_models, training_history
 from evergreen.notebook.label_matching import join_outcomes
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

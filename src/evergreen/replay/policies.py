@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evergreen.core.evaluation.comparison import FULL, INCREMENTAL
 from evergreen.errors import SettingsError
 from evergreen.history.retraining_plan import foresee
-from evergreen.settings.pipeline import parse_settings
+from evergreen.settings.loading import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evergreen.settings.pipeline import Mode, Settings
+    from evergreen.settings.names import Mode
+    from evergreen.settings.pipeline import Settings
     from evergreen.stages.compare import Judged
     from evergreen.store.models import Model
 

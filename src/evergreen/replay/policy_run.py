@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from evergreen.replay.policies import Policy
     from evergreen.replay.scenario import Scenario
-    from evergreen.settings.pipeline import Mode, Settings
+    from evergreen.settings.names import Mode
+    from evergreen.settings.pipeline import Settings
     from evergreen.store.raw_history import KeptHistory
 
 RECORD, SCORED = "record.json", "scored.parquet"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-    from evergreen.core.features.extractor import Extractor, TextForm
+    from evergreen.core.features.extractor import Extractor
+    from evergreen.settings.names import TextForm
     from evergreen.store.models import Model
 
 

@@ -1,180 +1,154 @@
-"""What may be chosen for each estimator; reading this imports no learning library."""
+"""Settings of each estimator; importing this loads no learning library."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from evergreen.settings.base import Section
+from evergreen.settings.names import EstimatorName, TextForm
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-Kind = Literal["binary", "regression"]
-EstimatorName = Literal["lightgbm", "random_forest", "linear", "blend"]
-TextForm = Literal["components", "terms"]
-
 Count = Annotated[int, Field(ge=1, le=100_000)]
+Trees = Annotated[int, Field(ge=1, le=10_000)]
+Epochs = Annotated[int, Field(ge=1, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Penalty = Annotated[float, Field(ge=0, le=1e6)]
 
+TextFeatures = Annotated[
+    TextForm,
+    Field(
+        description="Text features to learn from: the terms reduced to a few columns (components), "
+        "or each term as a column (terms)"
+    ),
+]
 
-class OneEstimatorSettings(BaseModel):
-    """What holds for every estimator.
 
-    Attributes
-    ----------
-    text
-        Whether the model takes the few columns that the TF-IDF terms are reduced to, or the terms
-        themselves. The estimator only sees columns: this is for the stage that makes them.
-    """
+class OneEstimatorSettings(Section):
+    """Settings that every estimator has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    text: TextFeatures
 
-    text: TextForm
-
-    def expecting(self, found: Mapping[str, object] | None, columns: Collection[str]) -> Self:
-        """With the column that tells what to expect, for an estimator that makes use of it.
+    def expecting(self, expected: Mapping[str, object] | None, columns: Collection[str]) -> Self:
+        """Add the column that says what to expect, for an estimator that makes use of it.
 
         Parameters
         ----------
-        found
-            The fields of `ExpectedColumn`, if there is one.
+        expected
+            The fields of `ExpectedColumn`, if there is such a column.
         columns
-            What the estimator will see.
+            The columns that the estimator will see.
         """
-        del found, columns
+        del expected, columns
         return self
 
 
 class LightGBMSettings(OneEstimatorSettings):
-    """Boosted trees by LightGBM.
+    """Gradient-boosted trees by LightGBM.
 
-    The rows are few per client, overlap in time and come from the past of the days to be
-    predicted, so small trees with large leaves win: measured over dates of three retailers,
-    15 leaves of 50 rows at a learning rate of 0.05 were 4 to 6 % worse in loss on average.
-
-    Attributes
-    ----------
-    rounds, learning_rate, num_leaves, min_child_samples, feature_fraction, lambda_l2
-        Of the full fit, as in LightGBM.
-    update
-        ``continue`` grows `update_rounds` trees on the rows of an update, with a learning rate of
-        their own; ``refit`` keeps the trees and moves their leaves towards those rows.
-    update_level_penalty
-        How hard it is for an update to move the level of all predictions at once: it is moved as
-        if rows with so much curvature (p (1 - p) each) asked for no change.
-    refit_decay
-        The share of the old leaf value that a refit keeps.
+    There are few rows per client, they overlap in time, and the days to predict come after all of
+    them, so small trees with large leaves do best: over dates of three retailers, 15 leaves of 50
+    rows at a learning rate of 0.05 had a 4 to 6 % higher loss on average.
     """
 
-    text: TextForm = "components"
-    rounds: Count = 200
-    learning_rate: Rate = 0.03
-    num_leaves: Annotated[int, Field(ge=2, le=4096)] = 7
-    min_child_samples: Count = 100
-    feature_fraction: Rate = 0.5
-    lambda_l2: Penalty = 10.0
-    update: Literal["continue", "refit"] = "continue"
-    update_rounds: Count = 10
-    update_learning_rate: Rate = 0.02
-    update_level_penalty: Penalty = 100.0
-    refit_decay: Annotated[float, Field(ge=0, le=1)] = 0.95
+    text: TextFeatures = "components"
+    rounds: Count = Field(200, description="Trees in a full fit")
+    learning_rate: Rate = Field(0.03, description="Learning rate of a full fit")
+    num_leaves: int = Field(7, ge=2, le=4096, description="Most leaves of a tree")
+    min_child_samples: Count = Field(100, description="Fewest rows in a leaf")
+    feature_fraction: Rate = Field(0.5, description="Share of the columns that each tree may use")
+    lambda_l2: Penalty = Field(10.0, description="L2 penalty on leaf values")
+    update: Literal["continue", "refit"] = Field(
+        "continue",
+        description="How an update learns: by adding trees (continue), or by adjusting the leaf "
+        "values of the trees it has (refit)",
+    )
+    update_rounds: Count = Field(10, description="Trees that an update adds")
+    update_learning_rate: Rate = Field(0.02, description="Learning rate of an update")
+    update_level_penalty: Penalty = Field(
+        100.0,
+        description="How strongly an update is kept from shifting all predictions at once; it acts "
+        "like rows of this total curvature (p (1 - p) each) that ask for no change",
+    )
+    refit_decay: float = Field(
+        0.9, ge=0, le=1, description="Share of the old leaf value that a refit keeps"
+    )
 
 
 class RandomForestSettings(OneEstimatorSettings):
-    """A random forest that grows by some trees at each update.
+    """A random forest that grows by some trees at each update."""
 
-    Attributes
-    ----------
-    trees, max_depth, min_samples_leaf, max_features
-        As in scikit-learn; `max_features` is the share of the columns tried at a split, or the
-        square root of their number.
-    update_trees
-        Trees that an update adds, grown on its rows alone.
-    """
-
-    text: TextForm = "terms"
-    trees: Annotated[int, Field(ge=1, le=10_000)] = 250
-    max_depth: Annotated[int, Field(ge=1, le=100)] = 20
-    min_samples_leaf: Count = 20
-    max_features: Rate | Literal["sqrt"] = "sqrt"
-    update_trees: Annotated[int, Field(ge=1, le=10_000)] = 50
+    text: TextFeatures = "terms"
+    trees: Trees = Field(250, description="Trees in a full fit")
+    max_depth: int = Field(20, ge=1, le=100, description="Greatest depth of a tree")
+    min_samples_leaf: Count = Field(20, description="Fewest rows in a leaf")
+    max_features: Rate | Literal["sqrt"] = Field(
+        "sqrt",
+        description="Columns tried at each split: a share of them, or the square root of their "
+        "number (sqrt)",
+    )
+    update_trees: Trees = Field(
+        50, description="Trees that an update adds, grown on the rows of the update alone"
+    )
 
 
 class LinearSettings(OneEstimatorSettings):
-    """A linear model by stochastic gradient descent.
+    """A linear model fitted by stochastic gradient descent."""
 
-    Attributes
-    ----------
-    epochs, update_epochs
-        Passes over the rows of a full fit, and of an update.
-    min_steps
-        A full fit takes at least so many steps, of 64 rows each, in as many more passes.
-    learning_rate
-        Of the first steps; it shrinks by itself, over updates too.
-    alpha
-        Strength of the L2 penalty.
-    """
-
-    text: TextForm = "components"
-    epochs: Annotated[int, Field(ge=1, le=1000)] = 10
-    min_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
-    learning_rate: Rate = 0.02
-    alpha: Penalty = 0.05
-    update_epochs: Annotated[int, Field(ge=1, le=1000)] = 5
+    text: TextFeatures = "components"
+    epochs: Epochs = Field(10, description="Passes over the rows in a full fit")
+    min_steps: int = Field(
+        2000,
+        ge=1,
+        le=1_000_000,
+        description="Fewest steps of a full fit, of 64 rows each; with few rows this takes more "
+        "passes",
+    )
+    learning_rate: Rate = Field(
+        0.02, description="Initial learning rate; it keeps shrinking, in updates too"
+    )
+    alpha: Penalty = Field(0.05, description="Strength of the L2 penalty")
+    update_epochs: Epochs = Field(5, description="Passes over the rows in an update")
 
 
-class ExpectedColumn(BaseModel):
-    """A column that tells what to expect of the label: offset + slope x column.
-
-    Attributes
-    ----------
-    where_unknown
-        What to expect where the column is missing.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+class ExpectedColumn(Section):
+    """A column from which the label can be predicted as offset + slope x column."""
 
     column: str
     offset: float
     slope: float
-    where_unknown: float
+    where_unknown: float = Field(description="The prediction where the column is missing")
 
 
 class BlendSettings(OneEstimatorSettings):
-    """LightGBM and the linear model, each with its own settings, and a column to hold them to.
+    """LightGBM and the linear model with their own settings, and a column both are pulled to."""
 
-    Attributes
-    ----------
-    text
-        For both of them.
-    expected
-        What a model that has not learned from labels expects; the stage finds it.
-    """
-
-    text: TextForm = "components"
+    text: TextFeatures = "components"
     lightgbm: LightGBMSettings = LightGBMSettings()
     linear: LinearSettings = LinearSettings()
-    expected: ExpectedColumn | None = None
+    expected: ExpectedColumn | None = Field(
+        None, description="Prediction of a model that learns from no labels; set by the stage"
+    )
 
-    def expecting(self, found: Mapping[str, object] | None, columns: Collection[str]) -> Self:
-        """With that column as a third member, if the model sees it."""
-        if found is None or found["column"] not in columns:
+    def expecting(self, expected: Mapping[str, object] | None, columns: Collection[str]) -> Self:
+        """Add that column as a third component, if the model sees it."""
+        if expected is None or expected["column"] not in columns:
             return self
-        return self.model_copy(update={"expected": ExpectedColumn.model_validate(found)})
+        return self.model_copy(update={"expected": ExpectedColumn.model_validate(expected)})
 
 
-class EstimatorSettings(BaseModel):
-    """The settings of each estimator, under its name; a blend has those of its members."""
+class EstimatorSettings(Section):
+    """Settings of each estimator; a blend uses those of its components."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    lightgbm: LightGBMSettings = LightGBMSettings()
-    random_forest: RandomForestSettings = RandomForestSettings()
-    linear: LinearSettings = LinearSettings()
+    lightgbm: LightGBMSettings = Field(default_factory=LightGBMSettings)
+    random_forest: RandomForestSettings = Field(default_factory=RandomForestSettings)
+    linear: LinearSettings = Field(default_factory=LinearSettings)
 
     def of(self, name: EstimatorName) -> OneEstimatorSettings:
-        """The settings of the estimator of that name; a blend takes the text as LightGBM does."""
+        """Return the settings of one estimator; a blend uses text as LightGBM does."""
         if name == "blend":
             return BlendSettings(
                 text=self.lightgbm.text, lightgbm=self.lightgbm, linear=self.linear

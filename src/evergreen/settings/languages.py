@@ -1,4 +1,4 @@
-"""Stop words of languages, by their codes."""
+"""Stop words of languages."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 def words_of_languages(codes: Iterable[str]) -> list[str]:
-    """The stop words of some languages, such as ``["de", "fr"]``.
+    """Return the stop words of languages given by their codes, such as ``["de", "fr"]``.
 
     Raises
     ------
     ValueError
-        If there is no list for a language.
+        If there are no stop words for a language.
     """
     from stop_words import LANGUAGE_MAPPING, get_stop_words  # noqa: PLC0415 - few need it
 
     unknown = [code for code in codes if code not in LANGUAGE_MAPPING]
     if unknown:
         allowed = ", ".join(sorted(LANGUAGE_MAPPING))
-        raise ValueError(f"no stop words are known of {unknown[0]!r}; allowed: {allowed}")
+        raise ValueError(f"there are no stop words for language {unknown[0]!r}; allowed: {allowed}")
     return [word for code in codes for word in get_stop_words(code)]

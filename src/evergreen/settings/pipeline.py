@@ -1,105 +1,93 @@
-"""Typed settings: what ``params.yaml`` may say, checked before anything runs."""
+"""Everything that ``params.yaml`` can set, as one typed model."""
 
 from __future__ import annotations
 
-import difflib
-from datetime import date, datetime
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from evergreen.errors import SettingsError
-from evergreen.settings import paths
-from evergreen.settings.estimators import EstimatorName, EstimatorSettings, Kind
-from evergreen.settings.languages import words_of_languages
-from evergreen.settings.simulation import Simulation
-from evergreen.settings.sources import (
-    AttributesSource,
-    ByTargetSource,
-    NotesSource,
-    TransactionsSource,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-Label = Literal["purchase", "no_purchase", "net_spend"]
-Analyzer = Literal["word", "char_wb"]
-Mode = Literal["auto", "incremental", "full", "compare"]
-
-
-def _day(value: object) -> object:
-    """Take what YAML, or `dvc exp run -S`, makes of 2017-04-01."""
-    if isinstance(value, str):
-        return datetime.strptime(value, "%Y-%m-%d").date()
-    return value.date() if isinstance(value, datetime) else value
-
-
-Day = Annotated[date, BeforeValidator(_day)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Days = Annotated[int, Field(ge=1, le=3660)]
-
-KIND_OF_LABEL: dict[Label, Kind] = {
-    "purchase": "binary",
-    "no_purchase": "binary",
-    "net_spend": "regression",
-}
-
-
-class Section(BaseModel):
-    """A part of the settings: immutable, and strict about names and types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from evergreen.settings.base import Day, Days, Section, Share
+from evergreen.settings.estimators import EstimatorSettings
+from evergreen.settings.features import FeatureSettings
+from evergreen.settings.names import KIND_OF_LABEL, EstimatorName, Kind, Label, Mode
+from evergreen.settings.sources import Source
 
 
 class FullRetrain(Section):
-    """When extractor and full models were last fitted anew, and on how much history."""
+    """The last full retrain, and how much history it learns from."""
 
-    as_of: Day
-    max_age_days: Days
+    as_of: Day = Field(
+        description="Date of the last full retrain; the feature extractor and the full models "
+        "are fitted as of this date"
+    )
+    max_age_days: Days = Field(
+        365, description="Age of the oldest labels to train on, in days before that date"
+    )
 
 
 class Data(Section):
-    """What holds for the raw tables."""
+    """What is expected of the raw data."""
 
-    max_lag_days: Annotated[int, Field(ge=0, le=366)]
-    minor_units: Annotated[int, Field(ge=1, le=10_000)]
-    max_bad_share: Annotated[float, Field(ge=0, le=1)]
+    max_lag_days: int = Field(
+        0,
+        ge=0,
+        le=366,
+        description="Days before `as_of` that the data may lack; labels that need these days wait",
+    )
+    minor_units: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Minor units in one major unit of the currency, such as 100 cents in a euro",
+    )
+    max_bad_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest acceptable share of bad rows; a source with more is not ingested",
+    )
 
 
 class Snapshots(Section):
-    """How often a client is observed."""
+    """How often clients are observed."""
 
-    every_days: Days
-    burn_in_days: Annotated[int, Field(ge=0, le=3660)]
+    every_days: Days = Field(
+        7, description="Days between two snapshots of a client; clients are spread over these days"
+    )
+    burn_in_days: int = Field(
+        7, ge=0, le=3660, description="Days at the start of the history without snapshots"
+    )
 
 
 class Holdout(Section):
-    """Which clients are set aside for ever."""
+    """Which clients are never trained on, so that models can be judged on them."""
 
-    share: Annotated[float, Field(gt=0, le=0.5)]
-    salt: Annotated[str, Field(min_length=1)]
+    share: float = Field(
+        0.25, gt=0, le=0.5, description="Share of clients held out, chosen by a hash of their id"
+    )
+    salt: str = Field(
+        "evergreen",
+        min_length=1,
+        description="Any word; a different one holds out different clients and needs a new model "
+        "lineage",
+    )
 
 
 class Target(Section):
     """One thing to predict for every client."""
 
-    label: Label
-    horizon_days: Days
-    estimator: EstimatorName
+    label: Label = Field(
+        description="What is predicted: the probability of a purchase, the probability of no "
+        "purchase, or the net spend"
+    )
+    horizon_days: Days = Field(
+        description="Length of the period the prediction is about, in days from the snapshot on"
+    )
+    estimator: EstimatorName = Field(
+        "blend",
+        description="Which estimator to train; blend combines lightgbm, linear and "
+        "buy-till-you-die models",
+    )
 
     @property
     def kind(self) -> Kind:
@@ -107,115 +95,56 @@ class Target(Section):
         return KIND_OF_LABEL[self.label]
 
 
-def _known_languages(stop_words: str | list[str]) -> str | list[str]:
-    if isinstance(stop_words, str):
-        words_of_languages(stop_words.split())
-    return stop_words
-
-
-class Text(Section):
-    """How texts become columns."""
-
-    enabled: bool
-    max_terms: Annotated[int, Field(ge=1, le=100_000)]
-    min_clients: Annotated[int, Field(ge=1)]
-    analyzer: Analyzer
-    ngram_min: Annotated[int, Field(ge=1, le=8)]
-    ngram_max: Annotated[int, Field(ge=1, le=8)]
-    stop_words: Annotated[str | list[str], AfterValidator(_known_languages)]
-    components: Annotated[int, Field(ge=1, le=512)]
-    max_chars: Annotated[int, Field(ge=1, le=1_000_000)]
-
-    @model_validator(mode="after")
-    def _possible_terms(self) -> Text:
-        if self.ngram_min > self.ngram_max:
-            raise ValueError(
-                f"ngram_min is {self.ngram_min}, allowed: at most ngram_max, which is "
-                f"{self.ngram_max}"
-            )
-        if self.stop_words and self.analyzer != "word":
-            raise ValueError("stop_words are words, so they go with analyzer word only")
-        return self
-
-
-def _increasing(days: list[int]) -> list[int]:
-    if not days or any(later <= earlier for earlier, later in pairwise(days)):
-        raise ValueError("must be increasing and not empty, such as [7, 14, 28]")
-    return days
-
-
-class Features(Section):
-    """Which columns the extractor makes."""
-
-    windows_days: Annotated[list[Days], AfterValidator(_increasing)]
-    support: Share
-    btyd: bool
-    attributes: bool
-    text: Text
-
-
 class Incremental(Section):
-    """When and with what a champion is updated."""
+    """How the model in production is updated with new labels."""
 
-    min_new_labels: Annotated[int, Field(ge=1)]
-    replay_share: Annotated[float, Field(ge=0, le=100)]
-    replay_days: Days
-    max_updates: Annotated[int, Field(ge=1, le=10_000)]
-
-
-class Schedule(Section):
-    """When a full retrain is due."""
-
-    full_after_days: Days
-    full_after_labels: Annotated[int, Field(ge=1)]
-    full_after_growth: Annotated[float, Field(ge=0, le=10)]
-
-
-class Promotion(Section):
-    """Who has the last word on what is served: the gate, or a person after it."""
-
-    mode: Literal["auto", "review"]
-
-
-class Source(Section):
-    """Where new rows come from: a demo, or tables of one's own."""
-
-    demo: Literal["complete-journey", "cdnow", "simulated"] | None = None
-    simulation: Simulation = Simulation()
-    transactions: TransactionsSource | None = None
-    notes: NotesSource | None = None
-    attributes: AttributesSource | None = None
-    outcomes: ByTargetSource | None = None
-    predictions: ByTargetSource | None = None
-
-    @model_validator(mode="after")
-    def _demo_or_own_tables(self) -> Source:
-        if (self.demo is None) == (self.transactions is None):
-            raise ValueError("either demo or transactions is to be given, and not both")
-        others = (self.notes, self.attributes, self.outcomes, self.predictions)
-        if self.demo is not None and any(others):
-            raise ValueError("a demo brings all it has, so no other table can be given with it")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _what_is_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        used = {key: value for key, value in serialize(self).items() if value is not None}
-        if self.demo is None:
-            used.pop("simulation", None)
-        return used
+    min_new_labels: int = Field(
+        50, ge=1, description="Fewest new labels for an update; fewer wait for a later run"
+    )
+    replay_share: float = Field(
+        1.0, ge=0, le=100, description="Older labels that are repeated for each new label"
+    )
+    replay_days: Days = Field(
+        90, description="How recently those older labels must have become known, in days"
+    )
+    max_updates: int = Field(
+        30, ge=1, le=10_000, description="Most updates in a row before a full retrain is due"
+    )
 
 
 class Gate(Section):
-    """How sure a challenger must be better, and on which rows that is judged."""
+    """When a candidate replaces the model in production, and on which rows the two are compared."""
 
-    alpha_incremental: Annotated[float, Field(gt=0, lt=0.5)]
-    alpha_full: Annotated[float, Field(gt=0, lt=0.5)]
-    window_days: Days
-    target_rows: Annotated[int, Field(ge=1)]
-    max_window_days: Days
-    min_rows: Annotated[int, Field(ge=2)]
-    min_clients: Annotated[int, Field(ge=2)]
-    min_minority: Annotated[int, Field(ge=1)]
+    alpha_incremental: float = Field(
+        0.01,
+        gt=0,
+        lt=0.5,
+        description="Accepted chance of promoting an incremental candidate that is no better",
+    )
+    alpha_full: float = Field(
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="Accepted chance of promoting a full candidate that is no better",
+    )
+    window_days: Days = Field(
+        14, description="Models are compared on labels that became known in the last so many days"
+    )
+    target_rows: int = Field(
+        5000, ge=1, description="With fewer rows than this, the window is extended backwards"
+    )
+    max_window_days: Days = Field(56, description="Longest window, in days")
+    min_rows: int = Field(
+        500, ge=2, description="With fewer held-out rows, the model in production stays"
+    )
+    min_clients: int = Field(
+        200, ge=2, description="With fewer held-out clients, the model in production stays"
+    )
+    min_minority: int = Field(
+        50,
+        ge=1,
+        description="With fewer labels of the minority class, the model in production stays",
+    )
 
     @model_validator(mode="after")
     def _window_within_maximum(self) -> Gate:
@@ -227,39 +156,97 @@ class Gate(Section):
         return self
 
 
-class Drift(Section):
-    """When a champion has declined, or what it sees or says has drifted."""
+class DriftSettings(Section):
+    """What makes a full retrain due early; see drift.md."""
 
-    false_alarms: Annotated[float, Field(gt=0, lt=0.5)]
-    tolerated_decline: Annotated[float, Field(ge=0, le=1)]
-    max_distance: Share
-    min_clients: Annotated[int, Field(ge=30)]
+    false_alarms: float = Field(
+        0.05, gt=0, lt=0.5, description="Accepted chance of any false alert in 100 runs"
+    )
+    tolerated_decline: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Largest acceptable excess of the live loss over the expected loss, as a share "
+        "of the latter",
+    )
+    max_distance: Share = Field(
+        0.15,
+        description="Largest acceptable distance of today's inputs and predictions from training: "
+        "0 is the same distribution, 1 no overlap",
+    )
+    min_clients: int = Field(
+        100, ge=30, description="With fewer active clients, drift is not checked"
+    )
 
 
 class Compute(Section):
-    """Resources that are part of the promise of equal bytes."""
+    """Resources of a run."""
 
-    threads: Annotated[int, Field(ge=1, le=256)]
+    threads: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="Threads to use; fixed, because only the same number gives the same bytes",
+    )
+
+
+class Schedule(Section):
+    """When a full retrain is due in mode auto."""
+
+    full_after_days: Days = Field(
+        7, description="A full retrain is due this many days after the last one"
+    )
+    full_after_labels: int = Field(
+        1000,
+        ge=1,
+        description="A full retrain is also due once a target has this many new labels, if "
+        "full_after_growth is reached as well",
+    )
+    full_after_growth: float = Field(
+        0.1,
+        ge=0,
+        le=10,
+        description="Share by which the new labels must increase what the last full retrain "
+        "learned from",
+    )
+
+
+class Promotion(Section):
+    """Who approves what the gate promotes."""
+
+    mode: Literal["auto", "review"] = Field(
+        "auto",
+        description="auto serves a promoted model at once, review waits for a person's approval",
+    )
 
 
 class Settings(Section):
-    """Everything that ``params.yaml`` says."""
+    """The settings of an Evergreen repository."""
 
-    as_of: Day
-    mode: Mode
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    as_of: Day = Field(description="Date of the run; what became known later does not exist for it")
+    mode: Mode = Field(
+        "auto",
+        description="What to train: whatever is due (auto), incremental, full, or nothing "
+        "(compare)",
+    )
+    seed: int = Field(ge=0, lt=2**31, description="Seed of all random choices")
     full_retrain: FullRetrain
     data: Data
     snapshots: Snapshots
     holdout: Holdout
-    targets: Annotated[dict[str, Target], Field(min_length=1)]
-    features: Features
+    targets: dict[str, Target] = Field(
+        min_length=1, description="What to predict, by name; add an entry to predict more"
+    )
+    features: FeatureSettings
     estimators: EstimatorSettings
     incremental: Incremental
     gate: Gate
-    drift: Drift
+    drift: DriftSettings
     compute: Compute
-    hold: dict[str, str]
+    hold: dict[str, str] = Field(
+        description="Targets whose model stays in production whatever the gate decides, each with "
+        "the reason"
+    )
     source: Source
     schedule: Schedule
     promotion: Promotion
@@ -330,87 +317,3 @@ class Settings(Section):
                     "a client can't have churned before a purchase was due"
                 )
         return self
-
-
-def load_settings(path: Path = paths.PARAMS) -> Settings:
-    """Read and check the settings.
-
-    Raises
-    ------
-    SettingsError
-        With the path of each offending key, its value and what is allowed.
-    """
-    return parse_settings(_read_yaml(path), source=str(path))
-
-
-def parse_settings(values: object, *, source: str = "params.yaml") -> Settings:
-    """Check settings that have been read already; see `load_settings`."""
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        lines = [_explain(item) for item in error.errors(include_url=False)]
-        raise SettingsError(
-            f"{source} is not valid:\n  " + "\n  ".join(lines),
-            f"edit {source}; `git diff {source}` shows what has changed",
-        ) from None
-
-
-def with_simulation(settings: Settings, chosen: Mapping[str, object]) -> Settings:
-    """The settings with some of ``source.simulation`` chosen otherwise.
-
-    Raises
-    ------
-    SettingsError
-        With each value that is not allowed.
-    """
-    values = settings.model_dump()
-    values["source"]["simulation"] = settings.source.simulation.model_dump() | dict(chosen)
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        lines = [_explain(item) for item in error.errors(include_url=False)]
-        raise SettingsError(
-            "this can't be simulated:\n  " + "\n  ".join(lines), "evergreen simulate --help"
-        ) from None
-
-
-def _read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{path} was expected in the current folder, and is not there",
-            "change to the root of the repository",
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not readable as YAML: {error}", f"edit {path}") from None
-
-
-def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's own error record
-    key = ".".join(str(part) for part in item["loc"]) or "(as a whole)"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_suggestion(item['loc'])}"
-    if item["type"] == "missing":
-        return f"{key}: missing"
-    if key == "(as a whole)" or item["type"] == "value_error":
-        return message if key == "(as a whole)" else f"{key}: found {item['input']!r}; {message}"
-    return f"{key}: found {item['input']!r}; {message[0].lower()}{message[1:]}"
-
-
-def _suggestion(location: tuple[str | int, ...]) -> str:
-    """The nearest key that exists where an unknown one was found."""
-    model: Any = Settings
-    for part in location[:-1]:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        annotation = field.annotation if field is not None else None
-        model = Target if part == "targets" or model is Target else _section_of(annotation)
-    known = list(getattr(model, "model_fields", {}))
-    near = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
-
-
-def _section_of(annotation: Any) -> Any:  # noqa: ANN401 - whatever a field is annotated with
-    """The section among the alternatives of a field that may be left out."""
-    alternatives = getattr(annotation, "__args__", ())
-    return next((one for one in alternatives if hasattr(one, "model_fields")), annotation)

@@ -1,70 +1,75 @@
-"""What may be chosen for the simulated retailer; reading this imports no array library."""
+"""Settings of the simulated retailer; importing this loads no array library."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Day = Annotated[date, Field(strict=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+from evergreen.settings.base import Day, Section
 
 
-class Simulation(BaseModel):
-    """The retailer to simulate; the defaults are one that every part of Evergreen can work with.
+class Simulation(Section):
+    """The simulated retailer; see simulation.md. The defaults suit every part of Evergreen."""
 
-    Attributes
-    ----------
-    clients
-        How many there are in all; further ones leave the earlier ones as they are.
-    start, days
-        The first day, and how many days are simulated; further ones leave the earlier as they are.
-    seed
-        The only source of randomness.
-    newcomer_share, newcomer_days
-        The share of clients who come after the opening month, and in how many days after it.
-    season
-        The swing of the yearly wave and of the week; 0 makes all days alike.
-    notes_per_year
-        How many notes are written about a client on average.
-    note_signal
-        The share of words in a note that tell of the client's state; the others are noise.
-    drift_on, drift_size
-        From which day on, and by how much, segments behave otherwise than before; None or a size
-        of 0 is no drift.
-    strategy_change_on
-        The day from which on prices, assortment and clientele are others; None if they stay.
-    late_share, max_late_days
-        The share of purchases that become known late, and by how many days at most.
-    undone_share
-        The share of purchases that a later row takes back.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    clients: Count = 3000
-    start: Day = date(2017, 1, 1)
-    days: Annotated[int, Field(ge=1, le=7320)] = 730
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    newcomer_share: Share = 0.4
-    newcomer_days: Annotated[int, Field(ge=1, le=7320)] = 365
-    season: Share = 0.3
-    notes_per_year: Annotated[float, Field(ge=0, le=100)] = 6.0
-    note_signal: Annotated[float, Field(ge=0, le=1)] = 0.3
-    drift_on: Day | None = None
-    drift_size: Annotated[float, Field(ge=0, le=3)] = 0.0
-    strategy_change_on: Day | None = None
-    late_share: Share = 0.0
-    max_late_days: Annotated[int, Field(ge=1, le=60)] = 7
-    undone_share: Share = 0.0
+    clients: int = Field(
+        3000,
+        ge=1,
+        le=1_000_000,
+        description="Number of clients; adding more leaves the first ones as they are",
+    )
+    start: Day = Field(date(2017, 1, 1), description="First simulated day")
+    days: int = Field(
+        730,
+        ge=1,
+        le=7320,
+        description="Number of simulated days; adding more leaves the first ones as they are",
+    )
+    seed: int = Field(1, ge=0, lt=2**31, description="Seed of all random choices")
+    newcomer_share: float = Field(
+        0.4,
+        ge=0,
+        lt=1,
+        description="Share of clients whose first purchase is after the first month",
+    )
+    newcomer_days: int = Field(
+        365, ge=1, le=7320, description="Days after the first month over which these clients arrive"
+    )
+    season: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="Strength of the yearly and weekly rhythm; 0 makes all days alike",
+    )
+    notes_per_year: float = Field(6.0, ge=0, le=100, description="Mean number of notes per client")
+    note_signal: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="Share of the words of a note that depend on the client's state; the others "
+        "are noise",
+    )
+    drift_on: Day | None = Field(
+        None, description="Day on which the behaviour of client segments changes; null for never"
+    )
+    drift_size: float = Field(0.0, ge=0, le=3, description="Size of that change; 0 is none")
+    strategy_change_on: Day | None = Field(
+        None,
+        description="Day on which the retailer changes prices, assortment and clientele; null for "
+        "never",
+    )
+    late_share: float = Field(
+        0.0, ge=0, lt=1, description="Share of purchases that become known late"
+    )
+    max_late_days: int = Field(7, ge=1, le=60, description="Longest such delay, in days")
+    undone_share: float = Field(
+        0.0, ge=0, lt=1, description="Share of purchases that a later row cancels"
+    )
 
     @model_validator(mode="after")
     def _drift_has_a_day(self) -> Simulation:
         if self.drift_size > 0 and self.drift_on is None:
             raise ValueError(
-                f"drift_size is {self.drift_size} and drift_on is missing, "
-                "allowed: a size above 0 with a day"
+                f"drift_size is {self.drift_size} and drift_on is missing; a drift needs a day"
             )
         return self

@@ -1,4 +1,4 @@
-"""What `source:` in ``params.yaml`` may say of a retailer's own files and databases."""
+"""Settings of ``source:``, where new rows come from."""
 
 from __future__ import annotations
 
@@ -6,116 +6,162 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 
+from evergreen.settings.base import Section
+from evergreen.settings.names import Adapter, Demo
+from evergreen.settings.simulation import Simulation
+
 Header = Annotated[str, Field(min_length=1)]
 Headers = Header | Annotated[list[Header], Field(min_length=1)]
-Adapter = Literal["online-retail-ii"]
+ClientId = Annotated[Header, Field(description="Column with the client's id")]
+IngestedOn = Annotated[
+    Header | None,
+    Field(
+        description="Column with the day on which the row became known; by default the row's own "
+        "date"
+    ),
+]
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
-class Mapped(BaseModel):
-    """A part of `source:`; what is null or left out is not written out either."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+class SourceSection(Section):
+    """A part of `source:`; keys that are null or left out are not written."""
 
     @model_serializer(mode="wrap")
     def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {key: value for key, value in serialize(self).items() if value is not None}
 
 
-class TransactionColumns(Mapped):
-    """Which column of the source holds what; the amount is in major units, or price x quantity."""
+class TransactionColumns(SourceSection):
+    """Columns of the transactions."""
 
-    client_id: Header
-    timestamp: Header
-    amount: Header | None = None
-    price: Header | None = None
-    quantity: Header | None = None
-    text: Headers | None = None
-    invoice_id: Header | None = None
-    ingested_on: Header | None = None
-    row_id: Header | None = None
+    client_id: ClientId
+    timestamp: Header = Field(description="Column with the date of purchase, with or without time")
+    amount: Header | None = Field(
+        None, description="Column with the amount in major units, negative for a return"
+    )
+    price: Header | None = Field(
+        None, description="Column with the unit price, instead of amount; needs quantity"
+    )
+    quantity: Header | None = Field(
+        None, description="Column with the quantity, negative for a return"
+    )
+    text: Headers | None = Field(
+        None, description="Column with a description, or a list of columns to join"
+    )
+    invoice_id: Header | None = Field(
+        None,
+        description="Column that tells which rows were bought together; by default those of the "
+        "same client and time",
+    )
+    ingested_on: IngestedOn = None
+    row_id: Header | None = Field(
+        None,
+        description="Column with the row's key in the source; a row that comes again with other "
+        "content then replaces the known one",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_an_amount(self) -> Self:
         if (self.amount is None) == (self.price is None):
-            raise ValueError("either amount or price is to be mapped, and not both")
+            raise ValueError("map either amount or price, and not both")
         if self.price is not None and self.quantity is None:
-            raise ValueError("price needs quantity: their product is the amount")
+            raise ValueError("price needs quantity: the amount is their product")
         return self
 
 
-class NoteColumns(Mapped):
-    """Which column of the source holds what of a note."""
+class NoteColumns(SourceSection):
+    """Columns of advisors' notes."""
 
-    client_id: Header
-    timestamp: Header
-    text: Headers
-    language: Header | None = None
-    ingested_on: Header | None = None
-
-
-class TargetColumns(Mapped):
-    """Which column holds what was predicted, or what came out, for each target.
-
-    Without `observed_on`, the date stands in the name of the file.
-    """
-
-    client_id: Header
-    observed_on: Header | None = None
-    ingested_on: Header | None = None
-    targets: Annotated[dict[str, Header], Field(min_length=1)]
+    client_id: ClientId
+    timestamp: Header = Field(description="Column with the date of the note")
+    text: Headers = Field(description="Column with the text, or a list of columns to join")
+    language: Header | None = Field(None, description="Column with the language")
+    ingested_on: IngestedOn = None
 
 
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+class TargetColumns(SourceSection):
+    """Columns of outcomes or predictions."""
+
+    client_id: ClientId
+    observed_on: Header | None = Field(
+        None,
+        description="Column with the date of the prediction; by default the date in the file's "
+        "name",
+    )
+    ingested_on: IngestedOn = None
+    targets: dict[str, Header] = Field(
+        min_length=1, description="For each target, the column with its value"
+    )
 
 
-class AttributeColumns(Mapped):
-    """Which column holds which attribute of clients, by the name that its feature gets.
+class AttributeColumns(SourceSection):
+    """Columns of client attributes."""
 
-    Without `valid_from`, the date stands in the name of the file.
-    """
-
-    client_id: Header
-    valid_from: Header | None = None
-    ingested_on: Header | None = None
-    numeric: dict[Name, Header] = {}
-    categorical: dict[Name, Header] = {}
+    client_id: ClientId
+    valid_from: Header | None = Field(
+        None,
+        description="Column with the date from which the attributes are valid; by default the date "
+        "in the file's name",
+    )
+    ingested_on: IngestedOn = None
+    numeric: dict[Name, Header] = Field(
+        {}, description="Numeric attributes: for each name, the column that holds it"
+    )
+    categorical: dict[Name, Header] = Field(
+        {}, description="Categorical attributes: for each name, the column that holds it"
+    )
 
     @model_validator(mode="after")
     def _at_least_one(self) -> Self:
         if not self.numeric and not self.categorical:
-            raise ValueError("at least one attribute is to be mapped, numeric or categorical")
+            raise ValueError("map at least one attribute, numeric or categorical")
         return self
 
 
 def _known_encoding(name: str | None) -> str | None:
     if name not in (None, "auto"):
         try:
-            "a".encode(name)  # raises for codecs that are not of text too, as hex
+            "a".encode(name)  # raises for codecs that are not for text too, such as hex
         except (LookupError, UnicodeError):
-            raise ValueError("must be auto or an encoding that Python knows, as cp1252") from None
+            raise ValueError(
+                "must be auto or an encoding that Python knows, such as cp1252"
+            ) from None
     return name
 
 
-class TableSource(Mapped):
-    """Where the rows of one table come from: files, or a database named by a variable."""
+class TableSource(SourceSection):
+    """The rows of one table: from files, or from a database."""
 
-    files: Headers | None = None
-    url_env: Header | None = None
-    table: Header | None = None
-    query: Header | None = None
-    watermark: Header | None = None
-    delimiter: Literal["auto", ",", ";", "\t", "|"] | None = None
-    encoding: Annotated[str | None, AfterValidator(_known_encoding)] = None
-    decimal: Literal[".", ","] = "."
-    date_format: Header = "auto"
+    files: Headers | None = Field(
+        None, description="Files to read: a folder, a glob, or a list of them"
+    )
+    url_env: Header | None = Field(
+        None, description="Environment variable with a database's URL, instead of files"
+    )
+    table: Header | None = Field(None, description="Table of the database to read")
+    query: Header | None = Field(None, description="SQL query to run, instead of table")
+    watermark: Header | None = Field(
+        None,
+        description="Column of the database that only grows; only rows from its last value on are "
+        "read again",
+    )
+    delimiter: Literal["auto", ",", ";", "\t", "|"] | None = Field(
+        None, description="Delimiter of CSV files; detected by default"
+    )
+    encoding: Annotated[str | None, AfterValidator(_known_encoding)] = Field(
+        None, description="Encoding of CSV files, as Python names it; detected by default"
+    )
+    decimal: Literal[".", ","] = Field(".", description="Decimal separator")
+    date_format: Header = Field(
+        "auto",
+        description="How dates are written: iso, a format as for strptime, or auto to detect it",
+    )
 
     @property
     def patterns(self) -> list[str]:
@@ -125,7 +171,7 @@ class TableSource(Mapped):
     @model_validator(mode="after")
     def _files_or_database(self) -> Self:
         if (self.files is None) == (self.url_env is None):
-            raise ValueError("either files or url_env says where the rows are, and not both")
+            raise ValueError("give either files or url_env, and not both")
         if (self.url_env is not None) != ((self.table is None) != (self.query is None)):
             raise ValueError("url_env needs either table or query, and not both; files need none")
         if self.files is not None and self.watermark is not None:
@@ -136,13 +182,13 @@ class TableSource(Mapped):
 class TransactionsSource(TableSource):
     """Where transactions come from."""
 
-    adapter: Adapter | None = None
+    adapter: Adapter | None = Field(None, description="A known file format, instead of columns")
     columns: TransactionColumns | None = None
 
     @model_validator(mode="after")
     def _columns_or_adapter(self) -> Self:
         if (self.columns is None) == (self.adapter is None):
-            raise ValueError("either columns or adapter says what the columns are, and not both")
+            raise ValueError("give either columns or adapter, and not both")
         return self
 
     @model_validator(mode="after")
@@ -150,7 +196,7 @@ class TransactionsSource(TableSource):
         if self.watermark is not None and (self.columns is None or self.columns.row_id is None):
             raise ValueError(
                 "watermark needs columns.row_id: without it, a new row that equals an old one "
-                "is taken for that one"
+                "would be taken for that one"
             )
         return self
 
@@ -162,14 +208,14 @@ class NotesSource(TableSource):
 
 
 class ByTargetSource(TableSource):
-    """Where outcomes, or predictions that were made elsewhere, come from."""
+    """Where outcomes, or predictions made elsewhere, come from."""
 
     columns: TargetColumns
 
     @model_validator(mode="after")
     def _a_database_has_no_file_name(self) -> Self:
         if self.url_env is not None and self.columns.observed_on is None:
-            raise ValueError("columns.observed_on is needed where no file name holds the date")
+            raise ValueError("a database needs columns.observed_on, as no file name has the date")
         return self
 
 
@@ -181,5 +227,31 @@ class AttributesSource(TableSource):
     @model_validator(mode="after")
     def _a_database_has_no_file_name(self) -> Self:
         if self.url_env is not None and self.columns.valid_from is None:
-            raise ValueError("columns.valid_from is needed where no file name holds the date")
+            raise ValueError("a database needs columns.valid_from, as no file name has the date")
         return self
+
+
+class Source(SourceSection):
+    """Where new rows come from: a demo, or tables of your own; see sources.md."""
+
+    demo: Demo | None = Field(None, description="Demo data to ingest, instead of your own tables")
+    simulation: Simulation = Field(default_factory=Simulation)
+    transactions: TransactionsSource | None = None
+    notes: NotesSource | None = None
+    attributes: AttributesSource | None = None
+    outcomes: ByTargetSource | None = None
+    predictions: ByTargetSource | None = None
+
+    @model_validator(mode="after")
+    def _demo_or_user_tables(self) -> Source:
+        if (self.demo is None) == (self.transactions is None):
+            raise ValueError("give either demo or transactions, and not both")
+        others = (self.notes, self.attributes, self.outcomes, self.predictions)
+        if self.demo is not None and any(others):
+            raise ValueError("a demo brings its own tables, so no other table can be given with it")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _what_is_used(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unused = "simulation" if self.demo is None else None
+        return {k: v for k, v in serialize(self).items() if v is not None and k != unused}

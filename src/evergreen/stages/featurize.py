@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.core.features.extractor import TextForm
+    from evergreen.settings.names import TextForm
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
     from evergreen.store.raw_history import OpenHistory

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.core.features.extractor import Extractor, TextForm
+    from evergreen.core.features.extractor import Extractor
+    from evergreen.settings.names import TextForm
     from evergreen.store.cache import Cache
 
 

@@ -88,7 +88,9 @@ def test_stop_words_of_several_languages():
 
 
 def test_a_language_without_stop_words_is_named_with_those_that_have():
-    with pytest.raises(ValueError, match="no stop words are known of 'tlh'; allowed: ar, bg"):
+    with pytest.raises(
+        ValueError, match="there are no stop words for language 'tlh'; allowed: ar, bg"
+    ):
         stop_words("tlh")
 
 

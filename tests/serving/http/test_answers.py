@@ -43,7 +43,7 @@ def frame(answer):
 @pytest.fixture(scope="module")
 def scored(server):
     """The scores of all clients by `evergreen score`'s function, on which the pipeline agrees."""
-    from evergreen.settings.pipeline import load_settings  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     batch.score(server.watched.release, load_settings(), AS_OF, paths.BUILD / "scores.parquet")
     return pd.read_parquet(paths.BUILD / "scores.parquet").set_index("client_id")[COLUMNS]

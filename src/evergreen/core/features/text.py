@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-    from evergreen.settings.pipeline import Analyzer
+    from evergreen.settings.names import Analyzer
 
 DECIMALS = 7
 """Decimals kept of the reduction, so that the last bits of a linear algebra library don't show."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evergreen.core.models.validation import FloatArray, Labels
-    from evergreen.settings.estimators import Kind, OneEstimatorSettings
+    from evergreen.settings.estimators import OneEstimatorSettings
+    from evergreen.settings.names import Kind
 
 STATE = "estimator.json"
 

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 if TYPE_CHECKING:
     from evergreen.core.models.validation import FloatArray
-    from evergreen.settings.estimators import Kind
+    from evergreen.settings.names import Kind
 
 # the range in which a step is still a step
 P_MIN, SCORE_MAX = 1e-4, 10.0

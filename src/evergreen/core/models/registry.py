@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evergreen.core.models.base import Estimator
-    from evergreen.settings.estimators import Kind, OneEstimatorSettings
+    from evergreen.settings.estimators import OneEstimatorSettings
+    from evergreen.settings.names import Kind
 
 _CLASSES = {
     "lightgbm": ("evergreen.core.models.lightgbm", "LightGBM"),

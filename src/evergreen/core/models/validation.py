@@ -14,7 +14,7 @@ from evergreen.errors import EvergreenError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evergreen.settings.estimators import Kind
+    from evergreen.settings.names import Kind
 
 FloatArray = NDArray[np.float64]
 Labels = pd.Series | NDArray[np.generic]

@@ -53,7 +53,7 @@ class Finding:
 
 
 class Limits(NamedTuple):
-    """When a distribution has drifted; as `evergreen.settings.pipeline.Drift` says."""
+    """When a distribution has drifted; as `evergreen.settings.pipeline.DriftSettings` says."""
 
     max_distance: float
     min_clients: int

@@ -17,7 +17,7 @@ from evergreen.serving.batch import score
 from evergreen.serving.http.limits import RefusedError
 from evergreen.serving.http.predict import NO_EVENTS, Answer
 from evergreen.settings import paths
-from evergreen.settings.pipeline import load_settings
+from evergreen.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from datetime import date

@@ -1,0 +1,32 @@
+"""What all parts of the settings share."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from evergreen.settings.dates import parse_date
+
+
+def _date(value: object) -> object:
+    """Accept a date as YAML or `dvc exp run -S` reads it: text, a date or a time."""
+    if isinstance(value, str):
+        return parse_date(value)
+    return value.date() if isinstance(value, datetime) else value
+
+
+Day = Annotated[date, BeforeValidator(_date)]
+Days = Annotated[int, Field(ge=1, le=3660)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the settings: immutable, and strict about names and types.
+
+    A field's description, default and range appear in ``docs/reference.md`` and in
+    ``params.schema.json``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -1,0 +1,101 @@
+"""Read ``params.yaml``, and explain what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from evergreen.errors import SettingsError
+from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def load_settings(path: Path = paths.PARAMS) -> Settings:
+    """Read and check the settings.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing or invalid; names each offending key, its value and what is allowed.
+    """
+    return parse_settings(_read_yaml(path), source=str(path))
+
+
+def parse_settings(values: object, *, source: str = "params.yaml") -> Settings:
+    """Check settings that were read before; see `load_settings`."""
+    return _validated(
+        values,
+        f"{source} is not valid",
+        f"edit {source}; `git diff {source}` shows what has changed",
+    )
+
+
+def with_simulation(settings: Settings, chosen: Mapping[str, object]) -> Settings:
+    """Replace some values of ``source.simulation``.
+
+    Raises
+    ------
+    SettingsError
+        With each value that is not allowed.
+    """
+    values = settings.model_dump()
+    values["source"]["simulation"] = settings.source.simulation.model_dump() | dict(chosen)
+    return _validated(values, "this can't be simulated", "evergreen simulate --help")
+
+
+def _validated(values: object, complaint: str, next_step: str) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors(include_url=False)]
+        raise SettingsError(f"{complaint}:\n  " + "\n  ".join(lines), next_step) from None
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path} was expected in the current folder, and is not there",
+            "change to the root of the repository",
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not readable as YAML: {error}", f"edit {path}") from None
+
+
+def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's own error record
+    key, value = ".".join(map(str, item["loc"])), repr(item["input"])
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_suggestion(item['loc'])}"
+    if item["type"] == "missing":
+        return f"{key}: missing"
+    if not key:
+        return message if item["type"] == "value_error" else f"(as a whole): {message}"
+    if item["type"] == "value_error":
+        return f"{key}: {message}" if value in message else f"{key}: found {value}; {message}"
+    return f"{key}: found {value}; {message[0].lower()}{message[1:]}"
+
+
+def _suggestion(location: tuple[str | int, ...]) -> str:
+    """Name the valid key most like an unknown one, or all valid keys."""
+    model: Any = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(part)
+        model = _section_of(field.annotation, model) if field else model
+    known = list(model.model_fields)
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+
+
+def _section_of(annotation: Any, otherwise: Any) -> Any:  # noqa: ANN401 - of any field
+    """The section that a field holds, alone or among alternatives."""
+    candidates = (annotation, *get_args(annotation))
+    return next((c for c in candidates if hasattr(c, "model_fields")), otherwise)

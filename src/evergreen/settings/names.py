@@ -1,0 +1,23 @@
+"""Every name that ``params.yaml`` can choose from, in one place.
+
+Reading this imports no library.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Mode = Literal["auto", "incremental", "full", "compare"]
+Demo = Literal["complete-journey", "cdnow", "simulated"]
+Adapter = Literal["online-retail-ii"]
+EstimatorName = Literal["lightgbm", "random_forest", "linear", "blend"]
+TextForm = Literal["components", "terms"]
+Analyzer = Literal["word", "char_wb"]
+Label = Literal["purchase", "no_purchase", "net_spend"]
+Kind = Literal["binary", "regression"]
+
+KIND_OF_LABEL: dict[Label, Kind] = {
+    "purchase": "binary",
+    "no_purchase": "binary",
+    "net_spend": "regression",
+}

@@ -6,6 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from evergreen.core.evaluation.slices import MIN_CLIENTS, MIN_MINORITY, MIN_ROWS
+from evergreen.core.events.label_rules import RULES
 from evergreen.plots.report_panels import history_panel, target_panels
 from evergreen.report.components import (
     BAD,
@@ -41,11 +42,6 @@ METRICS: Final = {
     "predicted_actual_ratio": "predicted / happened",
 }
 BUDGETS: Final = (0.05, 0.1, 0.2)
-CAPTURED: Final = {
-    "purchase": "all clients who bought",
-    "no_purchase": "all clients who stayed away",
-    "net_spend": "all that was spent",
-}
 SLICES: Final = {
     ("client", "new"): "first seen in the last 28 days",
     ("client", "old"): "seen before that",
@@ -133,8 +129,8 @@ def _left_out(material: Material, name: str) -> dict[str, str]:
         return {"figures": "there was neither a model nor a baseline to judge"}
     reasons = {}
     if "btyd" not in found and "base_rate" in found:
-        spend = material.settings.targets[name].label == "net_spend"
-        parts = ("purchases", "spend") if spend else ("purchases",)
+        measure = RULES[material.settings.targets[name].label].measure
+        parts = dict.fromkeys(("purchases", measure))
         why = [f"{p}: {material.unfitted[p]}" for p in parts if p in material.unfitted]
         reasons["btyd (buy till you die)"] = "; ".join(why) or "its last fit is of another day"
     if "last_period" not in found and "base_rate" in found:
@@ -158,8 +154,8 @@ def captured(material: Material, name: str) -> Section:
         rows.append(row(model, *(f"{share(h, 1)} ({h / b:.1f}{TIMES})" for h, b in pairs)))
     label = material.settings.targets[name].label
     told = (
-        f"Of {CAPTURED[label]}, the share that the clients with the highest prediction hold, and "
-        "how many times as much as clients drawn by lot."
+        f"Of {RULES[label].positives}, the share that the clients with the highest prediction "
+        "hold, and how many times as much as clients drawn by lot."
     )
     if not rows:
         told = "No order to judge: at most one class, or one amount, among these labels."

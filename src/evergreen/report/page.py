@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evergreen.core.events.label_rules import RULES
 from evergreen.history.run_summaries import loss_rows
 from evergreen.plots.pages import embedded_svg, write_page
 from evergreen.report import evaluation_sections, lineage, outlook
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from evergreen.report.report_data import Material
     from evergreen.settings.pipeline import Settings
 
-QUESTIONS = {
-    "purchase": "Will the client buy within {days} days?",
-    "no_purchase": "Will the client stay away for {days} days?",
-    "net_spend": "How much will the client spend in {days} days?",
-}
 TERMS = {
     "gain": (
         "How much smaller the loss is than that of what the candidate had to beat, in percent, on "
@@ -131,7 +127,7 @@ def _target(material: Material, name: str, rows: pd.DataFrame) -> TargetPage:
     outcome = "held" if record.verdict.startswith("held") else record.action
     return TargetPage(
         name,
-        QUESTIONS[target.label].format(days=target.horizon_days),
+        RULES[target.label].question.format(days=target.horizon_days),
         Cell(outcome, GOOD if outcome == "promoted" else ""),
         record.verdict,
         [*warnings, *warned],

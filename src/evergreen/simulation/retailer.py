@@ -17,7 +17,7 @@ from evergreen.simulation.truth import expected_labels
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from evergreen.core.events.labels import Label
+    from evergreen.settings.names import Label
     from evergreen.settings.simulation import Simulation
 
 
@@ -81,7 +81,7 @@ class SimulatedRetailer:
         """
         client, day = self._numbers(snapshots)
         state = beliefs(self.settings, self.course, client, day)
-        expected = self._expected(label, horizon_days, minor_units)
+        expected = expected_labels(self.settings, label, horizon_days, minor_units=minor_units)
         best: np.ndarray = (state * expected[day]).sum(axis=1)
         return best
 
@@ -93,12 +93,9 @@ class SimulatedRetailer:
         clients = self.course.clients
         gone = day >= clients.gone_from[client]
         state = np.where(gone, world.GONE, clients.klass[client])
-        expected: np.ndarray = self._expected(label, horizon_days, minor_units)[day, state]
-        return expected
-
-    def _expected(self, label: Label, horizon_days: int, minor_units: int) -> np.ndarray:
-        expected = expected_labels(self.settings, label, horizon_days)
-        return expected / minor_units if label == "net_spend" else expected
+        expected = expected_labels(self.settings, label, horizon_days, minor_units=minor_units)
+        of_state: np.ndarray = expected[day, state]
+        return of_state
 
     def _numbers(self, snapshots: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         client = pd.Index(tables.client_ids(self.settings)).get_indexer(snapshots["client_id"])

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evergreen.core.events.label_rules import RULES
 from evergreen.simulation import world
 
 if TYPE_CHECKING:
-    from evergreen.core.events.labels import Label
+    from evergreen.settings.names import Label
     from evergreen.settings.simulation import Simulation
 
 
-def expected_labels(settings: Simulation, label: Label, horizon_days: int) -> np.ndarray:
-    """The expected label of a snapshot in each state, money in minor units.
+def expected_labels(
+    settings: Simulation, label: Label, horizon_days: int, *, minor_units: int
+) -> np.ndarray:
+    """The expected label of a snapshot in each state, money in major units.
 
     Purchases that will be undone are none, as in the last version of a label. By recursion from
     the end of the window, q the daily probability of a purchase that stays and d of dropping out:
@@ -38,7 +41,5 @@ def expected_labels(settings: Simulation, label: Label, horizon_days: int) -> np
         none = (1 - stays[day]) * (leaves + (1 - leaves) * none)
         total = spend[day] + (1 - leaves) * total
     gone = np.zeros((settings.days, 1))
-    if label == "net_spend":
-        return np.hstack([total, gone])
-    no_purchase = np.hstack([none, gone + 1])
-    return no_purchase if label == "no_purchase" else 1 - no_purchase
+    no_purchase, spend = np.hstack([none, gone + 1]), np.hstack([total, gone])
+    return RULES[label].expected(no_purchase, spend / minor_units)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evergreen.core.events.label_rules import RULES
 from evergreen.core.features.btyd_columns import probability_column, spend_column
+from evergreen.settings.names import KIND_OF_LABEL
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evergreen.core.events.labels import Label
+    from evergreen.settings.names import Label
 
 Baseline = dict[str, float | str | list[float]]
 
@@ -42,19 +44,19 @@ def fit_baselines(
     """
     mean = float(labels.mean())
     made: dict[str, Baseline] = {"base_rate": {"mean": mean}}
-    binary = label != "net_spend"
-    seen = f"{'purchases' if binary else 'spend'}_{horizon_days}d"
+    rule = RULES[label]
+    seen = f"{rule.measure}_{horizon_days}d"
     if seen in features:
         values = features[seen].to_numpy(np.float64), labels.to_numpy(np.float64)
-        made |= _last_period(seen, *values, binary=binary)
-    expected = (probability_column if binary else spend_column)(horizon_days)
+        made |= _last_period(seen, *values, binary=KIND_OF_LABEL[label] == "binary")
+    expected = _EXPECTED[rule.measure](horizon_days)
     if expected in features:
-        line = {"offset": 1.0, "slope": -1.0} if label == "no_purchase" else _AS_IT_IS
+        line = {"offset": rule.offset, "slope": rule.slope}
         made["btyd"] = {"column": expected, **line, "where_unknown": mean}
     return made
 
 
-_AS_IT_IS = {"offset": 0.0, "slope": 1.0}
+_EXPECTED = {"purchases": probability_column, "spend": spend_column}
 _LINE = ("offset", "slope", "where_unknown")
 
 

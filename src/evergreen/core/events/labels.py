@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from evergreen.core.events.label_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -10,14 +12,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-Label = Literal["purchase", "no_purchase", "net_spend"]
-
-RULES: dict[Label, str] = {
-    "purchase": "(purchases > 0)::int::double",
-    "no_purchase": "(purchases <= 0)::int::double",
-    "net_spend": "greatest(spend, 0)::double / {minor_units}",
-}
-"""SQL for each label of `params.yaml`, over the sums within the label window."""
+    from evergreen.settings.names import Label
 
 
 def create_labels(
@@ -49,7 +44,7 @@ def create_labels(
         _insert_labels(
             con,
             target=target,
-            rule=RULES[label].format(minor_units=minor_units),
+            rule=RULES[label].sql.format(minor_units=minor_units),
             horizon_days=horizon_days,
             complete_until=complete_until,
         )

@@ -17,7 +17,8 @@ def own(tmp_path, monkeypatch, request):
     values["source"] = {"transactions": {"files": "shop.csv", "columns": COLUMNS}}
     paths.PARAMS.write_text(yaml.safe_dump(values))
     monkeypatch.setattr(loop_check, "git", lambda *_words: "main\n")
-    monkeypatch.setattr(loop_check, "dvc", lambda *_words: "")
+    monkeypatch.setattr(loop_check, "current_branch", lambda: "main")
+    monkeypatch.setattr(loop_check, "remote_names", list)
     return tmp_path
 
 

@@ -13,7 +13,7 @@ COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
 @pytest.fixture
 def here(tmp_path, monkeypatch, request):
     """A small repository to begin from, with files of one's own beside it."""
-    from evergreen.vcs.commands import git  # noqa: PLC0415 - it runs in the folder of the test
+    from evergreen.vcs.git import git  # noqa: PLC0415 - it runs in the folder of the test
 
     (tmp_path / "here" / "reports").mkdir(parents=True)
     (tmp_path / "inbox").mkdir()

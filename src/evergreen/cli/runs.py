@@ -165,7 +165,7 @@ def report(
     from evergreen.report.page import write_report  # noqa: PLC0415
     from evergreen.settings import paths  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
-    from evergreen.vcs.commands import git  # noqa: PLC0415
+    from evergreen.vcs.git import git  # noqa: PLC0415
 
     console.print(write_report(load_settings(), out, out.with_suffix(".md")))
     if out == paths.PAGE and run_records.is_recorded(load_settings().as_of):

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from evergreen.settings import paths
-from evergreen.vcs.commands import git
+from evergreen.vcs.git import show
 
 OF_THE_RUN = {"as_of", "mode", "full_retrain.as_of"}
 """What every run sets anew."""
@@ -19,7 +19,7 @@ def parameters_changed(commit: str) -> dict[str, tuple[Any, Any]]:
 
     What neither names has its default on both sides, and is no change.
     """
-    before = _values(git("show", f"{commit}:{paths.PARAMS}"))
+    before = _values(show(commit, paths.PARAMS))
     after = _values(paths.PARAMS.read_text(encoding="utf-8"))
     keys = sorted((before.keys() | after.keys()) - OF_THE_RUN)
     return {

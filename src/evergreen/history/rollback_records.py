@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from evergreen.history import run_records
 from evergreen.settings import paths
-from evergreen.vcs.commands import git
+from evergreen.vcs.git import files_at, last_commit_of, show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,8 @@ class RollbackRecord(BaseModel):
 def read_all() -> list[RollbackRecord]:
     """Every rollback that was committed, in order: one that was interrupted has not happened."""
     folder = paths.HISTORY / "rollbacks"
-    names = git("ls-tree", "-r", "--name-only", "HEAD", "--", str(folder)).split()
-    records = [RollbackRecord.model_validate_json(git("show", f"HEAD:{name}")) for name in names]
+    names = files_at("HEAD", folder)
+    records = [RollbackRecord.model_validate_json(show("HEAD", name)) for name in names]
     return sorted(records, key=lambda record: (record.after, record.number))
 
 
@@ -60,5 +60,4 @@ def reigning(last: date) -> tuple[str, Path]:
     found = since(last)
     if not found:
         return run_records.commit_of(last), paths.PRODUCTION
-    commit = git("log", "-1", "--format=%H", "--", str(found[-1].path)).strip()
-    return commit, paths.ROLLBACK
+    return str(last_commit_of(found[-1].path)), paths.ROLLBACK

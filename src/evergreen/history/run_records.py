@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.store import files
-from evergreen.vcs.commands import git
+from evergreen.vcs.git import changes, files_at, last_commit_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +100,7 @@ def path_of(as_of: date) -> Path:
 def is_recorded(as_of: date) -> bool:
     """Whether a run has been finished: its record is there, and committed as it stands."""
     path = path_of(as_of)
-    return path.is_file() and not git("status", "--porcelain", "--", str(path))
+    return path.is_file() and not changes(path)
 
 
 def write(record: RunRecord) -> None:
@@ -164,7 +164,7 @@ def last() -> RunRecord | None:
 
 def last_committed() -> RunRecord | None:
     """The record of the last run that was committed; a killed one may have left a later record."""
-    known = git("ls-tree", "--name-only", "HEAD", "--", f"{paths.HISTORY}/").split()
+    known = files_at("HEAD", paths.HISTORY)
     recorded = [day for day in dates() if str(path_of(day)) in known]
     return read(recorded[-1]) if recorded else None
 
@@ -177,7 +177,7 @@ def commit_of(as_of: date) -> str:
     DataError
         If the record was never committed.
     """
-    found = git("log", "-1", "--format=%H", "--", str(path_of(as_of))).strip()
-    if not found:
+    found = last_commit_of(path_of(as_of))
+    if found is None:
         raise DataError(f"{path_of(as_of)} was never committed", "evergreen finish")
     return found

@@ -16,7 +16,9 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
 from evergreen.vcs import dvc_fetch
-from evergreen.vcs.commands import git, remote_name
+from evergreen.vcs.dvc import check_out
+from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
+from evergreen.vcs.tracked_paths import RUN_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +26,7 @@ if TYPE_CHECKING:
 
     from evergreen.lifecycle.review import Waiting
 
-OF_RUNS = (
-    "params.yaml",
-    "dvc.lock",
-    "data",
-    "models",
-    "reports",
-    "history",
-    f":(exclude){review.REVIEWS}",
-)
+OF_RUNS = (*RUN_FILES, f":(exclude){review.REVIEWS}")
 """What a run's commit changes; what the main branch has changed of it since can't be merged."""
 
 
@@ -72,7 +66,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
         yield from _take_over(run)
     else:
         git("merge", "--quiet", "--no-edit", run.commit)
-        review.check_out()
+        check_out()
         yield f"{run.as_of}: merged"
         yield from republish()
     yield from _settle(run, push=push)
@@ -103,9 +97,7 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
         reason=reason,
     )
     files.write_json(rejected.model_dump(mode="json"), rejected.path)
-    names = ("--", str(rejected.path))
-    git("add", *names)
-    git("commit", "--quiet", "--message", f"Reject the run of {run.as_of}: {reason}", *names)
+    commit(f"Reject the run of {run.as_of}: {reason}", rejected.path)
     yield f"{run.as_of}: rejected, recorded in {rejected.path}; what is served stays as it is"
     yield from _settle(run, push=push)
 
@@ -124,7 +116,7 @@ def _chosen(as_of: date | None) -> Waiting:
 
 
 def _check_nothing_begun() -> None:
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", *OF_RUNS)
+    changed = changes(*OF_RUNS, untracked=False)
     if changed:
         raise EvergreenError(
             f"a run has been begun and is not finished, or files were changed:\n{changed.rstrip()}",
@@ -143,7 +135,7 @@ def _take_over(run: Waiting) -> Iterator[str]:
 def _settle(run: Waiting, *, push: bool) -> Iterator[str]:
     if push:
         yield from push_recorded()
-    review.remove_branch(run, remote_name() if push else None)
+    remove_branch(run.branch, remote_name() if push else None)
     later = run_records.last()
     if not push and git("remote"):
         yield f"{later.as_of if later else run.as_of}: not pushed yet: evergreen finish --push"

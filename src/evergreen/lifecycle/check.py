@@ -18,12 +18,10 @@ from evergreen.lifecycle.publish import published
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import tables
-from evergreen.vcs.commands import (
-    CommandError,
-    dvc,
-    git,
-    upstream_branch,
-)
+from evergreen.vcs.commands import CommandError
+from evergreen.vcs.dvc import outdated
+from evergreen.vcs.dvc_internals import pin_file, remote_names
+from evergreen.vcs.git import current_branch, git, upstream_branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +84,7 @@ def _examined(topic: str, examine: Callable[[], Iterator[Finding]]) -> Iterator[
 
 
 def _git() -> Iterator[Finding]:
-    branch = git("rev-parse", "--abbrev-ref", "HEAD").strip()
+    branch = current_branch()
     found = git("status", "--porcelain").splitlines()
     new = sum(line.startswith("??") for line in found)
     counts = {"changed file": len(found) - new, "new file": new}
@@ -102,9 +100,9 @@ def _git() -> Iterator[Finding]:
 
 
 def _dvc() -> Iterator[Finding]:
-    remotes = dvc("remote", "list").splitlines()
+    remotes = remote_names()
     if remotes:
-        yield Finding("DVC remote", ", ".join(line.split()[0] for line in remotes))
+        yield Finding("DVC remote", ", ".join(remotes))
     else:
         alone = "none: data and models are on this disk alone"
         # Scheduled runs are pushed where the branch has an upstream, and the data has to go first.
@@ -131,7 +129,7 @@ def _source(settings: Settings) -> Iterator[Finding]:
 
 def _raw(settings: Settings) -> Iterator[Finding]:
     found = tables.partitions(paths.TRANSACTIONS)
-    if not found and paths.RAW.with_name(f"{paths.RAW.name}.dvc").exists():
+    if not found and pin_file(paths.RAW).exists():
         yield Finding("raw tables", "the data of this clone is not here yet", "evergreen pull")
         return
     if not found:
@@ -156,7 +154,7 @@ def _run(settings: Settings) -> Iterator[Finding]:
         yield from _served()
     elif not paths.CHAMPION.exists():
         yield Finding("run", "the inputs of the first run are not pinned", "evergreen pin")
-    elif not paths.DECISION_REPORT.exists() or "up to date" not in dvc("status"):
+    elif not paths.DECISION_REPORT.exists() or outdated():
         yield Finding("run", f"{settings.as_of} has not been run", "dvc repro")
     else:
         yield Finding("run", f"{settings.as_of} is run, not recorded", "evergreen finish")

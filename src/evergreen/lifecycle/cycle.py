@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.history.alerts import unanswered_before
 from evergreen.history.retraining_plan import foresee
@@ -22,7 +19,7 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import challengers, tables
 from evergreen.store.releases import load_release
-from evergreen.vcs.commands import environment, next_step_after
+from evergreen.vcs.dvc import reproduce
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
 
@@ -145,27 +142,5 @@ def _finish_what_was_begun(*, push: bool) -> Iterator[str]:
         yield from finish(push=push)
 
 
-def _reproduce(day: date, tell: Callable[[str], None] = lambda _what: None) -> Iterator[str]:
-    """Run `dvc repro`, pass on what the stages say, and tell which one is at work."""
-    command = [sys.executable, "-m", "dvc", "repro"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment(),
-    ) as process:
-        said = []
-        for line in process.stdout or ():
-            said.append(line.rstrip())
-            if line.startswith("  "):
-                yield f"{day}: {line.strip()}"
-            elif line.startswith("Running stage"):
-                tell(line.split("'")[1])
-    if process.returncode:
-        raise EvergreenError(
-            f"the run of {day} failed; the last lines were:\n  " + "\n  ".join(said[-8:]),
-            next_step_after(
-                "\n".join(said), "mend what they say, then call the same command again"
-            ),
-        )
+def _reproduce(day: date, tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str]:
+    yield from (f"{day}: {line}" for line in reproduce(tell))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ from evergreen.report.page import write_report
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
-from evergreen.vcs.commands import dvc, git
+from evergreen.vcs.dvc import outdated
+from evergreen.vcs.git import changes, commit
 from evergreen.vcs.tracked_paths import CODE, RECORDED
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SKIP_CI = "[skip ci]"
 """Keeps a forge from testing, or training on, the commit of a run that changes no code."""
-CHANGED = ("--untracked-files=no", "--", *RECORDED)
 
 
 def finish(*, push: bool = False) -> Iterator[str]:
@@ -58,11 +57,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
     """
     review.check_branch()
     settings = load_settings()
-    if (
-        push
-        and run_records.is_recorded(settings.as_of)
-        and not git("status", "--porcelain", *CHANGED)
-    ):
+    if push and run_records.is_recorded(settings.as_of) and not changes(*RECORDED, untracked=False):
         yield f"{settings.as_of}: recorded already"
         yield from push_recorded()
         return
@@ -101,10 +96,8 @@ def _accept(settings: Settings, record: RunRecord) -> Iterator[str]:
         f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
     )
     yield from _write_history(settings, record)
-    git("add", "--", *RECORDED)
-    if git("status", "--porcelain", "--", *RECORDED):
-        message = f"{_message(record)}\n\n{SKIP_CI}"
-        git("commit", "--quiet", "--message", message, "--", *RECORDED)
+    if changes(*RECORDED):
+        commit(f"{_message(record)}\n\n{SKIP_CI}", *RECORDED)
         yield f"{record.as_of}: recorded in {run_records.path_of(record.as_of)} and committed"
     else:
         yield f"{record.as_of}: recorded already"
@@ -131,16 +124,15 @@ def _write_history(settings: Settings, record: RunRecord) -> Iterator[str]:
 
 
 def _check_complete() -> None:
-    changed = git("status", "--porcelain", "--", *CODE)
+    changed = changes(*CODE)
     if changed:
         raise EvergreenError(
             f"code that this run was made by is not committed:\n{changed.rstrip()}",
             "git commit it, so that the run can be reproduced, or git restore it; then dvc repro",
         )
-    status = json.loads(dvc("status", "--json"))
-    if status:
+    if stale := outdated():
         raise EvergreenError(
-            f"the run is not complete, or its inputs have changed: {', '.join(status)}",
+            f"the run is not complete, or its inputs have changed: {', '.join(stale)}",
             "see that the disk is not full, then dvc repro and the same command again",
         )
 

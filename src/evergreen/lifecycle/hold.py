@@ -7,7 +7,7 @@ from evergreen.history import run_records
 from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
-from evergreen.vcs.commands import git
+from evergreen.vcs.git import commit
 
 
 def set_hold(target: str, reason: str | None) -> str:
@@ -35,5 +35,5 @@ def set_hold(target: str, reason: str | None) -> str:
     others = {name: why for name, why in settings.hold.items() if name != target}
     params_file.write_hold(others if reason is None else others | {target: reason})
     words = f"Release {target} from its hold" if reason is None else f"Hold {target}: {reason}"
-    git("commit", "--quiet", "--message", words, "--", str(paths.PARAMS))
+    commit(words, paths.PARAMS)
     return words

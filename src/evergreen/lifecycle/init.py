@@ -16,14 +16,14 @@ from evergreen.lifecycle import params_file
 from evergreen.lifecycle.check import check
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
-from evergreen.vcs.commands import git
+from evergreen.vcs.git import git
+from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-OF_OTHER_DATA = ("dvc.lock", "history/", "reports/", "data/raw.dvc", "data/predictions.dvc",
-                 "models/champion.dvc", "models/challenger.dvc", "models/rollback")  # fmt: skip
+OF_OTHER_DATA = (str(paths.DVC_LOCK), "history/", "reports/", *PINS, ROLLBACK_PIN)
 SOURCE = r"(?m)^source:[^\n]*\n(?:[ \t]+[^\n]*\n)+"
 
 

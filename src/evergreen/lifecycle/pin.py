@@ -18,7 +18,10 @@ from evergreen.store import challengers, predictions, tables
 from evergreen.store.labels import open_labels
 from evergreen.store.releases import load_release, write_empty_release
 from evergreen.vcs import dvc_fetch
-from evergreen.vcs.commands import CommandError, dvc, git
+from evergreen.vcs.commands import CommandError
+from evergreen.vcs.dvc import dvc
+from evergreen.vcs.dvc_internals import pin_file
+from evergreen.vcs.git import changes, git
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
 
@@ -74,7 +77,7 @@ def _begin_anew() -> str:
 
 def _lay(folder: Path, settings: Settings) -> str:
     """Bring an input back from DVC's cache, or write the empty one of a first run."""
-    pinned = folder.with_name(folder.name + ".dvc")
+    pinned = pin_file(folder)
     before = pinned.read_text(encoding="utf-8") if pinned.exists() else None
     if before is not None:
         try:
@@ -185,7 +188,7 @@ def _check_recorded_as_it_stands(last: date) -> None:
 
 def _check_committed(settings: Settings) -> None:
     """A run that waits for review has its settings on its branch, and leaves the old ones here."""
-    changed = git("status", "--porcelain", "--", str(paths.PARAMS))
+    changed = changes(paths.PARAMS)
     if settings.promotion.mode == "review" and changed:
         raise EvergreenError(
             f"{paths.PARAMS} was changed and not committed; a run that waits for review would take "

@@ -12,12 +12,10 @@ from evergreen.lifecycle import review
 from evergreen.lifecycle.ensure_served import republish
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
-from evergreen.vcs.commands import (
-    CommandError,
-    git,
-    remote_name,
-    upstream_branch,
-)
+from evergreen.vcs.commands import CommandError
+from evergreen.vcs.dvc import check_out
+from evergreen.vcs.dvc_internals import pin_file
+from evergreen.vcs.git import git, remote_name, remove_branch, upstream_branch
 from evergreen.vcs.tracked_paths import (
     CODE,
     INPUTS,
@@ -63,14 +61,14 @@ def pull() -> Iterator[str]:
             yield from _follow(upstream)
             yield f"{plural(int(theirs), 'commit')} of {upstream} taken over"
         if theirs != "0" or _lacks_inputs():
-            review.check_out()
+            check_out()
             paths.PAGE.unlink(missing_ok=True)  # of a run before; `evergreen report` writes it anew
     yield from republish()
 
 
 def _lacks_inputs() -> bool:
     """Whether this is a clone into which no data has come yet."""
-    return any(path.with_name(f"{path.name}.dvc").exists() > path.exists() for path in INPUTS)
+    return any(pin_file(path).exists() > path.exists() for path in INPUTS)
 
 
 def _fetch() -> Iterator[str]:
@@ -82,7 +80,7 @@ def _fetch() -> Iterator[str]:
     git("fetch", "--quiet", "--prune", str(remote))
     for run in review.unpushed(str(remote)):
         if run.as_of in before:
-            review.remove_branch(run, None)
+            remove_branch(run.branch, None)
             yield f"{run.as_of}: closed on {remote}, its branch is gone there"
 
 

@@ -9,7 +9,8 @@ from evergreen.history import run_records
 from evergreen.lifecycle import review
 from evergreen.settings import paths
 from evergreen.vcs import remote
-from evergreen.vcs.commands import CommandError, git, upstream_branch
+from evergreen.vcs.commands import CommandError
+from evergreen.vcs.git import files_at, git, upstream_branch
 from evergreen.vcs.remote import AGAIN
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _gone_on(upstream: str) -> EvergreenError:
     Two runs can't be merged, since each was made from what was recorded before it. So what was
     made here is set aside in a branch, and made again after what the others have recorded.
     """
-    names = git("ls-tree", "-r", "--name-only", upstream, "--", str(paths.HISTORY)).split()
+    names = files_at(upstream, paths.HISTORY)
     ours = [day for day in run_records.dates() if str(run_records.path_of(day)) not in names]
     last = max(
         (name for name in names if name.count("/") == 1 and name.endswith(".json")), default=""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -12,10 +11,26 @@ from pydantic import BaseModel, ConfigDict
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.settings import paths
-from evergreen.vcs.commands import CommandError, dvc, git
+from evergreen.vcs.dvc import check_out
+from evergreen.vcs.git import (
+    branches,
+    commit_at,
+    commit_on_branch,
+    current_branch,
+    files_at,
+    git,
+    is_merged,
+    local_ref,
+    merge_without_files,
+    push_branch,
+    remote_ref,
+    restore_files_of,
+    show,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from evergreen.history.run_records import RunRecord
 
@@ -54,33 +69,35 @@ class Waiting:
     commit: str
 
     @property
+    def branch(self) -> str:
+        """The name of the branch."""
+        return f"{BRANCH}{self.as_of}"
+
+    @property
     def is_local(self) -> bool:
         """Whether the branch is in this clone, and not only known from the remote."""
-        return self.ref.startswith("refs/heads/")
+        return self.ref == local_ref(self.branch)
 
     @property
     def record(self) -> RunRecord:
         """What the run has found, as it stands on its branch."""
-        text = git("show", f"{self.commit}:{run_records.path_of(self.as_of)}")
+        text = show(self.commit, run_records.path_of(self.as_of))
         return run_records.RunRecord.model_validate_json(text)
 
     def __str__(self) -> str:
         """One line, with the two commands."""
         return (
-            f"{self.as_of}: waits for review on {BRANCH}{self.as_of}: "
+            f"{self.as_of}: waits for review on {self.branch}: "
             f"evergreen approve {self.as_of}, or evergreen reject {self.as_of} --reason ..."
         )
 
 
 def waiting() -> list[Waiting]:
     """The runs that were neither merged nor rejected, by date."""
-    patterns = f"refs/remotes/*/{BRANCH}{ANY_DATE}", f"refs/heads/{BRANCH}{ANY_DATE}"
     found = {}
-    for pattern in patterns:  # a branch of this clone goes before what is known of the remote's
-        for line in git("for-each-ref", "--format=%(refname) %(objectname)", pattern).splitlines():
-            ref, commit = line.split()
-            day = date.fromisoformat(ref.rpartition(BRANCH)[2])
-            found[day] = Waiting(day, ref, commit)
+    for ref, commit in branches(f"{BRANCH}{ANY_DATE}"):  # this clone's replace the remote's
+        day = date.fromisoformat(ref.rpartition(BRANCH)[2])
+        found[day] = Waiting(day, ref, commit)
     return [found[day] for day in sorted(found) if not _is_settled(found[day])]
 
 
@@ -89,17 +106,16 @@ def _is_settled(run: Waiting) -> bool:
     rejected = rejection(run.as_of)
     if rejected is not None and rejected.commit == run.commit:
         return True
-    merged = git("for-each-ref", "--merged", "HEAD", "--format=%(refname)", run.ref)
     names = str(run_records.path_of(run.as_of))
-    return bool(merged) or not git("diff", "--name-only", "HEAD", run.commit, "--", names)
+    return is_merged(run.ref) or not git("diff", "--name-only", "HEAD", run.commit, "--", names)
 
 
 def rejection(as_of: date) -> Rejection | None:
     """The rejection of a run, as it was committed; None where there is none."""
     path = REVIEWS / f"{as_of}.json"
-    if not git("ls-tree", "--name-only", "HEAD", "--", str(path)):
+    if not files_at("HEAD", path):
         return None
-    return Rejection.model_validate_json(git("show", f"HEAD:{path}"))
+    return Rejection.model_validate_json(show("HEAD", path))
 
 
 def rejections() -> list[Rejection]:
@@ -116,7 +132,7 @@ def check_branch() -> None:
     EvergreenError
         If that is what is checked out, or a commit without a branch.
     """
-    branch = git("rev-parse", "--abbrev-ref", "HEAD").strip()
+    branch = current_branch()
     main = "runs are made and served on the main branch"
     if branch.startswith(BRANCH):
         raise EvergreenError(
@@ -141,17 +157,8 @@ def state_of(as_of: date) -> str | None:
 
 
 def set_aside(as_of: date, message: str, files: Sequence[str]) -> Waiting:
-    """Commit some files on the branch of a run; HEAD and git's index stay as they are.
-
-    A kill leaves either no branch or a whole one.
-    """
-    git("read-tree", "HEAD", GIT_INDEX_FILE=_index())
-    git("add", "--", *files, GIT_INDEX_FILE=_index())
-    tree = git("write-tree", GIT_INDEX_FILE=_index()).strip()
-    commit = git("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
-    ref = f"refs/heads/{BRANCH}{as_of}"
-    git("update-ref", ref, commit)
-    return Waiting(as_of, ref, commit)
+    """Commit a run on a branch of its own; HEAD and git's index stay as they are."""
+    return Waiting(as_of, *commit_on_branch(f"{BRANCH}{as_of}", files, message))
 
 
 def merge_record(run: Waiting, message: str) -> None:
@@ -160,32 +167,16 @@ def merge_record(run: Waiting, message: str) -> None:
     git then finds the commit of the record on the branch, where the run's `dvc.lock` is: its models
     can be had again like those of any other run.
     """
-    name, last = str(run_records.path_of(run.as_of)), run_records.last()
-    git("read-tree", "HEAD", GIT_INDEX_FILE=_index())
-    if last is not None and run.as_of < last.as_of:
-        record = f"100644,{git('rev-parse', f'{run.commit}:{name}').strip()},{name}"
-        git("update-index", "--add", "--cacheinfo", record, GIT_INDEX_FILE=_index())
-    tree = git("write-tree", GIT_INDEX_FILE=_index()).strip()
-    merged = git("commit-tree", tree, "-p", "HEAD", "-p", run.commit, "-m", message).strip()
-    git("merge", "--quiet", "--ff-only", merged)
-
-
-def _index() -> str:
-    """An index of our own, so that a kill leaves that of the user as it was."""
-    return str((paths.LOCK.parent / "review-index").resolve())
+    last = run_records.last()
+    precedes = last is not None and run.as_of < last.as_of
+    merge_without_files(
+        run.commit, message, but=run_records.path_of(run.as_of) if precedes else None
+    )
 
 
 def put_back(run: Waiting) -> None:
     """Let the working folder be again what the main branch says; the run stays on its branch."""
-    changed = git("diff", "--name-status", "--no-renames", "HEAD", run.commit).splitlines()
-    here: list[str] = []
-    for state, name in (line.split("\t", 1) for line in changed):
-        if state == "A":
-            Path(name).unlink(missing_ok=True)
-        else:
-            here.append(name)
-    if here:
-        git("restore", "--source=HEAD", "--worktree", "--", *here)
+    restore_files_of(run.commit)
     check_out()
 
 
@@ -204,14 +195,6 @@ def put_back_if_waiting(begun: date) -> bool:
     return False
 
 
-def check_out() -> None:
-    """Bring the data of the commit that is checked out, out of DVC's cache or else the remote."""
-    try:
-        dvc("checkout", "--quiet")
-    except CommandError:
-        dvc("pull", "--quiet")
-
-
 def push(remote: str) -> Iterator[str]:
     """Push the branches that the remote lacks; their data has been pushed.
 
@@ -221,9 +204,8 @@ def push(remote: str) -> Iterator[str]:
         What was pushed, a line each.
     """
     for run in unpushed(remote):
-        name = f"{BRANCH}{run.as_of}"
-        git("push", "--quiet", "--force", remote, f"{run.ref}:refs/heads/{name}")
-        yield f"{run.as_of}: pushed to {remote}/{name} for review"
+        push_branch(remote, run.ref, run.branch)
+        yield f"{run.as_of}: pushed to {remote}/{run.branch} for review"
 
 
 def unpushed(remote: str) -> list[Waiting]:
@@ -231,18 +213,5 @@ def unpushed(remote: str) -> list[Waiting]:
     return [
         run
         for run in waiting()
-        if run.is_local and _commit_of(f"refs/remotes/{remote}/{BRANCH}{run.as_of}") != run.commit
+        if run.is_local and commit_at(remote_ref(remote, run.branch)) != run.commit
     ]
-
-
-def _commit_of(ref: str) -> str:
-    return git("for-each-ref", "--format=%(objectname)", ref).strip()
-
-
-def remove_branch(run: Waiting, remote: str | None) -> None:
-    """Remove the branch of a run that is settled, here and on a remote."""
-    name = f"{BRANCH}{run.as_of}"
-    if _commit_of(f"refs/heads/{name}"):
-        git("update-ref", "-d", f"refs/heads/{name}")
-    if remote is not None and _commit_of(f"refs/remotes/{remote}/{name}"):
-        git("push", "--quiet", remote, "--delete", name)

@@ -19,7 +19,9 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files, models, releases
 from evergreen.vcs import dvc_fetch
-from evergreen.vcs.commands import dvc, git
+from evergreen.vcs.dvc import dvc
+from evergreen.vcs.git import commit
+from evergreen.vcs.tracked_paths import ROLLBACK_PIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,9 +209,8 @@ def _version(one: Released | None) -> str | None:
 
 
 def _commit(record: RollbackRecord) -> None:
-    names = ["models/rollback.dvc", "models/.gitignore", str(record.path), str(paths.PARAMS)]
-    git("add", "--", *names)
     lines = [f"{name}: {old} -> {new}" for name, (old, new) in record.targets.items()]
     verb = "Roll back" if record.what == "rollback" else "Serve"
     subject = f"{verb} {', '.join(record.targets)}: {record.reason}"
-    git("commit", "--quiet", "--message", "\n".join([subject, "", *lines]), "--", *names)
+    names = (ROLLBACK_PIN, "models/.gitignore", record.path, paths.PARAMS)
+    commit("\n".join([subject, "", *lines]), *names)

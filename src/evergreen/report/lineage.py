@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.history import run_records
@@ -18,7 +16,8 @@ from evergreen.report.components import (
     number,
     row,
 )
-from evergreen.vcs.commands import git
+from evergreen.vcs.dvc_internals import pin_file, pinned_md5
+from evergreen.vcs.git import show
 from evergreen.vcs.tracked_paths import INPUTS
 
 if TYPE_CHECKING:
@@ -128,9 +127,9 @@ def inputs(material: Material) -> Section:
     commit = run_records.commit_of(before) if before else None
     rows = []
     for path in INPUTS:
-        pinned = path.with_name(f"{path.name}.dvc")
-        now = _digest(pinned.read_text(encoding="utf-8"))
-        then = _digest(git("show", f"{commit}:{pinned}")) if commit else ""
+        pinned = pin_file(path)
+        now = pinned_md5(pinned.read_text(encoding="utf-8"))[:DIGITS]
+        then = pinned_md5(show(commit, pinned))[:DIGITS] if commit else ""
         rows.append(row(str(path), now, then))
     told = note(
         f"Platform {material.decided['platform']}. dvc.lock {material.record.lock[:DIGITS]}. With "
@@ -138,8 +137,3 @@ def inputs(material: Material) -> Section:
     )
     columns = ["pinned input", "this run (MD5)", f"run of {before}" if before else "run before"]
     return Section("Inputs", [told], Table(columns, rows), brief=False)
-
-
-def _digest(text: str) -> str:
-    outs: Any = yaml.safe_load(text)["outs"]
-    return str(outs[0]["md5"])[:DIGITS]

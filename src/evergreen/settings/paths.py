@@ -53,7 +53,6 @@ CACHE = Path(".cache/made")
 REPLAYS = Path(".cache/replay")
 SECONDS = Path(".cache/seconds")
 FETCHED = Path(".dvc/tmp/evergreen-fetched")
-DVC_FILES_IN_USE = Path(".dvc/tmp/rwlock")
 QUARANTINE = Path("data/quarantine")
 TAKEN_IN = RAW / "taken-in.json"
 WORK = Path(".dvc/tmp/ingest")

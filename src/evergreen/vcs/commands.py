@@ -1,4 +1,4 @@
-"""git and dvc, as a person would call them."""
+"""Run commands of git and DVC."""
 
 from __future__ import annotations
 
@@ -11,71 +11,49 @@ from evergreen.errors import FULL_WORDS, ROOM, EvergreenError
 
 
 class CommandError(EvergreenError):
-    """A command of git or dvc did not do what it was asked for."""
+    """A git or dvc command failed."""
 
 
 def environment() -> dict[str, str]:
-    """The variables for a command: the stages' ``python`` is the one that runs this.
+    """Environment variables for a command, with the running Python first on the path.
 
     A scheduled job starts without an activated environment.
     """
-    here = str(Path(sys.executable).parent)
-    return os.environ | {"PATH": f"{here}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    programs = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
-def git(*arguments: str, **variables: str) -> str:
-    """Run git, with further environment variables; return what it printed.
+def run(command: list[str], next_step: str, variables: dict[str, str]) -> str:
+    """Run a command and return its output.
 
-    A look at something writes nothing, not even what git has found out about the files: a disk may
-    be full.
-
-    Raises
-    ------
-    CommandError
-        With git's own words.
-    """
-    return _run(["git", *arguments], "git status", {"GIT_OPTIONAL_LOCKS": "0"} | variables)
-
-
-def dvc(*arguments: str) -> str:
-    """Run the environment's dvc; return what it printed.
+    Parameters
+    ----------
+    command
+        The program and its arguments.
+    next_step
+        What to do if it fails.
+    variables
+        Further environment variables.
 
     Raises
     ------
     CommandError
-        With dvc's own words.
+        If it fails; with its own message.
     """
-    return _run([sys.executable, "-m", "dvc", *arguments], "dvc doctor", {})
-
-
-def upstream_branch() -> str | None:
-    """What the branch that is checked out follows, such as ``origin/main``; None for nothing."""
-    try:
-        return git("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}").strip()
-    except CommandError:
-        return None
-
-
-def remote_name() -> str | None:
-    """The git remote that is pushed to; None without an upstream."""
-    found = upstream_branch()
-    return None if found is None else found.partition("/")[0]
-
-
-def _run(command: list[str], next_step: str, variables: dict[str, str]) -> str:
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env=environment() | variables
     )
     if done.returncode:
-        said = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
-        words = " ".join(command).replace(f"{sys.executable} -m ", "")
+        output = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
+        shown = " ".join(command).replace(f"{sys.executable} -m ", "")
         raise CommandError(
-            f"`{words}` ended with {done.returncode}: {said}", next_step_after(said, next_step)
+            f"`{shown}` failed with exit code {done.returncode}: {output}",
+            next_step_after(output, next_step),
         )
     return done.stdout
 
 
-def next_step_after(said: str, otherwise: str) -> str:
-    """What to do about a command that has failed with these words."""
-    full = any(words in said.lower() for words in FULL_WORDS)
-    return ROOM if full else otherwise
+def next_step_after(output: str, otherwise: str) -> str:
+    """What to do after a command failed with this output: make room, or else `otherwise`."""
+    disk_full = any(words in output.lower() for words in FULL_WORDS)
+    return ROOM if disk_full else otherwise

@@ -1,0 +1,79 @@
+"""DVC's command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from evergreen.vcs import dvc_internals
+from evergreen.vcs.commands import CommandError, environment, next_step_after, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LAST_LINES = 8
+"""Lines of output shown when `dvc repro` fails."""
+
+
+def dvc(*arguments: str) -> str:
+    """Run the environment's dvc; return its output.
+
+    Raises
+    ------
+    CommandError
+        With dvc's own message.
+    """
+    return run([sys.executable, "-m", "dvc", *arguments], "dvc doctor", {})
+
+
+def outdated() -> list[str]:
+    """Stages and pinned inputs that `dvc repro` would run or `dvc add` would change."""
+    return dvc_internals.parse_status(dvc("status", "--json"))
+
+
+def check_out() -> None:
+    """Restore the data of the current commit from DVC's cache, or else from the remote."""
+    try:
+        dvc("checkout", "--quiet")
+    except CommandError:
+        dvc("pull", "--quiet")
+
+
+def reproduce(tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str]:
+    """Run `dvc repro`.
+
+    Parameters
+    ----------
+    tell
+        Called with the name of each stage that starts.
+
+    Yields
+    ------
+    str
+        The messages of the stages.
+
+    Raises
+    ------
+    CommandError
+        If a stage fails; with the last lines of the output.
+    """
+    output = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    ) as process:
+        for line in process.stdout or ():
+            output.append(line.rstrip())
+            if line.startswith("  "):  # as the stages print
+                yield line.strip()
+            elif stage := dvc_internals.started_stage(line):
+                tell(stage)
+    if process.returncode:
+        raise CommandError(
+            "`dvc repro` failed; its last lines:\n  " + "\n  ".join(output[-LAST_LINES:]),
+            next_step_after("\n".join(output), "fix the cause, then run the same command again"),
+        )

@@ -1,0 +1,228 @@
+"""Everything of DVC beyond its documented commands: Python API, file formats, cache layout.
+
+``tests/vcs/test_dvc_internals.py`` fails when a release of DVC changes any of it.
+"""
+# ruff: noqa: PLC0415 - importing dvc takes half a second, and few commands need it
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psutil
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CACHE = ".dvc/cache/files/md5"
+RWLOCK = Path(".dvc/tmp/rwlock")
+"""DVC's list of the files in use, with the processes that use them."""
+
+
+def md5(path: Path) -> str:
+    """MD5 of a file's bytes in hexadecimal, by which DVC names objects."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+
+
+def object_path(md5_hex: str) -> str:
+    """The cache file of an object, relative to the root; a folder's hash ends in ``.dir``."""
+    return f"{CACHE}/{md5_hex[:2]}/{md5_hex[2:]}"
+
+
+def pin_file(path: Path) -> Path:
+    """The ``.dvc`` file that pins a file or folder."""
+    return path.with_name(f"{path.name}.dvc")
+
+
+def pinned_md5(text: str) -> str:
+    """The hash that the text of a ``.dvc`` file pins."""
+    return str(yaml.safe_load(text)["outs"][0]["md5"])
+
+
+def locked_md5s(text: str) -> dict[str, str]:
+    """The hash of each dependency and output in the text of a ``dvc.lock``, by path."""
+    # The C loader of YAML reads a history of years in seconds.
+    stages = yaml.load(text, Loader=yaml.CSafeLoader)["stages"]
+    return {
+        entry["path"]: entry["md5"]
+        for stage in stages.values()
+        for entry in (*stage.get("deps", ()), *stage.get("outs", ()))
+    }
+
+
+def parse_status(text: str) -> list[str]:
+    """The stages and ``.dvc`` files that are not up to date, from `dvc status --json`."""
+    return list(json.loads(text))
+
+
+def started_stage(line: str) -> str | None:
+    """The name of the stage that starts, if this line of `dvc repro` says so."""
+    match = re.match(r"Running stage '(.+?)'", line)
+    return match[1] if match else None
+
+
+def remove_stale_rwlock() -> None:
+    """Remove DVC's list of the files in use unless a running dvc process is in it.
+
+    DVC drops entries of dead processes, but fails on a list truncated by a kill or a full disk, and
+    respects an entry whose process number another program has taken.
+    """
+    if not RWLOCK.is_file():
+        return
+    try:
+        users: dict[str, Any] = json.loads(RWLOCK.read_text(encoding="utf-8"))
+    except ValueError:
+        users = {}
+    readers = [reader for readers in users.get("read", {}).values() for reader in readers]
+    if not any(_is_dvc(user["pid"]) for user in (*users.get("write", {}).values(), *readers)):
+        RWLOCK.unlink(missing_ok=True)
+
+
+def _is_dvc(pid: int) -> bool:
+    try:
+        return any("dvc" in word for word in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
+
+
+class DataChanges(NamedTuple):
+    """Differences between pinned folders and their pins; names of folders end in a slash."""
+
+    modified: list[str]
+    deleted: list[str]
+    lacks_objects: bool
+
+
+def data_changes(inputs: Iterable[Path]) -> DataChanges:
+    """Compare pinned folders with their pins, file by file; added files don't count.
+
+    `lacks_objects` is true if the cache lacks some of what is pinned.
+    """
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        status = repo.data_status(targets=list(map(str, inputs)), granular=True)
+    changes = status["uncommitted"]
+    return DataChanges(
+        changes.get("modified", []), changes.get("deleted", []), bool(status["not_in_cache"])
+    )
+
+
+def copy_from_commit(commit: str, path: Path, into: Path) -> dict[str, str]:
+    """Copy a file or folder as a commit recorded it, from the cache or the remote.
+
+    Returns
+    -------
+    dict
+        The MD5 that each file should have, by its name in the repository.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither has it.
+    """
+    from dvc.api import DVCFileSystem
+    from dvc.config import Config
+    from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexDirError
+
+    # The remote of today: that of the commit may have moved, or not have been named yet.
+    today = Config.from_cwd()
+    recorded = DVCFileSystem(rev=commit, config={name: today[name] for name in ("core", "remote")})
+    try:
+        recorded.get(str(path), str(into), recursive=True)
+        details = recorded.find(str(path), detail=True)
+    except (FileNotFoundError, DvcException, DataIndexDirError) as error:
+        raise FileNotFoundError(str(error)) from error
+    return {name: detail["md5"] for name, detail in details.items()}
+
+
+def remote_names() -> list[str]:
+    """The names of the DVC remotes; `dvc remote list` wraps long addresses into further lines."""
+    from dvc.config import Config
+
+    return list(Config.from_cwd()["remote"])
+
+
+@contextmanager
+def open_repository() -> Iterator[OpenRepository]:
+    """DVC's own view of the repository; its log is silent, as its errors are raised."""
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
+    with Repo() as repo:
+        yield OpenRepository(repo)
+
+
+class OpenRepository:
+    """Questions to DVC that would each take half a second by its commands."""
+
+    def __init__(self, repo: Any) -> None:  # noqa: ANN401 - dvc has no types
+        self._repo = repo
+
+    def default_remote(self) -> tuple[str | None, dict[str, Any] | None]:
+        """The name and the settings of the default remote; settings are None without one."""
+        name = self._repo.config["core"].get("remote")
+        return name, self._repo.config["remote"].get(name)
+
+    def is_cached(self, md5_hex: str) -> bool:
+        """Whether the cache has an object."""
+        return bool(self._repo.cache.local.exists(md5_hex))
+
+    def cache_path(self, md5_hex: str) -> Path:
+        """Where the cache has an object, or would have it."""
+        return Path(self._repo.cache.local.oid_to_path(md5_hex))
+
+    def objects_of(self, commits: list[str]) -> dict[str, str]:
+        """The objects that some commits name: hash and file, or ``a folder``."""
+        objects: dict[str, str] = {}
+        for _ in self._repo.brancher(revs=commits, workspace=False) if commits else ():
+            # By force: DVC would ask at the terminal about a folder whose listing is lost.
+            used = self._repo.index.used_objs(push=True, force=True).values()
+            outs = [out.hash_info for out in self._repo.index.outs if out.use_cache]
+            for info in (*outs, *(info for infos in used for info in infos)):
+                if info:
+                    objects[info.value] = info.obj_name or "a folder"
+        return objects
+
+    def on_remote(self, md5s: Iterable[str]) -> set[str]:
+        """Which of some objects the default remote has."""
+        return set(self._remote_objects().oids_exist(list(md5s)))
+
+    def push(self, md5s: Iterable[str], *, few: bool) -> tuple[int, int]:
+        """Push objects to the default remote.
+
+        Parameters
+        ----------
+        md5s
+            Their hashes.
+        few
+            Ask the remote for each of them. Otherwise DVC lists all that is there, or asks for
+            every folder that was ever pushed, which takes longer with every run.
+
+        Returns
+        -------
+        tuple of int
+            How many were pushed, and how many failed.
+        """
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        remote = None
+        if few:
+            remote = self._remote_objects()
+            remote.tmp_dir = None  # no index of the remote's content
+            remote.fs.CAN_TRAVERSE = False
+        with self._repo.lock:
+            done = self._repo.cloud.push({HashInfo("md5", one) for one in md5s}, odb=remote)
+        return len(done.transferred), len(done.failed)
+
+    def _remote_objects(self) -> Any:  # noqa: ANN401
+        return self._repo.cloud.get_remote_odb(None, "push", hash_name="md5")

@@ -1,0 +1,163 @@
+"""git: commands, revisions, branches, and commits that leave the working folder alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen.settings import paths
+from evergreen.vcs.commands import CommandError, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OWN_INDEX = "GIT_INDEX_FILE"
+
+
+def git(*arguments: str, **variables: str) -> str:
+    """Run git, with further environment variables; return its output.
+
+    Reading commands write nothing, not even a refreshed index: the disk may be full.
+
+    Raises
+    ------
+    CommandError
+        With git's own message.
+    """
+    return run(["git", *arguments], "git status", {"GIT_OPTIONAL_LOCKS": "0"} | variables)
+
+
+def current_branch() -> str:
+    """The branch that is checked out; ``HEAD`` where none is."""
+    return git("rev-parse", "--abbrev-ref", "HEAD").strip()
+
+
+def upstream_branch() -> str | None:
+    """The upstream of the current branch, such as ``origin/main``; None without one."""
+    try:
+        return git("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}").strip()
+    except CommandError:
+        return None
+
+
+def remote_name() -> str | None:
+    """The git remote of the upstream branch; None without an upstream."""
+    upstream = upstream_branch()
+    return None if upstream is None else upstream.partition("/")[0]
+
+
+def changes(*names: str | Path, untracked: bool = True) -> str:
+    """Uncommitted changes of some files, one per line as `git status --porcelain` shows them."""
+    option = [] if untracked else ["--untracked-files=no"]
+    return git("status", "--porcelain", *option, "--", *map(str, names))
+
+
+def show(commit: str, path: str | Path) -> str:
+    """The text of a file in a commit."""
+    return git("show", f"{commit}:{path}")
+
+
+def files_at(commit: str, *names: str | Path) -> list[str]:
+    """The files below some folders in a commit."""
+    return git("ls-tree", "-r", "--name-only", commit, "--", *map(str, names)).split()
+
+
+def last_commit_of(path: Path) -> str | None:
+    """The last commit that changed a file; None where none has."""
+    return git("log", "-1", "--format=%H", "--", str(path)).strip() or None
+
+
+def commit_at(ref: str) -> str | None:
+    """The commit that a full reference points to; None where there is no such reference."""
+    return git("for-each-ref", "--format=%(objectname)", ref).strip() or None
+
+
+def commit(message: str, *names: str | Path) -> None:
+    """Commit some files, and no others."""
+    chosen = ("--", *map(str, names))
+    git("add", *chosen)
+    git("commit", "--quiet", "--message", message, *chosen)
+
+
+def local_ref(branch: str) -> str:
+    """The full reference of a branch of this clone."""
+    return f"refs/heads/{branch}"
+
+
+def remote_ref(remote: str, branch: str) -> str:
+    """The full reference of a remote's branch, as last fetched."""
+    return f"refs/remotes/{remote}/{branch}"
+
+
+def branches(pattern: str) -> list[tuple[str, str]]:
+    """The full references and commits of branches, those of remotes before those of this clone."""
+    refs = remote_ref("*", pattern), local_ref(pattern)
+    lines = [git("for-each-ref", "--format=%(refname) %(objectname)", ref) for ref in refs]
+    return [(ref, at) for ref, at in map(str.split, "".join(lines).splitlines())]
+
+
+def is_merged(ref: str) -> bool:
+    """Whether the current branch contains a branch."""
+    return bool(git("for-each-ref", "--merged", "HEAD", "--format=%(refname)", ref))
+
+
+def commit_on_branch(branch: str, names: Sequence[str], message: str) -> tuple[str, str]:
+    """Commit some files on a new branch; HEAD and the index stay as they are.
+
+    A kill leaves either no branch or a complete one.
+
+    Returns
+    -------
+    tuple of str
+        The full reference of the branch, and the commit.
+    """
+    index = _own_index()
+    git("read-tree", "HEAD", **index)
+    git("add", "--", *names, **index)
+    tree = git("write-tree", **index).strip()
+    new = git("commit-tree", tree, "-p", "HEAD", "-m", message).strip()
+    git("update-ref", local_ref(branch), new)
+    return local_ref(branch), new
+
+
+def merge_without_files(other: str, message: str, *, but: Path | None = None) -> None:
+    """Merge a commit, and take over none of its files, or one alone."""
+    index = _own_index()
+    git("read-tree", "HEAD", **index)
+    if but is not None:
+        blob = git("rev-parse", f"{other}:{but}").strip()
+        git("update-index", "--add", "--cacheinfo", f"100644,{blob},{but}", **index)
+    tree = git("write-tree", **index).strip()
+    merged = git("commit-tree", tree, "-p", "HEAD", "-p", other, "-m", message).strip()
+    git("merge", "--quiet", "--ff-only", merged)
+
+
+def _own_index() -> dict[str, str]:
+    """A separate index, so that a kill leaves the user's as it was."""
+    return {OWN_INDEX: str((paths.LOCK.parent / "review-index").resolve())}
+
+
+def restore_files_of(other: str) -> None:
+    """Restore every file that a commit changes to its state at HEAD; remove those it adds."""
+    changed = git("diff", "--name-status", "--no-renames", "HEAD", other).splitlines()
+    restored: list[str] = []
+    for status, name in (line.split("\t", 1) for line in changed):
+        if status == "A":
+            Path(name).unlink(missing_ok=True)
+        else:
+            restored.append(name)
+    if restored:
+        git("restore", "--source=HEAD", "--worktree", "--", *restored)
+
+
+def push_branch(remote: str, ref: str, branch: str) -> None:
+    """Push a reference to a branch of a remote, whatever that points to."""
+    git("push", "--quiet", "--force", remote, f"{ref}:{local_ref(branch)}")
+
+
+def remove_branch(branch: str, remote: str | None) -> None:
+    """Remove a branch from this clone, and from a remote if one is given."""
+    if commit_at(local_ref(branch)):
+        git("update-ref", "-d", local_ref(branch))
+    if remote is not None and commit_at(remote_ref(remote, branch)):
+        git("push", "--quiet", remote, "--delete", branch)

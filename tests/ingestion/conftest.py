@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from evergreen.ingestion.user_tables import take_in
+from evergreen.ingestion.user_tables import ingest_tables
 from evergreen.settings import paths
 from evergreen.settings.loading import parse_settings
 from evergreen.store import tables
@@ -38,8 +38,8 @@ class Shop:
         values["data"]["max_bad_share"] = self.max_bad_share
         return parse_settings(values)
 
-    def take_in(self, through=END, reach=None):
-        return list(take_in(self.settings(), through=through, reach=reach))
+    def ingest(self, through=END, reach=None):
+        return list(ingest_tables(self.settings(), through=through, reach=reach))
 
     def stored(self, folder=paths.TRANSACTIONS):
         """Rows by the day on which they became known."""

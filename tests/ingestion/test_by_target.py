@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from evergreen.errors import DataError
-from evergreen.ingestion.user_tables import take_in
+from evergreen.ingestion.user_tables import ingest_tables
 from evergreen.settings import paths
 from evergreen.settings.loading import parse_settings
 
@@ -29,7 +29,7 @@ def outcomes(shop):
         outcomes = {"files": "outcomes/*.csv", "columns": columns} | settings
         values["source"] = {"transactions": shop.source, "outcomes": outcomes}
         values["data"]["max_bad_share"] = 1.0
-        take.said = list(take_in(parse_settings(values), through=through))
+        take.lines = list(ingest_tables(parse_settings(values), through=through))
         return [
             (r["client_id"], r["observed_on"], r["purchase"], r["clv"], r["ingested_on"])
             for r in shop.rows(paths.OUTCOMES)
@@ -59,7 +59,7 @@ def test_a_corrected_outcome_becomes_known_on_the_newest_day(outcomes):
     day = date(2024, 1, 5)
     outcomes("outcomes_2024-01-05.csv", "a,1,0,12\nb,0,0,0\n", through=date(2024, 2, 10))
     stored = outcomes("outcomes_2024-01-05.csv", "a,0,0,0\nb,0,0,0\n")
-    assert "1 correcting a known row" in outcomes.said[-1]
+    assert "1 correction of an ingested row" in outcomes.lines[-1]
     assert [(row[0], row[2], row[4]) for row in stored] == [
         ("a", 1.0, day),
         ("b", 0.0, day),

@@ -86,9 +86,9 @@ def amounts(shop):
     return [(r["client_id"], r["amount_minor"], r["ingested_on"].day) for r in shop.rows()]
 
 
-def test_rows_are_taken_in_with_exact_amounts(database, shop):
+def test_rows_are_ingested_with_exact_amounts(database, shop):
     database(insert(1, "a", 5, "10.10", 5))
-    shop.take_in()
+    shop.ingest()
     assert [(r["client_id"], r["amount_minor"], r["text"]) for r in shop.rows()] == [
         ("a", 1010, "été")
     ]
@@ -97,10 +97,10 @@ def test_rows_are_taken_in_with_exact_amounts(database, shop):
 def test_only_rows_after_the_watermark_are_asked_for(database, shop):
     for day in (5, 8):
         database(insert(day, "a", day, 1, day))
-    shop.take_in()
+    shop.ingest()
     database(insert(9, "a", 9, 1, 9))
-    said = shop.take_in()[0]
-    assert said.startswith("transactions: read 2 rows = 1 accepted + 1 known already")
+    lines = shop.ingest()[0]
+    assert lines.startswith("transactions: read 2 rows = 1 accepted + 1 already ingested")
     assert [row[2] for row in amounts(shop)] == [5, 8, 9]
 
 
@@ -108,32 +108,32 @@ def test_a_row_that_commits_after_later_numbers_is_asked_for_too(database, shop)
     shop.source["watermark"] = "id"
     for number in (1, 2, 4):
         database(insert(number, "a", number, 1, 5))
-    shop.take_in()
+    shop.ingest()
     database(insert(3, "b", 3, 1, 5))
     database(insert(5, "a", 9, 1, 9))
-    shop.take_in()
+    shop.ingest()
     assert [client for client, *_ in amounts(shop)] == ["a", "a", "a", "a", "b"]
 
 
 def test_a_late_correction_takes_back_what_was_known_and_holds_from_then_on(database, shop):
     database(insert(1, "a", 5, 10, 5))
-    shop.take_in()
+    shop.ingest()
     database("update sales set total = 12, updated_at = '2024-01-08 09:00:00' where id = 1")
     database(insert(2, "b", 8, 1, 8))
-    assert "1 correcting a known row" in shop.take_in()[0]
+    assert "1 correction of an ingested row" in shop.ingest()[0]
     assert amounts(shop) == [("a", 1000, 5), ("a", -1000, 8), ("a", 1200, 8), ("b", 100, 8)]
     before = shop.bytes()
-    assert "0 accepted + 2 known already" in shop.take_in()[0]
+    assert "0 accepted + 2 already ingested" in shop.ingest()[0]
     assert shop.bytes() == before
 
 
 def test_a_correction_waits_for_a_new_day(database, shop):
     database(insert(1, "a", 5, 10, 5))
-    shop.take_in()
+    shop.ingest()
     database("update sales set total = 12, updated_at = '2024-01-08 09:00:00'")
-    assert "1 late and waiting for a new day" in shop.take_in()[0]
+    assert "1 waiting for a new day" in shop.ingest()[0]
     database(insert(2, "b", 9, 1, 9))
-    shop.take_in()
+    shop.ingest()
     assert sum(amount for client, amount, _ in amounts(shop) if client == "a") == 1200
 
 
@@ -141,7 +141,7 @@ def test_rows_that_wait_for_a_later_day_are_asked_for_again(database, shop):
     for day in (5, 6, 7):
         database(insert(day, "a", day, 1, day))
     for day in (5, 6, 7):
-        shop.take_in(date(2024, 1, day))
+        shop.ingest(date(2024, 1, day))
     assert [row[2] for row in amounts(shop)] == [5, 6, 7]
 
 
@@ -152,21 +152,21 @@ def test_a_query_may_join_and_rename(database, shop):
         "query": "select client, sold_at, total * 2 as twice from sales;",
         "columns": {"client_id": "client", "timestamp": "sold_at", "amount": "twice"},
     }
-    shop.take_in()
+    shop.ingest()
     assert amounts(shop) == [("a", 2000, 5)]
 
 
 def test_a_bad_row_is_quarantined_with_its_place_in_the_answer(database, shop):
     database(insert(1, "a", 5, 10, 5))
     database(insert(2, " ", 5, 10, 6))
-    shop.take_in()
+    shop.ingest()
     assert shop.quarantined() == ['"SHOP_DB, sales",2,client, ,client_id is missing']
 
 
 def test_what_the_database_refuses_is_told_without_its_address(database, shop):
     shop.source["table"] = "sails"
     with pytest.raises(DataError, match="the database of SHOP_DB refused sails: ") as error:
-        shop.take_in()
+        shop.ingest()
     assert "sqlite:" not in str(error.value)
     assert "127.0.0.1" not in str(error.value)
     assert not paths.RAW.exists()
@@ -176,7 +176,7 @@ def test_what_a_database_says_of_a_secret_option_is_told_without_it(shop, monkey
     monkeypatch.setenv("SHOP_DB", f"{postgresql}?sslmode=my-secret")
     shop.source = {"url_env": "SHOP_DB", "table": "sales", "columns": COLUMNS}
     with pytest.raises(DataError, match=r"refused sales: .*\*\*\*") as error:
-        shop.take_in()
+        shop.ingest()
     assert "secret" not in str(error.value)
 
 
@@ -199,7 +199,7 @@ def test_an_address_that_is_none_is_told_without_its_secrets(shop, monkeypatch, 
     monkeypatch.setenv("SHOP_DB", url)
     shop.source = {"url_env": "SHOP_DB", "table": "sales", "columns": COLUMNS}
     with pytest.raises(DataError) as error:
-        shop.take_in()
+        shop.ingest()
     assert message in str(error.value)
     assert "secret" not in str(error.value)
 
@@ -219,7 +219,7 @@ def test_client_attributes_come_from_a_database_too(database, shop):
             "categorical": {"segment": "segment"},
         },
     }
-    assert "attributes:   1 x valid_from is missing" in shop.take_in()
+    assert "attributes:   1 x valid_from is missing" in shop.ingest()
     [row] = shop.rows(paths.ATTRIBUTES)
     assert (row["number_age"], row["level_segment"]) == (40.0, "gold")
     assert row["valid_from"] == date(2024, 1, 4)

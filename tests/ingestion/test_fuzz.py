@@ -40,20 +40,20 @@ def mutated(content, edits):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=st.lists(st.sampled_from(ROWS), min_size=1, max_size=12), edits=EDITS)
-def test_a_mutated_file_is_taken_in_with_all_its_rows_or_refused_in_words(shop, rows, edits):
+def test_a_mutated_file_is_ingested_with_all_its_rows_or_refused_in_words(shop, rows, edits):
     shutil.rmtree("data", ignore_errors=True)
     shop.lay("shop.csv", HEAD + mutated(b"".join(rows), edits))
     try:
-        shop.take_in()
+        shop.ingest()
     except DataError:
         assert not paths.RAW.exists()
         return
-    account = json.loads((paths.QUARANTINE / "transactions-2024-01-31.json").read_text())
+    report = json.loads((paths.QUARANTINE / "transactions-2024-01-31.json").read_text())
     with (paths.QUARANTINE / "transactions-2024-01-31.csv").open(newline="") as file:
         _, *quarantined = csv.reader(file)
-    taken = account["accepted"] + account["later_than_asked_for"]
-    assert account["read"] == taken + len(quarantined)
-    assert len(shop.rows()) == account["accepted"]
+    good = report["accepted"] + report["after_the_requested_date"]
+    assert report["read"] == good + len(quarantined)
+    assert len(shop.rows()) == report["accepted"]
 
 
 @settings(
@@ -68,5 +68,5 @@ def test_one_ruined_row_costs_no_other(shop, rows, at):
     ruined = rows.copy()
     ruined[at % len(rows)] = b'x,"2024-01-05,1\n'
     shop.lay("shop.csv", HEAD + b"".join(ruined))
-    said = shop.take_in()[1]
-    assert f"{len(rows) - 1} accepted" in said
+    lines = shop.ingest()[1]
+    assert f"{len(rows) - 1} accepted" in lines

@@ -12,11 +12,13 @@ def ingest(shop, *arguments):
     return CliRunner().invoke(cli.app, ["ingest", *arguments])
 
 
-def test_what_the_settings_name_is_taken_in_up_to_the_day_before_as_of(shop):
+def test_what_the_settings_name_is_ingested_up_to_the_day_before_as_of(shop):
     shop.lay("shop.csv", ROWS)
     done = ingest(shop)
     assert (done.exit_code, [row["client_id"] for row in shop.rows()]) == (0, ["a"])
-    assert "read 2 rows = 1 accepted + 0 known already + 1 later than asked for" in done.output
+    assert (
+        "read 2 rows = 1 accepted + 0 already ingested + 1 after the requested date" in done.output
+    )
 
 
 def test_the_last_day_may_be_named(shop):

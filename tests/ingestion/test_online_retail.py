@@ -14,10 +14,10 @@ SHEETS = [
     [line(1), line(9), line(9), line(9, client=None), line(9, code="POST"), line(9, price=0)],
     [line(1), line(9), line(10, invoice="C489434", quantity=-2)],
 ]
-LINES = "read 9 rows = 4 accepted + 0 known already + 0 later than asked for + "
+LINES = "read 9 rows = 4 accepted + 0 already ingested + 0 after the requested date + "
 
 
-def take_in(shop, name, content=None):
+def ingest(shop, name, content=None):
     shop.source = {"files": f"inbox/{name}", "adapter": "online-retail-ii"}
     if content:
         shop.lay(name, content)
@@ -27,7 +27,7 @@ def take_in(shop, name, content=None):
             for row in [HEAD, *lines]:
                 sheet.append(row)
         book.save(shop.lay(name, b""))
-    return shop.take_in(date(2011, 12, 9))
+    return shop.ingest(date(2011, 12, 9))
 
 
 def as_csv():
@@ -36,20 +36,20 @@ def as_csv():
 
 
 def test_every_line_of_the_workbook_is_accounted_for(shop):
-    assert take_in(shop, "online_retail_II.xlsx")[1:] == [
-        f"transactions: {LINES}2 in another file too + 3 left out + 0 quarantined",
+    assert ingest(shop, "online_retail_II.xlsx")[1:] == [
+        f"transactions: {LINES}2 duplicate in another file + 3 left out + 0 quarantined",
         "transactions:   1 left out: no client id",
         "transactions:   1 left out: price of zero or below",
-        "transactions:   1 left out: stock code of no product",
+        "transactions:   1 left out: stock code is not a product",
     ]
 
 
 def test_the_overlap_of_its_sheets_is_found_in_one_file_too(shop):
-    assert f"{LINES}2 in another file too" in take_in(shop, "retail.csv", as_csv())[1]
+    assert f"{LINES}2 duplicate in another file" in ingest(shop, "retail.csv", as_csv())[1]
 
 
 def test_a_return_is_a_negative_amount_of_its_own_invoice(shop):
-    take_in(shop, "online_retail_II.xlsx")
+    ingest(shop, "online_retail_II.xlsx")
     assert [(r["invoice_id"], r["amount_minor"]) for r in shop.rows()] == [
         ("489434", 300),
         ("489434", 300),
@@ -59,5 +59,5 @@ def test_a_return_is_a_negative_amount_of_its_own_invoice(shop):
 
 
 def test_client_ids_that_were_written_as_fractions_are_whole(shop):
-    take_in(shop, "retail.csv", as_csv().replace(",13085,", ",13085.0,"))
+    ingest(shop, "retail.csv", as_csv().replace(",13085,", ",13085.0,"))
     assert {row["client_id"] for row in shop.rows()} == {"13085"}

@@ -32,7 +32,7 @@ def test_names_of_columns_are_a_header_whatever_they_are():
 def test_a_file_without_a_header_is_refused_without_showing_its_first_line(shop):
     shop.lay("shop.csv", NOTE)
     with pytest.raises(DataError, match="its first line holds data rather than") as error:
-        shop.take_in()
+        shop.ingest()
     assert "anna" not in str(error.value)
     assert "171" not in str(error.value)
 
@@ -41,7 +41,7 @@ def test_a_file_without_a_header_is_refused_without_showing_its_first_line(shop)
 def test_a_column_of_notes_that_is_mapped_as_date_is_refused_without_showing_it(shop, value):
     shop.lay("shop.csv", f"Client,Date,Total,Item\na,{value},1,x\n")
     with pytest.raises(DataError, match="was expected to hold dates, found other text"):
-        shop.take_in()
+        shop.ingest()
 
 
 @pytest.mark.parametrize("value", PERSONAL)
@@ -49,6 +49,6 @@ def test_a_bad_cell_that_is_about_a_person_is_shown_in_the_quarantine_alone(shop
     shop.max_bad_share = 0
     shop.lay("shop.csv", f"Client,Date,Total,Item\na,2024-01-05,{value},x\n")
     with pytest.raises(DataError, match=r"first in inbox/shop.csv, line 2") as error:
-        shop.take_in()
+        shop.ingest()
     assert value not in str(error.value)
     assert value in shop.quarantined()[0]

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evergreen.errors import DataError
-from evergreen.ingestion.demos import take_in
+from evergreen.ingestion.demos import ingest_demo
 from evergreen.settings import paths
 from evergreen.settings.simulation import Simulation
 from evergreen.settings.sources import Source
@@ -21,7 +21,7 @@ def ingest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(through=None, reach=None):
-        return take_in(tables.connect(threads=1), SOURCE, through=through, reach=reach)
+        return ingest_demo(tables.connect(threads=1), SOURCE, through=through, reach=reach)
 
     return run
 
@@ -46,7 +46,7 @@ def test_transactions_and_notes_are_partitioned_by_the_day_they_became_known(ing
         assert rows.num_rows == table.num_rows
 
 
-def test_taken_in_day_by_day_it_is_the_same_as_at_once(ingest, tmp_path, monkeypatch):
+def test_ingested_day_by_day_it_is_the_same_as_at_once(ingest, tmp_path, monkeypatch):
     for day in (10, 11, 40):
         ingest(through=date.fromordinal(date(2016, 12, 31).toordinal() + day))
     (tmp_path / "other").mkdir()

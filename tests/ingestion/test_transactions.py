@@ -57,7 +57,7 @@ def test_a_new_day_adds_a_file_and_rewrites_none(ingest):
     done = ingest(row(day=date(2024, 1, 5)), row(day=date(2024, 1, 6)))
     after = (paths.TRANSACTIONS / "2024-01-05.parquet").stat()
     assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
-    assert done.fates == {"accepted": 1, "known already": 1}
+    assert done.rows_by_status == {"accepted": 1, "already ingested": 1}
 
 
 def test_a_day_without_rows_is_known_to_be_empty(ingest):
@@ -65,10 +65,10 @@ def test_a_day_without_rows_is_known_to_be_empty(ingest):
     assert stored()[date(2024, 1, 6)].num_rows == 0
 
 
-def test_nothing_later_than_asked_for_is_taken(ingest):
+def test_nothing_after_the_requested_date_is_ingested(ingest):
     done = ingest(row(), row(day=date(2024, 1, 6)), through=date(2024, 1, 5))
     assert list(stored()) == [date(2024, 1, 5)]
-    assert done.fates == {"accepted": 1, "later than asked for": 1}
+    assert done.rows_by_status == {"accepted": 1, "after the requested date": 1}
 
 
 def test_the_order_of_the_source_does_not_matter(ingest):
@@ -87,14 +87,14 @@ def test_the_order_of_the_source_does_not_matter(ingest):
         ({"client_id": "  "}, "client_id is missing"),
         ({"timestamp": None}, "timestamp is missing"),
         ({"amount_minor": None}, "amount_minor is missing"),
-        ({"amount_minor": 10**15}, "amount_minor is beyond 10^14"),
+        ({"amount_minor": 10**15}, "amount_minor exceeds 10^14"),
         ({"ingested_on": None}, "ingested_on is missing"),
-        ({"timestamp": datetime(2024, 2, 1)}, "timestamp lies after ingested_on"),
+        ({"timestamp": datetime(2024, 2, 1)}, "timestamp is after ingested_on"),
     ],
 )
 def test_a_bad_row_is_quarantined_with_its_reason(ingest, changes, reason):
     done = ingest(row(), row() | changes)
-    assert done.fates == {"accepted": 1, reason: 1}
+    assert done.rows_by_status == {"accepted": 1, reason: 1}
     [quarantined] = pq.read_table(paths.QUARANTINE / "transactions-all.parquet").to_pylist()
     assert quarantined["reason"] == reason
 
@@ -102,7 +102,10 @@ def test_a_bad_row_is_quarantined_with_its_reason(ingest, changes, reason):
 def test_the_account_adds_up_in_words(ingest):
     done = ingest(row(), row() | {"client_id": None})
     assert done.lines() == [
-        "read 2 rows = 1 accepted + 0 known already + 0 later than asked for + 1 quarantined",
+        (
+            "read 2 rows = 1 accepted + 0 already ingested + 0 after the requested date + "
+            "1 quarantined"
+        ),
         "  1 x client_id is missing",
         "  see data/quarantine",
     ]

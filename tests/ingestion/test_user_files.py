@@ -30,36 +30,36 @@ def clients(shop):
 )
 def test_usual_encodings_are_found_out(shop, encoding):
     shop.lay("shop.csv", TEXT.encode(encoding))
-    said = shop.take_in()
+    lines = shop.ingest()
     assert clients(shop) == ["José", "b"]
-    assert ("inbox/shop.csv is read as" in said[1]) == (not encoding.startswith("utf-8"))
+    assert ("inbox/shop.csv is read as" in lines[1]) == (not encoding.startswith("utf-8"))
 
 
 def test_an_encoding_can_be_named(shop):
     shop.source["encoding"] = "cp850"
     shop.lay("shop.csv", TEXT.encode("cp850"))
-    shop.take_in()
+    shop.ingest()
     assert clients(shop) == ["José", "b"]
 
 
 def test_bytes_that_are_not_of_the_named_encoding_are_quarantined(shop):
     shop.source["encoding"] = "ascii"
     shop.lay("shop.csv", TEXT)
-    shop.take_in()
+    shop.ingest()
     assert "bytes that are not its encoding" in shop.quarantined()[0]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_usual_delimiters_are_found_out(shop, delimiter):
     shop.lay("shop.csv", TEXT.replace(",", delimiter))
-    shop.take_in()
+    shop.ingest()
     assert clients(shop) == ["José", "b"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_usual_ends_of_lines_are_read(shop, end):
     shop.lay("shop.csv", TEXT.replace("\n", end))
-    shop.take_in()
+    shop.ingest()
     assert [row["text"] for row in shop.rows()] == ["été", "x"]
 
 
@@ -76,7 +76,7 @@ def test_usual_ends_of_lines_are_read(shop, end):
 )
 def test_packed_files_are_unpacked(shop, name, pack):
     shop.lay(name, pack(TEXT))
-    shop.take_in()
+    shop.ingest()
     assert clients(shop) == ["José", "b"]
 
 
@@ -86,13 +86,13 @@ def test_packed_files_are_unpacked(shop, name, pack):
 def test_a_file_that_is_not_what_its_name_says_is_refused(shop, name):
     shop.lay(name, TEXT)
     with pytest.raises(DataError, match=rf"inbox/{name} can't be read: .*nothing was changed"):
-        shop.take_in()
+        shop.ingest()
 
 
 def test_a_packed_file_that_breaks_off_is_refused(shop):
     shop.lay("shop.csv.gz", gzip.compress(TEXT.encode() * 100)[:-20])
     with pytest.raises(DataError, match="can't be read"):
-        shop.take_in()
+        shop.ingest()
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -102,7 +102,7 @@ def test_a_damaged_archive_of_any_method_is_refused(shop, method):
         content[at] ^= 0x55
     shop.lay("shop.zip", bytes(content))
     with pytest.raises(DataError, match=r"inbox/shop.zip can't be read: "):
-        shop.take_in()
+        shop.ingest()
 
 
 def test_what_a_mac_hides_in_an_archive_is_passed_over(shop):
@@ -110,20 +110,20 @@ def test_what_a_mac_hides_in_an_archive_is_passed_over(shop):
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr("__MACOSX/._one.csv", b"\0\5\26\7")
     shop.lay("shop.zip", packed.getvalue())
-    shop.take_in()
+    shop.ingest()
     assert clients(shop) == ["José", "b"]
 
 
 @pytest.mark.parametrize("target", ["nowhere.csv", "linked.csv"])
 def test_a_link_to_nothing_is_told(shop, target):
     shop.lay("shop.csv", TEXT).with_name("linked.csv").symlink_to(target)
-    assert "transactions: inbox/linked.csv is a link to nothing" in shop.take_in()
+    assert "transactions: inbox/linked.csv is a link to nothing" in shop.ingest()
 
 
 def test_a_name_that_is_no_utf8_is_refused(shop):
     shop.lay(os.fsdecode(b"shop-\xff.csv"), TEXT)
     with pytest.raises(DataError, match="inbox/shop-\ufffd\\.csv has a name that is no UTF-8"):
-        shop.take_in()
+        shop.ingest()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
@@ -131,19 +131,19 @@ def test_a_file_that_is_not_of_the_encoding_that_was_set_is_refused(shop, encodi
     shop.source["encoding"] = encoding
     shop.lay("shop.csv", TEXT)
     with pytest.raises(DataError, match=rf"inbox/shop.csv can't be read as {encoding}: .* BOM"):
-        shop.take_in()
+        shop.ingest()
 
 
 def test_a_stray_quote_costs_one_line_and_not_the_rest_of_the_file(shop):
     rows = "".join(f"c{i},2024-01-05,{i},x\n" for i in range(100))
     shop.lay("shop.csv", "Client,Date,Total,Item\n" + rows.replace("c50,", '"c50,'))
-    assert "99 accepted" in shop.take_in()[1]
+    assert "99 accepted" in shop.ingest()[1]
     assert shop.quarantined()[0].startswith("inbox/shop.csv,52,")
 
 
 def test_the_line_is_right_after_quoted_ends_of_lines_and_blank_lines(shop):
     shop.lay("shop.csv", 'Client,Date,Total,Item\na,2024-01-05,1,"x\ny"\n\nb,soon,1,x\n')
-    shop.take_in()
+    shop.ingest()
     assert shop.quarantined()[0].startswith("inbox/shop.csv,5,Date,soon,")
 
 
@@ -158,7 +158,7 @@ def test_parquet_is_read_with_its_types(shop):
     )
     shop.source["decimal"] = ","
     pq.write_table(table, shop.lay("shop.parquet", b""))
-    shop.take_in()
+    shop.ingest()
     assert [(row["client_id"], row["amount_minor"]) for row in shop.rows()] == [("17", 150)]
     assert shop.quarantined()[0].startswith("inbox/shop.parquet,2,Client,,client_id is missing")
 
@@ -170,7 +170,7 @@ def test_every_sheet_of_a_workbook_is_read(shop):
         sheet.append([client, datetime(2024, 1, 5, 9), 1.5, None])
     book.create_sheet("empty")
     book.save(shop.lay("shop.xlsx", b""))
-    shop.take_in()
+    shop.ingest()
     assert [(row["client_id"], row["amount_minor"]) for row in shop.rows()] == [
         ("0", 150),
         ("1", 150),

@@ -38,7 +38,7 @@ class Shop:
         settings = Simulation(clients=2500, days=160, notes_per_year=0.0, **world)
         self.retailer = simulate(settings)
         con = tables.connect(threads=2)
-        simulated.take_in(con, settings, through=END, reach=None, progress=lambda *_: None)
+        simulated.ingest_simulated(con, settings, through=END, reach=None, progress=lambda *_: None)
         self.policies = {}
 
     def replay(self, committed, *names):

@@ -130,7 +130,7 @@ def test_events_are_left_as_they_are(release, events):
         (lambda e: e.assign(amount="much"), "amount is missing, no number"),
         (lambda e: e.assign(client_id=1.5), "strings or whole numbers"),
         (lambda e: e.assign(client_id=""), "client_id is missing; the first is at position 0"),
-        (lambda e: e.assign(ingested_on="2023-01-01"), "timestamp lies after ingested_on"),
+        (lambda e: e.assign(ingested_on="2023-01-01"), "timestamp is after ingested_on"),
         (lambda e: e.assign(timestamp=e["timestamp"].dt.tz_localize("UTC")), "local time"),
         (
             lambda e: e.rename(columns={"amount": "amout"}),

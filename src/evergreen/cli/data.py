@@ -41,14 +41,14 @@ def ingest(
     ] = None,
 ) -> None:
     """Append new rows of a source to data/raw, checked and partitioned by day."""
-    from evergreen.ingestion.ingest import take_in  # noqa: PLC0415
+    from evergreen.ingestion.ingest import ingest_new_rows  # noqa: PLC0415
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     settings = load_settings()
     with exclusive(), progress_bar() as progress:
         task = progress.add_task("ingest", total=None)
-        for line in take_in(
+        for line in ingest_new_rows(
             settings,
             demo=demo.value if demo else None,
             through=through.date() if through else None,

@@ -44,7 +44,7 @@ def open_database(variable: str) -> sa.Engine:
     return engine
 
 
-def said_by(engine: sa.Engine, error: SQLAlchemyError) -> str:
+def error_text(engine: sa.Engine, error: SQLAlchemyError) -> str:
     """The first line of what a database said, without the secrets of its address."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     said = lines[0] if lines else type(error).__name__

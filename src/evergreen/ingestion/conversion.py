@@ -58,8 +58,8 @@ def _blank_sql(role: str, raw: str) -> str:
 def number_sql(raw: str, decimal: str, digits: int) -> str:
     """SQL of a number with four decimals; with thousands in groups, with a currency sign, or plain.
 
-    What is not clearly a number with this decimal sign is null: 12,50 is no number where the sign
-    is a point, as it might be 1250 as well as 12.5.
+    What is not clearly a number with this decimal separator is null: with a point as the
+    separator, 12,50 is not a number, since it could mean 1250 or 12.5.
     """
     around = f"[€$£¥ {NO_BREAK}]+"
     bare = f"regexp_replace({raw}, '^{around}|{around}$', '', 'g')"
@@ -96,7 +96,7 @@ def require_date(
     out = f"not ({role} >= timestamp '{EARLIEST}' and {role} < timestamp '{LATEST}')"
     made.checks += [
         Check(header, raw, _blank_sql(role, raw), f"{called} is missing"),
-        Check(header, raw, f"{role} is null", f"{called} is no date as {how}"),
+        Check(header, raw, f"{role} is null", f"{called} is not a date in the format {how}"),
         Check(header, raw, out, f"{called} is not between 1970 and 2200"),
     ]
 
@@ -111,7 +111,7 @@ def add_number(
     """
     made.columns[role] = number_sql(raw, decimal, 22 if role == "amount" else 16)
     unread = f"{role} is null and not ({_blank_sql(role, raw)})"
-    reason = f"{role} is no number with '{decimal}' before its decimals"
+    reason = f"{role} is not a number with decimal separator '{decimal}'"
     if required:
         made.checks.append(Check(header, raw, _blank_sql(role, raw), f"{role} is missing"))
     made.checks.append(Check(header, raw, unread, reason))

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-KNOWN, ELSEWHERE, REPLACED = "known already", "in another file too", "replaced by a later version"
-CORRECTING, LATE, ACCEPTED = "correcting a known row", "late", "accepted"
-TAKEN_BACK = {"amount_minor": "-amount_minor", "quantity": "-quantity", "text": "null"}
+ALREADY_INGESTED, IN_ANOTHER_FILE, REPLACED = (
+    "already ingested",
+    "duplicate in another file",
+    "replaced by a later version",
+)
+CORRECTION, LATE, ACCEPTED = "correction of an ingested row", "late", "accepted"
+REVERSED = {"amount_minor": "-amount_minor", "quantity": "-quantity", "text": "null"}
 
 
 def compare_by_id(
@@ -32,7 +36,7 @@ def compare_by_id(
     newest: date | None,
     through: date,
 ) -> None:
-    """Make the tables ``verdicts`` (part, line, verdict) and ``taken_back`` (what is corrected).
+    """Make the tables ``verdicts`` (part, line, verdict) and ``reversals`` (what is corrected).
 
     The last of several rows with the same id holds. It is known if the raw table's last row with
     this id is equal, and corrects that one if it is not. Where there are no amounts, nothing is
@@ -48,13 +52,13 @@ def compare_by_id(
             select part, line, day, row_id, {row} as content,
                    row_number() over (partition by row_id order by part desc, line desc) as nth,
                    first({row}) over (partition by row_id order by part desc, line desc) as held
-            from incoming where fate = 0 and day <= date '{through}'
+            from incoming where status = 0 and day <= date '{through}'
         )
         select part, line,
-               case when nth > 1 and content = held then '{ELSEWHERE}'
+               case when nth > 1 and content = held then '{IN_ANOTHER_FILE}'
                     when nth > 1 then '{REPLACED}'
-                    when known is not distinct from content then '{KNOWN}'
-                    when known is not null then '{CORRECTING}'
+                    when known is not distinct from content then '{ALREADY_INGESTED}'
+                    when known is not null then '{CORRECTION}'
                     when day <= date '{newest or date.min}' then '{LATE}'
                     else '{ACCEPTED}' end as verdict
         from latest left join (
@@ -64,16 +68,16 @@ def compare_by_id(
     )
     if "amount_minor" not in schema.names:
         return
-    taken = ", ".join(f"{TAKEN_BACK.get(name, name)} as {name}" for name in content[:-1])
+    taken = ", ".join(f"{REVERSED.get(name, name)} as {name}" for name in content[:-1])
     con.execute(
         f"""
-        create or replace temp table taken_back as
+        create or replace temp table reversals as
         select {taken}, null::varchar as row_id
         from (
             select unnest(arg_max({row}, ingested_on)) from versions
             where row_id in (
                 select row_id from incoming join verdicts using (part, line)
-                where verdict = '{CORRECTING}'
+                where verdict = '{CORRECTION}'
             ) group by versions.row_id
         )
         """
@@ -83,7 +87,7 @@ def compare_by_id(
 def _view_versions(con: duckdb.DuckDBPyConnection, folder: Path, schema: pa.Schema) -> None:
     """Every stored row that has one of the ids at hand."""
     files = [str(path) for path in tables.partitions(folder).values()]
-    ids = "row_id in (select row_id from incoming where fate = 0)"
+    ids = "row_id in (select row_id from incoming where status = 0)"
     if not files:
         con.register("versions", schema.empty_table())
         return

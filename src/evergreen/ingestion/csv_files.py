@@ -11,20 +11,22 @@ import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
 from evergreen.ingestion.csv_fallback import Record, read_records
-from evergreen.ingestion.inputs import Part
+from evergreen.ingestion.inputs import Input
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from evergreen.ingestion.decoding import PlainText
+    from evergreen.ingestion.decoding import DecodedText
 
 DELIMITERS = (",", ";", "\t", "|")
 BATCH_RECORDS = 20_000
 BATCH_CHARS = 1 << 25
 
 
-def read_csv(text: PlainText, wanted: Collection[str], delimiter: str, copy: Path) -> Part | None:
+def read_csv(
+    text: DecodedText, wanted: Collection[str], delimiter: str, copy: Path
+) -> Input | None:
     """A CSV file with a header; None if it has no lines at all.
 
     Parameters
@@ -55,14 +57,14 @@ def read_csv(text: PlainText, wanted: Collection[str], delimiter: str, copy: Pat
     return _part(text, headers[used], sound[used].line, used, copy)
 
 
-def _part(text: PlainText, headers: list[str], line: int, delimiter: str, copy: Path) -> Part:
+def _part(text: DecodedText, headers: list[str], line: int, delimiter: str, copy: Path) -> Input:
     columns = {f"c{i}": "VARCHAR" for i in range(len(headers))}
     name = str(text.path).replace("'", "''")
     fast = (
         f"select * from read_csv('{name}', auto_detect=false, delim='{delimiter}', quote='\"', "
         f"escape='\"', header=false, skip=1, strict_mode=true, columns={columns})"
     )
-    return Part(
+    return Input(
         name=text.name,
         headers=headers,
         first_line=2,

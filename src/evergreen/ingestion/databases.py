@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
-from evergreen.ingestion.connections import open_database, said_by
-from evergreen.ingestion.inputs import Part, laid_out
+from evergreen.ingestion.connections import error_text, open_database
+from evergreen.ingestion.inputs import Input, read_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +30,10 @@ OVERLAP, OVERLAP_NUMBERS = timedelta(days=1), 10_000
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """The rows of a query, in the order of the watermark, and that of each by its line."""
 
-    part: Part
+    part: Input
     copy: Path
 
     def watermark(self, con: duckdb.DuckDBPyConnection, before_line: int | None) -> str | None:
@@ -48,7 +48,7 @@ class Answer:
 
 def read_database(
     con: duckdb.DuckDBPyConnection, source: TableSource, since: str | None, copy: Path
-) -> Answer:
+) -> QueryResult:
     """Ask a database for the rows from a watermark on, and lay them out as text in `copy`.
 
     Rows are fetched in chunks by a cursor that stays in the database, so memory is bounded.
@@ -56,7 +56,7 @@ def read_database(
     Parameters
     ----------
     since
-        As `Answer.watermark` gave it; None for all rows.
+        As `QueryResult.watermark` gave it; None for all rows.
 
     Raises
     ------
@@ -69,10 +69,10 @@ def read_database(
         with engine.connect().execution_options(stream_results=True, max_row_buffer=1000) as asked:
             laid = _lay_out(asked.execute(*_query(asked, source, since)), source, copy)
     except SQLAlchemyError as error:
-        raise _refused(source, said_by(engine, error)) from None
+        raise _refused(source, error_text(engine, error)) from None
     finally:
         engine.dispose()
-    return Answer(_part(con, source, *laid, copy), copy)
+    return QueryResult(_part(con, source, *laid, copy), copy)
 
 
 def _refused(source: TableSource, said: str) -> DataError:
@@ -182,6 +182,6 @@ def _part(
     headers: list[str],
     numbers: frozenset[int],
     copy: Path,
-) -> Part:
+) -> Input:
     name = f"{source.url_env}, {source.table or 'query'}"
-    return laid_out(con, name, headers, copy, first_line=1, decimal_point=numbers)
+    return read_copy(con, name, headers, copy, first_line=1, decimal_point=numbers)

@@ -27,7 +27,7 @@ FEW_NUL = 0.3
 
 
 @dataclass(frozen=True)
-class PlainText:
+class DecodedText:
     """A text file that is read as UTF-8.
 
     Attributes
@@ -48,7 +48,7 @@ class PlainText:
     encoding: str
 
 
-def members(path: Path) -> list[str]:
+def archive_members(path: Path) -> list[str]:
     """The files in an archive but hidden ones, in order; one without a name for any other file."""
     if path.suffix.lower() != ".zip":
         return [""]
@@ -60,7 +60,7 @@ def members(path: Path) -> list[str]:
     return [name for name in names if not PurePosixPath(name).name.startswith(".")]
 
 
-def lay_out(path: Path, member: str, encoding: str, copy: Path) -> PlainText:
+def decode(path: Path, member: str, encoding: str, copy: Path) -> DecodedText:
     """Find out how a file is encoded, and copy it to `copy` unless it is plain UTF-8.
 
     Bytes that are not of its encoding become bytes that are not UTF-8, to be reported with their
@@ -78,9 +78,9 @@ def lay_out(path: Path, member: str, encoding: str, copy: Path) -> PlainText:
             lines, guess = _inspect(file)
         used = guess if encoding == "auto" else codecs.lookup(encoding).name
         if _plain(path, used):
-            return PlainText(name, path, lines, used)
+            return DecodedText(name, path, lines, used)
         with _opened(path, member) as file:
-            return PlainText(name, copy, _transcode(file, used, copy), used)
+            return DecodedText(name, copy, _transcode(file, used, copy), used)
     except UnicodeError as error:
         raise DataError(
             f"{name} can't be read as {encoding}: {error}; nothing was changed",

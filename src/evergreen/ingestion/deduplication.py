@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from evergreen.ingestion.corrections import (
     ACCEPTED,
-    CORRECTING,
-    ELSEWHERE,
-    KNOWN,
+    ALREADY_INGESTED,
+    CORRECTION,
+    IN_ANOTHER_FILE,
     LATE,
     compare_by_id,
 )
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-LATER, WAITING = "later than asked for", "late and waiting for a new day"
+AFTER_THROUGH, DEFERRED = "after the requested date", "waiting for a new day"
 AHEAD_DAYS = 366
 
 
@@ -55,7 +55,7 @@ class Span:
         return self.start if self.newest is None else self.end
 
 
-def recognise(
+def deduplicate(
     con: duckdb.DuckDBPyConnection,
     folder: Path,
     schema: pa.Schema,
@@ -94,7 +94,7 @@ def recognise(
         select min(day) filter (day <= date '{through}' and {_is_new(newest)}),
                max(day) filter (day <= date '{through}' and {_is_new(newest)}),
                bool_or(day > date '{through}' and day <= date '{through}' + {AHEAD_DAYS})
-        from incoming where fate = 0
+        from incoming where status = 0
         """
     ).fetchall()
     end = through if later or not complete else last
@@ -112,8 +112,8 @@ def _is_new(newest: date | None) -> str:
 
 def _settle(con: duckdb.DuckDBPyConnection, span: Span) -> Span:
     if span.end is None:
-        late = f"verdict in ('{LATE}', '{CORRECTING}')"
-        con.execute(f"update verdicts set verdict = '{WAITING}' where {late}")
+        late = f"verdict in ('{LATE}', '{CORRECTION}')"
+        con.execute(f"update verdicts set verdict = '{DEFERRED}' where {late}")
     con.execute(f"update verdicts set verdict = '{ACCEPTED}' where verdict = '{LATE}'")
     return span
 
@@ -124,10 +124,11 @@ def _find_doubtful(con: duckdb.DuckDBPyConnection, newest: date, through: date) 
         f"""
         create or replace temp table doubtful as
         select * from incoming
-        where fate = 0 and day <= date '{through}' and (
+        where status = 0 and day <= date '{through}' and (
             timestamp::date <= date '{newest}' or timestamp::date in (
                 select event_day from (
-                    select distinct part, timestamp::date as event_day from incoming where fate = 0
+                    select distinct part, timestamp::date as event_day
+                    from incoming where status = 0
                 ) group by event_day having count(*) > 1))
         """
     )
@@ -164,9 +165,10 @@ def _verdicts_sql(schema: pa.Schema, newest: date) -> str:
             from numbered d left join counted s on {same}
         )
         select part, line,
-               case when known then '{KNOWN}'
+               case when known then '{ALREADY_INGESTED}'
                     when row_number() over (
-                        partition by copy, {content} order by known, part) > 1 then '{ELSEWHERE}'
+                        partition by copy, {content} order by known, part) > 1
+                    then '{IN_ANOTHER_FILE}'
                     when day <= date '{newest}' then '{LATE}'
                     else '{ACCEPTED}' end as verdict
         from matched

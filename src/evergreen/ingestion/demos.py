@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.ingestion.ingestion_report import Ingested
+    from evergreen.ingestion.ingestion_report import IngestionReport
     from evergreen.settings.sources import Source
 
-IN_PACKAGES: dict[str, Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation]] = {
+PACKAGED_DEMOS: dict[str, Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyRelation]] = {
     "complete-journey": complete_journey.rows,
     "cdnow": cdnow.rows,
 }
 """The demos that an installed package brings; the other one is simulated."""
 
 
-def take_in(
+def ingest_demo(
     con: duckdb.DuckDBPyConnection,
     source: Source,
     *,
     through: date | None = None,
     reach: date | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Ingested:
+) -> IngestionReport:
     """Append what a demo has and ``data/raw`` has not; see `ingest_transactions`."""
-    if source.demo not in IN_PACKAGES:
-        return simulated.take_in(
+    if source.demo not in PACKAGED_DEMOS:
+        return simulated.ingest_simulated(
             con, source.simulation, through=through, reach=reach, progress=progress
         )
-    rows = IN_PACKAGES[source.demo](con)
+    rows = PACKAGED_DEMOS[source.demo](con)
     return ingest_transactions(con, rows, through=through, reach=reach, progress=progress)

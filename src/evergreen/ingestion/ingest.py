@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evergreen.settings.pipeline import Settings
 
 
-def take_in(
+def ingest_new_rows(
     settings: Settings,
     *,
     demo: str | None = None,
@@ -48,9 +48,11 @@ def take_in(
     name = demo or settings.source.demo
     through = through or settings.as_of - timedelta(days=1)
     if name is None:
-        yield from user_tables.take_in(settings, through=through, reach=reach, progress=progress)
+        yield from user_tables.ingest_tables(
+            settings, through=through, reach=reach, progress=progress
+        )
         return
     con = tables.connect(settings.compute.threads)
     source = settings.source.model_copy(update={"demo": name})
-    done = demos.take_in(con, source, through=through, reach=reach, progress=progress)
+    done = demos.ingest_demo(con, source, through=through, reach=reach, progress=progress)
     yield from (f"{name}: {line}" for line in done.lines())

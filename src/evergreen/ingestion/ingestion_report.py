@@ -7,75 +7,75 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.ingestion.corrections import (
     ACCEPTED,
-    CORRECTING,
-    ELSEWHERE,
-    KNOWN,
+    ALREADY_INGESTED,
+    CORRECTION,
+    IN_ANOTHER_FILE,
     REPLACED,
 )
-from evergreen.ingestion.deduplication import LATER, WAITING
+from evergreen.ingestion.deduplication import AFTER_THROUGH, DEFERRED
 from evergreen.settings import paths
 
 if TYPE_CHECKING:
     from datetime import date
 
-ALWAYS_TOLD = (ACCEPTED, KNOWN, LATER)
-SOMETIMES_TOLD = (CORRECTING, ELSEWHERE, REPLACED, WAITING)
-GOOD = (*ALWAYS_TOLD, *SOMETIMES_TOLD)
+ALWAYS_REPORTED = (ACCEPTED, ALREADY_INGESTED, AFTER_THROUGH)
+REPORTED_IF_ANY = (CORRECTION, IN_ANOTHER_FILE, REPLACED, DEFERRED)
+GOOD = (*ALWAYS_REPORTED, *REPORTED_IF_ANY)
 LEFT_OUT = "left out: "
 
 
 @dataclass(frozen=True)
-class Ingested:
-    """What became of the rows of a source: `fates` counts each row once.
+class IngestionReport:
+    """What became of the rows of a source: `rows_by_status` counts each row once.
 
-    A fate is one of `GOOD`, or begins with `LEFT_OUT`, or is the reason for a quarantine.
+    A status is one of `GOOD`, or begins with `LEFT_OUT`, or is the reason for a quarantine.
     """
 
-    fates: dict[str, int]
+    rows_by_status: dict[str, int]
     first_day: date | None
     last_day: date | None
 
     @property
     def read(self) -> int:
         """All rows of the source."""
-        return sum(self.fates.values())
+        return sum(self.rows_by_status.values())
 
     @property
     def quarantined(self) -> dict[str, int]:
         """How many rows are bad, by reason."""
         return {
-            fate: count
-            for fate, count in self.fates.items()
-            if fate not in GOOD and not fate.startswith(LEFT_OUT)
+            status: count
+            for status, count in self.rows_by_status.items()
+            if status not in GOOD and not status.startswith(LEFT_OUT)
         }
 
     @property
     def left_out(self) -> dict[str, int]:
         """How many rows are not meant, by reason."""
         return {
-            fate.removeprefix(LEFT_OUT): count
-            for fate, count in self.fates.items()
-            if fate.startswith(LEFT_OUT)
+            status.removeprefix(LEFT_OUT): count
+            for status, count in self.rows_by_status.items()
+            if status.startswith(LEFT_OUT)
         }
 
     def lines(self) -> list[str]:
-        """The account in words, a line each."""
-        counts = {k: self.fates.get(k, 0) for k in ALWAYS_TOLD}
-        counts |= {k: self.fates[k] for k in SOMETIMES_TOLD if k in self.fates}
+        """The report in words, a line each."""
+        counts = {k: self.rows_by_status.get(k, 0) for k in ALWAYS_REPORTED}
+        counts |= {k: self.rows_by_status[k] for k in REPORTED_IF_ANY if k in self.rows_by_status}
         if self.left_out:
             counts["left out"] = sum(self.left_out.values())
         counts["quarantined"] = sum(self.quarantined.values())
-        sums = " + ".join(f"{count:,} {fate}" for fate, count in counts.items())
+        sums = " + ".join(f"{count:,} {status}" for status, count in counts.items())
         reasons = [f"  {count:,} x {why}" for why, count in self.quarantined.items()]
         apart = [f"  {count:,} left out: {why}" for why, count in self.left_out.items()]
         where = [f"  see {paths.QUARANTINE}"] if self.quarantined else []
         return [f"read {self.read:,} rows = {sums}", *apart, *reasons, *where]
 
     def as_json(self) -> dict[str, Any]:
-        """The account for a file: read is the sum of all the others."""
+        """The report for a file: read is the sum of all the others."""
         return {
             "read": self.read,
-            **{fate.replace(" ", "_"): self.fates.get(fate, 0) for fate in GOOD},
+            **{status.replace(" ", "_"): self.rows_by_status.get(status, 0) for status in GOOD},
             "left_out": self.left_out,
             "quarantined": self.quarantined,
             "first_day": str(self.first_day) if self.first_day else None,

@@ -15,7 +15,7 @@ from evergreen.store import files
 
 
 @dataclass
-class TakenIn:
+class IngestionState:
     """The state of one table's source.
 
     Attributes
@@ -36,28 +36,32 @@ class TakenIn:
     watermark: str | None = None
 
 
-def read(table: str, settings: str) -> TakenIn:
+def read(table: str, settings: str) -> IngestionState:
     """The state of a table's source; a new one if there is none for these settings."""
     found = _all().get(table, {})
-    return TakenIn(**found) if found.get("settings") == settings else TakenIn(settings)
+    return (
+        IngestionState(**found) if found.get("settings") == settings else IngestionState(settings)
+    )
 
 
-def write(table: str, state: TakenIn) -> None:
+def write(table: str, state: IngestionState) -> None:
     """Keep the state; last of all, when every row is in its place."""
-    unfinished = paths.TAKEN_IN.with_name(f".{paths.TAKEN_IN.name}.unfinished")
+    unfinished = paths.INGESTION_STATE.with_name(f".{paths.INGESTION_STATE.name}.unfinished")
     files.write_json(_all() | {table: asdict(state)}, unfinished)
-    os.replace(unfinished, paths.TAKEN_IN)  # noqa: PTH105 - the one call that swaps a file in place
+    os.replace(unfinished, paths.INGESTION_STATE)  # noqa: PTH105 - the one call that swaps a file in place
 
 
 def _all() -> dict[str, dict[str, Any]]:
-    if not paths.TAKEN_IN.exists():
+    if not paths.INGESTION_STATE.exists():
         return {}
     restore = f"dvc checkout --force {paths.RAW}"
-    found = files.read_json(paths.TAKEN_IN, next_step=restore)
-    known = {one.name for one in fields(TakenIn)}
+    found = files.read_json(paths.INGESTION_STATE, next_step=restore)
+    known = {one.name for one in fields(IngestionState)}
     if not isinstance(found, dict) or not all(
         isinstance(state, dict) and "settings" in state and set(state) <= known
         for state in found.values()
     ):
-        raise DataError(f"{paths.TAKEN_IN} is not what this version of evergreen writes", restore)
+        raise DataError(
+            f"{paths.INGESTION_STATE} is not what this version of evergreen writes", restore
+        )
     return found

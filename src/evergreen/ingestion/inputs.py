@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class Input:
     """Rows as text, with the line that each stands on.
 
     Attributes
@@ -85,7 +85,7 @@ class Part:
         )
 
 
-def laid_out(
+def read_copy(
     con: duckdb.DuckDBPyConnection,
     name: str,
     headers: list[str],
@@ -93,11 +93,11 @@ def laid_out(
     *,
     first_line: int,
     decimal_point: frozenset[int] = frozenset(),
-) -> Part:
+) -> Input:
     """The part whose rows were written to a Parquet file as text, with their lines."""
     quoted = str(copy).replace("'", "''")
     sql = f"select * from read_parquet('{quoted}')"
-    return Part(
+    return Input(
         name=name,
         headers=headers,
         first_line=first_line,

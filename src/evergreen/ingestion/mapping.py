@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     AnyColumns = TransactionColumns | NoteColumns | AttributeColumns | TargetColumns
     from evergreen.ingestion.dates import DateFormat
-    from evergreen.ingestion.inputs import Part
+    from evergreen.ingestion.inputs import Input
 
 YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 TIME_OF = {"observed_on": "observed_at", "valid_from": "valid_at"}
@@ -54,7 +54,7 @@ def date_roles(columns: AnyColumns) -> dict[str, str]:
 
 
 def transactions(
-    part: Part, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
+    part: Input, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
 ) -> Conversion:
     """The canonical columns of transactions from those of a part.
 
@@ -77,7 +77,7 @@ def transactions(
     product = "amount" if columns.amount else "price * quantity"
     made.columns["amount_minor"] = f"try_cast({product} * {minor_units} as bigint)"
     large = f"amount_minor is null or abs(amount_minor) > {MAX_AMOUNT_MINOR}"
-    made.checks.append(Check(money, _cell(part, money), large, "amount_minor is beyond 10^14"))
+    made.checks.append(Check(money, _cell(part, money), large, "amount_minor exceeds 10^14"))
     _texts(made, part, columns.text)
     if columns.invoice_id is not None:
         made.columns["invoice"] = trimmed_sql(_cell(part, columns.invoice_id))
@@ -90,7 +90,7 @@ def transactions(
     return made
 
 
-def notes(part: Part, columns: NoteColumns, formats: Formats) -> Conversion:
+def notes(part: Input, columns: NoteColumns, formats: Formats) -> Conversion:
     """The canonical columns of notes from those of a part."""
     made = Conversion()
     require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
@@ -105,7 +105,7 @@ def notes(part: Part, columns: NoteColumns, formats: Formats) -> Conversion:
 
 
 def by_target(
-    part: Part,
+    part: Input,
     columns: TargetColumns,
     formats: Formats,
     *,
@@ -134,7 +134,7 @@ def by_target(
 
 
 def attributes(
-    part: Part, columns: AttributeColumns, formats: Formats, *, decimal: str
+    part: Input, columns: AttributeColumns, formats: Formats, *, decimal: str
 ) -> Conversion:
     """What is said of clients from a date on; a blank cell is not known."""
     made = Conversion()
@@ -144,7 +144,7 @@ def attributes(
         role, cell = f"number_{name}", _cell(part, header)
         made.columns[role] = _value(part, header, decimal, words=False)
         fails = f"not coalesce(isfinite({role}), false) and coalesce(trim({cell}), '') <> ''"
-        made.checks.append(Check(header, cell, fails, f"{name} is no number"))
+        made.checks.append(Check(header, cell, fails, f"{name} is not a number"))
     for name, header in columns.categorical.items():
         role, cell = f"level_{name}", _cell(part, header)
         made.columns[role] = trimmed_sql(cell)
@@ -153,7 +153,9 @@ def attributes(
     return made
 
 
-def _own_day(made: Conversion, part: Part, role: str, header: str | None, formats: Formats) -> None:
+def _own_day(
+    made: Conversion, part: Input, role: str, header: str | None, formats: Formats
+) -> None:
     """The day that a row is of, which with the client is its id."""
     if header is None:
         made.columns[role] = f"date '{_day_in_name(part, role)}'"
@@ -164,13 +166,13 @@ def _own_day(made: Conversion, part: Part, role: str, header: str | None, format
     made.columns["day"] = role
 
 
-def _known_on(made: Conversion, part: Part, header: str | None, formats: Formats) -> None:
+def _known_on(made: Conversion, part: Input, header: str | None, formats: Formats) -> None:
     if header is not None:
         _date(made, part, "ingested_on", header, formats)
         made.columns["day"] = "ingested_on::date"
 
 
-def _value(part: Part, header: str, decimal: str, *, words: bool) -> str:
+def _value(part: Input, header: str, decimal: str, *, words: bool) -> str:
     cell = f"lower(trim({_cell(part, header)}))"
     written = (
         cell if part.column(header) in part.decimal_point else f"replace({cell}, '{decimal}', '.')"
@@ -193,7 +195,7 @@ def _not_of_target(
     return Check(header, cell, fails, f"{target} is not {words}")
 
 
-def _day_in_name(part: Part, role: str) -> date:
+def _day_in_name(part: Input, role: str) -> date:
     """The date in the name of a file, such as outcomes_2024-03-31.csv.
 
     Raises
@@ -212,23 +214,23 @@ def _day_in_name(part: Part, role: str) -> date:
     )
 
 
-def _cell(part: Part, header: str) -> str:
+def _cell(part: Input, header: str) -> str:
     return f"c{part.column(header)}"
 
 
-def _date(made: Conversion, part: Part, role: str, header: str, formats: Formats) -> None:
+def _date(made: Conversion, part: Input, role: str, header: str, formats: Formats) -> None:
     called = next((day for day, time in TIME_OF.items() if time == role), role)
     require_date(made, role, header, _cell(part, header), formats[role], called=called)
 
 
 def _number(
-    made: Conversion, part: Part, role: str, header: str, decimal: str, *, required: bool
+    made: Conversion, part: Input, role: str, header: str, decimal: str, *, required: bool
 ) -> None:
     sign = "." if part.column(header) in part.decimal_point else decimal
     add_number(made, role, header, _cell(part, header), sign, required=required)
 
 
-def _texts(made: Conversion, part: Part, headers: str | list[str] | None) -> None:
+def _texts(made: Conversion, part: Input, headers: str | list[str] | None) -> None:
     if headers is None:
         return
     listed = [headers] if isinstance(headers, str) else headers
@@ -238,11 +240,11 @@ def _texts(made: Conversion, part: Part, headers: str | list[str] | None) -> Non
     limit_text(made, "text", listed[0], _cell(part, listed[0]))
 
 
-def _ingested_on(made: Conversion, part: Part, header: str | None, formats: Formats) -> None:
+def _ingested_on(made: Conversion, part: Input, header: str | None, formats: Formats) -> None:
     if header is None:
         made.columns["day"] = "timestamp::date"
         return
     _date(made, part, "ingested_on", header, formats)
     made.columns["day"] = "ingested_on::date"
-    early, why = "timestamp::date > ingested_on::date", "timestamp lies after ingested_on"
+    early, why = "timestamp::date > ingested_on::date", "timestamp is after ingested_on"
     made.checks.append(Check(header, _cell(part, header), early, why))

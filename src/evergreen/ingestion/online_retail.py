@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from evergreen.ingestion.conversion import Conversion
-    from evergreen.ingestion.inputs import Part
+    from evergreen.ingestion.inputs import Input
     from evergreen.ingestion.mapping import Formats
 
 NAMES = {
@@ -41,7 +41,7 @@ SECOND_SHEET = 1_000_000
 """Added to the number of a part for the rows of its second sheet."""
 
 
-def columns_of(part: Part) -> TransactionColumns:
+def columns_of(part: Input) -> TransactionColumns:
     """Which of the names in use a part has.
 
     Raises
@@ -54,7 +54,7 @@ def columns_of(part: Part) -> TransactionColumns:
     )
 
 
-def _header(part: Part, names: tuple[str, ...]) -> str:
+def _header(part: Input, names: tuple[str, ...]) -> str:
     found = next((name for name in names if name in part.headers), None)
     if found is None:
         raise DataError(
@@ -66,7 +66,7 @@ def _header(part: Part, names: tuple[str, ...]) -> str:
 
 
 def convert(
-    part: Part, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
+    part: Input, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
 ) -> Conversion:
     """The canonical columns of a part; what is no sale of a product to a client is left out."""
     made = mapping.transactions(part, columns, formats, decimal=decimal, minor_units=minor_units)
@@ -82,7 +82,7 @@ def convert(
         ),
         Check(
             stock_code, code, f"not coalesce(regexp_matches({code}, '{PRODUCT}'), false)",
-            "stock code of no product", left_out=True,
+            "stock code is not a product", left_out=True,
         ),
         *made.checks,
     ]  # fmt: skip
@@ -98,7 +98,7 @@ def part_sheets(con: duckdb.DuckDBPyConnection) -> None:
             select part, line, timestamp::date < max(timestamp::date) over (
                 partition by part order by line rows between unbounded preceding and 1 preceding
             ) as steps_back
-            from incoming where fate = 0
+            from incoming where status = 0
         ) where steps_back group by part
         """
     )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from evergreen.errors import DataError
-from evergreen.ingestion.inputs import Part, laid_out, sample
+from evergreen.ingestion.inputs import Input, read_copy, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUB
 BATCH_ROWS = 50_000
 
 
-def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Part:
+def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
     """A Parquet file; its rows are counted from 1.
 
     Raises
@@ -38,7 +38,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Part:
     columns = [(str(name), str(kind)) for name, kind, *_ in described]
     cells = ", ".join(f"{_text(n, k)} as c{i}" for i, (n, k) in enumerate(columns))
     sql = f"select {cells} from read_parquet('{quoted}')"
-    return Part(
+    return Input(
         name=str(path),
         headers=[name for name, _ in columns],
         first_line=1,
@@ -70,7 +70,7 @@ def unreadable(path: Path, error: Exception) -> DataError:
     )
 
 
-def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> list[Part]:
+def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> list[Input]:
     """The sheets of a workbook, each a part; what they hold is laid out in `folder`.
 
     Raises
@@ -86,7 +86,7 @@ def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> l
         raise unreadable(path, error) from None
     sheets = zip(names, laid, strict=True)
     return [
-        laid_out(con, f"{path}, sheet {name}", *found, first_line=2)
+        read_copy(con, f"{path}, sheet {name}", *found, first_line=2)
         for name, found in sheets
         if found
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from evergreen.errors import DataError
 from evergreen.ingestion.conversion import LATEST
 from evergreen.ingestion.corrections import ACCEPTED
-from evergreen.ingestion.deduplication import LATER
+from evergreen.ingestion.deduplication import AFTER_THROUGH
 from evergreen.ingestion.ingestion_report import LEFT_OUT
 from evergreen.ingestion.redaction import shown
 from evergreen.ingestion.staging import MALFORMED, PUT_OFF
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
     import duckdb
 
     from evergreen.ingestion.conversion import Check
-    from evergreen.ingestion.ingestion_report import Ingested
+    from evergreen.ingestion.ingestion_report import IngestionReport
 
 BLAMED_SHOWN = 3
 STRAY_DAYS, STRAY_SHARE = 366, 0.001
 
 
 def create_checks(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables ``parts`` (part, source) and ``checks`` (part, fate, blamed, reason, bad)."""
+    """Make ``parts`` (part, source) and ``checks`` (part, status, blamed, reason, bad)."""
     con.execute("create temp table parts (part int, source varchar)")
     con.execute(
         "create temp table checks "
-        "(part int, fate smallint, blamed varchar, reason varchar, bad boolean)"
+        "(part int, status smallint, blamed varchar, reason varchar, bad boolean)"
     )
 
 
 def name_checks(
     con: duckdb.DuckDBPyConnection, number: int, source: str, checks: list[Check]
 ) -> None:
-    """Say what a part is called, and what each fate of its rows means."""
+    """Say what a part is called, and what each status of its rows means."""
     con.execute("insert into parts values (?, ?)", [number, source])
-    for fate, check in enumerate(checks, MALFORMED + 1):
+    for status, check in enumerate(checks, MALFORMED + 1):
         reason = f"{LEFT_OUT if check.left_out else ''}{check.reason}"
-        values = [number, fate, check.column, reason, not check.left_out]
+        values = [number, status, check.column, reason, not check.left_out]
         con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
 
 
@@ -50,8 +50,8 @@ def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
     """Judge bad rows of a later day when their day has come, not anew in every ingestion."""
     con.execute(
         f"""
-        update incoming set fate = {PUT_OFF}
-        where fate > {MALFORMED} and day > date '{through}' and day < date '{LATEST}'
+        update incoming set status = {PUT_OFF}
+        where status > {MALFORMED} and day > date '{through}' and day < date '{LATEST}'
         """
     )
 
@@ -69,7 +69,7 @@ def put_strays_aside(con: duckdb.DuckDBPyConnection, begins: date | None) -> Non
         [(begins,)] = con.sql(
             f"""
             with days as (
-                select day, count(*) as rows from incoming where fate = 0 group by day
+                select day, count(*) as rows from incoming where status = 0 group by day
             ), gaps as (
                 select day, day - lag(day) over before as gap,
                        sum(rows) over before - rows as earlier, sum(rows) over () as every
@@ -81,27 +81,27 @@ def put_strays_aside(con: duckdb.DuckDBPyConnection, begins: date | None) -> Non
     if begins is not None:
         con.execute(
             f"""
-            update incoming set fate = {MALFORMED}, value = day::varchar,
+            update incoming set status = {MALFORMED}, value = day::varchar,
                    malformed = 'date lies more than a year before all others'
-            where fate = 0 and day < date '{begins}' - {STRAY_DAYS}
+            where status = 0 and day < date '{begins}' - {STRAY_DAYS}
             """
         )
 
 
-def count_fates(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]:
-    """How many rows met which fate; see `evergreen.ingestion.ingestion_report`."""
+def count_by_status(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]:
+    """How many rows met which status; see `evergreen.ingestion.ingestion_report`."""
     return dict(
         con.sql(
             f"""
-            select case when fate = {MALFORMED} then malformed when fate > 0 then reason
-                        when fate = {PUT_OFF} then '{LATER}'
-                        else coalesce(verdict, if(later, '{LATER}', '{ACCEPTED}')) end,
+            select case when status = {MALFORMED} then malformed when status > 0 then reason
+                        when status = {PUT_OFF} then '{AFTER_THROUGH}'
+                        else coalesce(verdict, if(later, '{AFTER_THROUGH}', '{ACCEPTED}')) end,
                    sum(rows)::bigint
             from (
-                select part, fate, malformed, verdict, day > date '{through}' as later,
+                select part, status, malformed, verdict, day > date '{through}' as later,
                        count(*) as rows
                 from incoming left join verdicts using (part, line) group by all
-            ) left join checks using (part, fate)
+            ) left join checks using (part, status)
             group by 1 order by 1
             """
         ).fetchall()
@@ -115,16 +115,16 @@ def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) 
         f"""
         copy (
             select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
-            from incoming join parts using (part) left join checks using (part, fate)
-            where fate > 0 and coalesce(bad, true) order by part, line
+            from incoming join parts using (part) left join checks using (part, status)
+            where status > 0 and coalesce(bad, true) order by part, line
         ) to '{path_of(table, through, "csv")}' (header)
         """
     )
 
 
-def write_account(account: Ingested, table: str, through: date) -> None:
-    """Write the account of an ingestion beside what it put into quarantine."""
-    files.write_json(account.as_json(), paths.QUARANTINE / f"{table}-{through}.json")
+def write_report(report: IngestionReport, table: str, through: date) -> None:
+    """Write the report of an ingestion beside what it put into quarantine."""
+    files.write_json(report.as_json(), paths.QUARANTINE / f"{table}-{through}.json")
 
 
 def path_of(table: str, through: date, suffix: str) -> str:
@@ -133,7 +133,11 @@ def path_of(table: str, through: date, suffix: str) -> str:
 
 
 def check_share(
-    con: duckdb.DuckDBPyConnection, account: Ingested, table: str, through: date, allowed: float
+    con: duckdb.DuckDBPyConnection,
+    report: IngestionReport,
+    table: str,
+    through: date,
+    allowed: float,
 ) -> None:
     """Stop where too much is bad.
 
@@ -142,17 +146,17 @@ def check_share(
     DataError
         With the most frequent reasons, and where they are listed.
     """
-    bad = sum(account.quarantined.values())
-    if bad <= allowed * account.read:
+    bad = sum(report.quarantined.values())
+    if bad <= allowed * report.read:
         return
-    worst = sorted(account.quarantined.items(), key=lambda item: (-item[1], item[0]))
+    worst = sorted(report.quarantined.items(), key=lambda item: (-item[1], item[0]))
     shown = "".join(
         f"\n  {count:,} x {why}{_example(con, why)}" for why, count in worst[:BLAMED_SHOWN]
     )
-    unread = "is no number" in worst[0][0]
+    unread = "is not a number" in worst[0][0]
     hint = "set `decimal` of the source in params.yaml; else " if unread else ""
     raise DataError(
-        f"{table}: {bad:,} of {account.read:,} rows are bad, data.max_bad_share allows "
+        f"{table}: {bad:,} of {report.read:,} rows are bad, data.max_bad_share allows "
         f"{allowed:.1%}; nothing was changed{shown}",
         f"{hint}look into {path_of(table, through, 'csv')}, and mend the source or what "
         "params.yaml says of it",
@@ -163,8 +167,8 @@ def _example(con: duckdb.DuckDBPyConnection, reason: str) -> str:
     [(source, line, blamed, value)] = con.execute(
         """
         select source, line, blamed, value
-        from incoming join parts using (part) left join checks using (part, fate)
-        where fate > 0 and coalesce(malformed, reason) = ? order by part, line limit 1
+        from incoming join parts using (part) left join checks using (part, status)
+        where status > 0 and coalesce(malformed, reason) = ? order by part, line limit 1
         """,
         [reason],
     ).fetchall()

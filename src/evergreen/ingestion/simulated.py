@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from evergreen.ingestion.ingestion_report import Ingested
+    from evergreen.ingestion.ingestion_report import IngestionReport
     from evergreen.settings.simulation import Simulation
 
 
-def take_in(
+def ingest_simulated(
     con: duckdb.DuckDBPyConnection,
     settings: Simulation,
     *,
     through: date | None,
     reach: date | None,
     progress: Callable[[int, int], None],
-) -> Ingested:
+) -> IngestionReport:
     """Append the simulated rows that became known after those already there, up to a date.
 
     See `ingest_transactions`. The notes of a day follow its transactions: where that was

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from evergreen.ingestion.conversion import Conversion
-    from evergreen.ingestion.inputs import Part
+    from evergreen.ingestion.inputs import Input
 
 MAX_SHOWN_CHARS = 200
 MEMORY = "512MB"
 MALFORMED, PUT_OFF = 1, -1
-"""The fates of a row that could not be told into cells, and of a bad one of a day later than asked
-for; the checks count from 2 on, 0 is good."""
+"""Status of a row that could not be split into cells, and of a bad row after the requested date.
+
+0 is a good row; the checks are numbered from 2 on.
+"""
 
 SQL_TYPES = {
     "string": "varchar",
@@ -46,18 +48,18 @@ def create_incoming(con: duckdb.DuckDBPyConnection, schema: pa.Schema) -> None:
     """Make the empty table ``incoming``.
 
     Columns: part, line; the canonical ones but ingested_on; day (on which the row became known, as
-    the source says or as its own date says); fate, and for a bad row why it is malformed (if it
+    the source says or as its own date says); status, and for a bad row why it is malformed (if it
     is) and the text to show.
     """
     columns = [f"{n} {SQL_TYPES[str(schema.field(n).type)]}" for n in content_of(schema)]
     con.execute(
         f"create or replace temp table incoming (part int, line bigint, {', '.join(columns)}, "
-        "day date, fate smallint, malformed varchar, value varchar)"
+        "day date, status smallint, malformed varchar, value varchar)"
     )
 
 
 def stage(
-    con: duckdb.DuckDBPyConnection, number: int, part: Part, made: Conversion, schema: pa.Schema
+    con: duckdb.DuckDBPyConnection, number: int, part: Input, made: Conversion, schema: pa.Schema
 ) -> int:
     """Put the rows of a part into ``incoming``; return how many there are.
 
@@ -95,7 +97,9 @@ def _insert(
     con: duckdb.DuckDBPyConnection, number: int, rows: str, made: Conversion, schema: pa.Schema
 ) -> int:
     typed = ", ".join(f"{sql} as {name}" for name, sql in made.columns.items())
-    fates = "".join(f" when {c.fails} then {i}" for i, c in enumerate(made.checks, MALFORMED + 1))
+    statuses = "".join(
+        f" when {c.fails} then {i}" for i, c in enumerate(made.checks, MALFORMED + 1)
+    )
     values = "".join(
         f" when {i} then {c.value}::varchar" for i, c in enumerate(made.checks, MALFORMED + 1)
     )
@@ -106,11 +110,13 @@ def _insert(
     [(count,)] = con.execute(
         f"""
         insert into incoming
-        select {number}, line, {content}, day, fate, malformed,
-               case when fate > 0 then left(
-                   case fate when {MALFORMED} then c0 {values} end::varchar, {MAX_SHOWN_CHARS}) end
+        select {number}, line, {content}, day, status, malformed,
+               case when status > 0 then left(
+                   case status when {MALFORMED} then c0 {values} end::varchar, {MAX_SHOWN_CHARS}
+               ) end
         from (
-            select *, case when malformed is not null then {MALFORMED} {fates} else 0 end as fate
+            select *,
+                   case when malformed is not null then {MALFORMED} {statuses} else 0 end as status
             from (select *, {typed} from ({rows}))
         )
         """

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
-from evergreen.ingestion.corrections import ACCEPTED, KNOWN
+from evergreen.ingestion.corrections import ACCEPTED, ALREADY_INGESTED
 from evergreen.ingestion.day_files import write_days
-from evergreen.ingestion.deduplication import LATER
-from evergreen.ingestion.ingestion_report import Ingested
+from evergreen.ingestion.deduplication import AFTER_THROUGH
+from evergreen.ingestion.ingestion_report import IngestionReport
 from evergreen.settings import paths
 from evergreen.store import tables
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     import duckdb
 
-FATE = """
+STATUS = """
     case when client_id is null or trim(client_id) = '' then 'client_id is missing'
          when timestamp is null then 'timestamp is missing'
          when amount_minor is null then 'amount_minor is missing'
-         when abs(amount_minor) > 100000000000000 then 'amount_minor is beyond 10^14'
+         when abs(amount_minor) > 100000000000000 then 'amount_minor exceeds 10^14'
          when ingested_on is null then 'ingested_on is missing'
-         when timestamp::date > ingested_on then 'timestamp lies after ingested_on'
-         when ingested_on <= $after then 'known already'
-         when ingested_on > $through then 'later than asked for'
+         when timestamp::date > ingested_on then 'timestamp is after ingested_on'
+         when ingested_on <= $after then 'already ingested'
+         when ingested_on > $through then 'after the requested date'
          else 'accepted'
     end
 """
@@ -43,7 +43,7 @@ def ingest_transactions(
     through: date | None = None,
     reach: date | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Ingested:
+) -> IngestionReport:
     """Append the rows that became known after those already there, up to a date.
 
     Each day of ingestion is one file under ``data/raw/transactions``, written whole, oldest first,
@@ -71,17 +71,21 @@ def ingest_transactions(
     known = tables.partitions(paths.TRANSACTIONS)
     limits = {"after": max(known, default=date.min), "through": through or date.max}
     rows.create_view("source_rows")
-    con.execute(f"create temp table incoming as select *, {FATE} as fate from source_rows", limits)
-    counts = con.sql("select fate, count(*) from incoming group by fate order by fate").fetchall()
+    con.execute(
+        f"create temp table incoming as select *, {STATUS} as status from source_rows", limits
+    )
+    counts = con.sql(
+        "select status, count(*) from incoming group by status order by status"
+    ).fetchall()
     if not counts:
         raise DataError("the source holds no rows", "check what it points at")
     _check_reach(con, reach)
     [(first, last)] = con.sql(
-        f"select min(ingested_on), max(ingested_on) from incoming where fate = '{ACCEPTED}'"
+        f"select min(ingested_on), max(ingested_on) from incoming where status = '{ACCEPTED}'"
     ).fetchall()
     if first is not None:
         start = limits["after"] + timedelta(days=1) if known else first
-        end = max(last, through) if through and dict(counts).get(LATER) else last
+        end = max(last, through) if through and dict(counts).get(AFTER_THROUGH) else last
         write_days(
             con,
             _accepted_sql(),
@@ -92,7 +96,7 @@ def ingest_transactions(
         )
     _write_quarantine(con, through)
     con.execute("drop table incoming; drop view source_rows")
-    return Ingested(fates=dict(counts), first_day=first, last_day=last)
+    return IngestionReport(rows_by_status=dict(counts), first_day=first, last_day=last)
 
 
 def _check_reach(con: duckdb.DuckDBPyConnection, reach: date | None) -> None:
@@ -110,13 +114,13 @@ def _accepted_sql() -> str:
         f"{INVOICE} as invoice_id" if name == "invoice_id" else name
         for name in tables.TRANSACTIONS.names
     )
-    return f"select {columns} from incoming where fate = '{ACCEPTED}'"
+    return f"select {columns} from incoming where status = '{ACCEPTED}'"
 
 
 def _write_quarantine(con: duckdb.DuckDBPyConnection, through: date | None) -> None:
     bad = con.sql(
-        "select fate as reason, * exclude (fate) from incoming "
-        f"where fate not in ('{ACCEPTED}', '{KNOWN}', '{LATER}') order by all"
+        "select status as reason, * exclude (status) from incoming "
+        f"where status not in ('{ACCEPTED}', '{ALREADY_INGESTED}', '{AFTER_THROUGH}') order by all"
     ).to_arrow_table()
     if bad.num_rows:
         name = f"transactions-{through or 'all'}.parquet"

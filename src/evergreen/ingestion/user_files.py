@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from evergreen.core.wording import plural
 from evergreen.errors import DataError
 from evergreen.ingestion.csv_files import read_csv
-from evergreen.ingestion.decoding import lay_out, members
+from evergreen.ingestion.decoding import archive_members, decode
 from evergreen.ingestion.parquet_files import read_parquet, read_workbook
 from evergreen.store import files
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.ingestion.inputs import Part
+    from evergreen.ingestion.inputs import Input
     from evergreen.settings.sources import TableSource
 
 
 @dataclass(frozen=True)
-class Opened:
+class SourceFiles:
     """What is to be read of a source.
 
     Attributes
@@ -39,7 +39,7 @@ class Opened:
         What a user should know of them, a line each.
     """
 
-    parts: list[Part]
+    parts: list[Input]
     owners: list[str]
     digests: dict[str, str]
     said: list[str]
@@ -53,7 +53,7 @@ def open_files(
     work: Path,
     *,
     required: bool,
-) -> Opened:
+) -> SourceFiles:
     """Open the files of a source, apart from those that are known by their digest.
 
     Parameters
@@ -72,7 +72,7 @@ def open_files(
     """
     found = sorted({path for pattern in source.patterns for path in _matches(pattern)})
     if not found and not required:
-        return Opened([], [], {}, ["no files yet"])
+        return SourceFiles([], [], {}, ["no files yet"])
     if not found:
         raise DataError(
             f"no file matches {' or '.join(source.patterns)}, seen from {Path.cwd()}",
@@ -81,7 +81,7 @@ def open_files(
     _check_names(found)
     digests = {path.as_posix(): files.sha256(path) for path in found}
     fresh = [path for path in found if known.get(path.as_posix()) != digests[path.as_posix()]]
-    parts: list[Part] = []
+    parts: list[Input] = []
     owners, said = [], []
     for number, path in enumerate(fresh):
         opened, encodings = _open(con, path, source, wanted, work / str(number))
@@ -90,9 +90,9 @@ def open_files(
         said += [f"{path} is empty"] if not opened else []
         said += [f"{path} is read as {encoding}" for encoding in encodings]
     counted = plural(len(found), "file")
-    known_files = f", {len(found) - len(fresh):,} of them known already" if known else ""
+    known_files = f", {len(found) - len(fresh):,} of them already ingested" if known else ""
     said += [f"{path} is a link to nothing" for path in _dangling(source.patterns)]
-    return Opened(parts, owners, digests, [f"{counted}{known_files}", *said])
+    return SourceFiles(parts, owners, digests, [f"{counted}{known_files}", *said])
 
 
 def _dangling(patterns: list[str]) -> list[Path]:
@@ -128,7 +128,7 @@ def _open(
     source: TableSource,
     wanted: Collection[str],
     work: Path,
-) -> tuple[list[Part], list[str]]:
+) -> tuple[list[Input], list[str]]:
     """The parts of a file, and the encodings that were found out for it."""
     if path.suffix.lower() in (".parquet", ".pq"):
         return [read_parquet(con, path)], []
@@ -136,8 +136,8 @@ def _open(
         return read_workbook(con, path, work), []
     parts, encodings = [], []
     work.mkdir(parents=True, exist_ok=True)
-    for number, member in enumerate(members(path)):
-        text = lay_out(path, member, source.encoding or "auto", work / f"{number}.csv")
+    for number, member in enumerate(archive_members(path)):
+        text = decode(path, member, source.encoding or "auto", work / f"{number}.csv")
         part = read_csv(text, wanted, source.delimiter or "auto", work / f"{number}.parquet")
         parts += [part] if part else []
         if source.encoding in (None, "auto") and not text.encoding.startswith("utf-8"):

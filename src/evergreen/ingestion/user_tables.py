@@ -1,4 +1,4 @@
-"""Take in a retailer's own tables: read, check, recognise, append."""
+"""Take in a retailer's own tables: read, check, deduplicate, append."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from evergreen.ingestion import (
     online_retail,
     quarantine,
 )
-from evergreen.ingestion.corrections import ACCEPTED, CORRECTING
+from evergreen.ingestion.corrections import ACCEPTED, CORRECTION
 from evergreen.ingestion.dates import find_format
 from evergreen.ingestion.day_files import write_days
-from evergreen.ingestion.deduplication import WAITING, recognise
-from evergreen.ingestion.ingestion_report import Ingested
+from evergreen.ingestion.deduplication import DEFERRED, deduplicate
+from evergreen.ingestion.ingestion_report import IngestionReport
 from evergreen.ingestion.staging import (
     bound_memory,
     content_of,
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
     from evergreen.ingestion.conversion import Conversion
     from evergreen.ingestion.deduplication import Span
-    from evergreen.ingestion.ingestion_state import TakenIn
-    from evergreen.ingestion.inputs import Part
+    from evergreen.ingestion.ingestion_state import IngestionState
+    from evergreen.ingestion.inputs import Input
     from evergreen.ingestion.mapping import Formats
     from evergreen.settings.pipeline import Settings
 
@@ -60,13 +60,13 @@ AnyColumns = TransactionColumns | NoteColumns | AttributeColumns | TargetColumns
 
 
 @dataclass(frozen=True)
-class Table:
+class RawTable:
     """A raw table and its source.
 
     Attributes
     ----------
     complete
-        Whether the end of the rows is the end of what is known; see `recognise`.
+        Whether the end of the rows is the end of what is known; see `deduplicate`.
     """
 
     name: str
@@ -74,25 +74,25 @@ class Table:
     schema: pa.Schema
     complete: bool
     source: RawSource
-    state: TakenIn
+    state: IngestionState
 
 
 @dataclass(frozen=True)
-class Prepared:
+class CheckedTable:
     """A table with all its rows checked and none written yet."""
 
-    table: Table
+    table: RawTable
     con: duckdb.DuckDBPyConnection
-    account: Ingested
+    report: IngestionReport
     span: Span
     said: list[str]
 
     def lines(self) -> list[str]:
         """What became of the rows, a line each."""
-        return [f"{self.table.name}: {line}" for line in [*self.said, *self.account.lines()]]
+        return [f"{self.table.name}: {line}" for line in [*self.said, *self.report.lines()]]
 
 
-def take_in(
+def ingest_tables(
     settings: Settings,
     *,
     through: date,
@@ -129,8 +129,8 @@ def take_in(
             yield from one.lines()
 
 
-def examine(settings: Settings, *, through: date) -> Iterator[str]:
-    """Say what `take_in` would take in, and append nothing.
+def preview(settings: Settings, *, through: date) -> Iterator[str]:
+    """Say what `ingest_tables` would take in, and append nothing.
 
     Yields
     ------
@@ -140,7 +140,7 @@ def examine(settings: Settings, *, through: date) -> Iterator[str]:
     Raises
     ------
     DataError
-        As `take_in` does.
+        As `ingest_tables` does.
     """
     with _prepared(settings, through, None) as prepared:
         for one in prepared:
@@ -148,10 +148,12 @@ def examine(settings: Settings, *, through: date) -> Iterator[str]:
 
 
 @contextmanager
-def _prepared(settings: Settings, through: date, reach: date | None) -> Iterator[list[Prepared]]:
+def _prepared(
+    settings: Settings, through: date, reach: date | None
+) -> Iterator[list[CheckedTable]]:
     shutil.rmtree(paths.WORK, ignore_errors=True)
     try:
-        prepared: list[Prepared] = []
+        prepared: list[CheckedTable] = []
         for table in _tables(settings):
             begins = _beginning(prepared[0]) if prepared else None
             prepared.append(_prepare(table, settings, through, reach, begins))
@@ -160,12 +162,12 @@ def _prepared(settings: Settings, through: date, reach: date | None) -> Iterator
         shutil.rmtree(paths.WORK, ignore_errors=True)
 
 
-def _beginning(transactions: Prepared) -> date | None:
+def _beginning(transactions: CheckedTable) -> date | None:
     """The first day of the history, with what is about to be written."""
     return min(tables.partitions(transactions.table.folder), default=transactions.span.start)
 
 
-def _tables(settings: Settings) -> Iterator[Table]:
+def _tables(settings: Settings) -> Iterator[RawTable]:
     by_target = tables.by_target_schema(settings.targets)
     named: dict[str, tuple[RawSource | None, Path, pa.Schema]] = {
         "transactions": (
@@ -185,7 +187,7 @@ def _tables(settings: Settings) -> Iterator[Table]:
     for name, (source, folder, schema) in named.items():
         if source is not None:
             digest = files.digest_of([source.model_dump(mode="json"), settings.data.minor_units])
-            yield Table(
+            yield RawTable(
                 name,
                 folder,
                 schema,
@@ -208,8 +210,8 @@ def _attributes_schema(source: AttributesSource | None) -> pa.Schema:
 
 
 def _prepare(
-    table: Table, settings: Settings, through: date, reach: date | None, begins: date | None
-) -> Prepared:
+    table: RawTable, settings: Settings, through: date, reach: date | None, begins: date | None
+) -> CheckedTable:
     con = tables.connect(settings.compute.threads)
     bound_memory(con)
     opened = _open(con, table)
@@ -220,12 +222,12 @@ def _prepare(
     if table.complete:
         quarantine.put_strays_aside(con, min(tables.partitions(table.folder), default=None))
     quarantine.write_quarantine(con, table.name, through)
-    account = Ingested(quarantine.count_fates(con, through), None, None)
-    quarantine.check_share(con, account, table.name, through, settings.data.max_bad_share)
+    report = IngestionReport(quarantine.count_by_status(con, through), None, None)
+    quarantine.check_share(con, report, table.name, through, settings.data.max_bad_share)
     if table.complete:
         _check_reach(con, table, reach)
     try:
-        span = recognise(
+        span = deduplicate(
             con, table.folder, table.schema, through=through, complete=table.complete, begins=begins
         )
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
@@ -233,47 +235,47 @@ def _prepare(
             f"{table.folder} can't be read: {str(error).splitlines()[0]}; nothing was changed",
             f"dvc checkout --force {paths.RAW}",
         ) from None
-    account = Ingested(quarantine.count_fates(con, through), span.start, span.end)
-    quarantine.write_account(account, table.name, through)
+    report = IngestionReport(quarantine.count_by_status(con, through), span.start, span.end)
+    quarantine.write_report(report, table.name, through)
     state = replace(opened.settle(_waiting(con, through)), date_formats=formats)
-    return Prepared(replace(table, state=state), con, account, span, opened.said)
+    return CheckedTable(replace(table, state=state), con, report, span, opened.said)
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedSource:
     """What is to be read, and the state of the source once it is, given the lines that wait."""
 
-    parts: list[Part]
+    parts: list[Input]
     said: list[str]
-    settle: Callable[[dict[int, int]], TakenIn]
+    settle: Callable[[dict[int, int]], IngestionState]
 
 
-def _open(con: duckdb.DuckDBPyConnection, table: Table) -> Opened:
+def _open(con: duckdb.DuckDBPyConnection, table: RawTable) -> OpenedSource:
     state, work = table.state, paths.WORK / table.name
     if table.source.url_env is not None:
         from evergreen.ingestion.databases import read_database  # noqa: PLC0415 - few need it
 
         answer = read_database(con, table.source, state.watermark, work / "answer.parquet")
 
-        def settle_database(waiting: dict[int, int]) -> TakenIn:
+        def settle_database(waiting: dict[int, int]) -> IngestionState:
             reached = answer.watermark(con, waiting.get(0))
             return replace(state, watermark=reached or state.watermark)
 
-        return Opened([answer.part], [], settle_database)
+        return OpenedSource([answer.part], [], settle_database)
     columns = table.source.columns
     wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
     found = open_files(con, table.source, wanted, state.files, work, required=table.complete)
 
-    def settle_files(waiting: dict[int, int]) -> TakenIn:
+    def settle_files(waiting: dict[int, int]) -> IngestionState:
         kept = {found.owners[part] for part in waiting}
         done = {name: digest for name, digest in found.digests.items() if name not in kept}
         return replace(state, files=done)
 
-    return Opened(found.parts, found.said, settle_files)
+    return OpenedSource(found.parts, found.said, settle_files)
 
 
 def _stage_all(
-    con: duckdb.DuckDBPyConnection, table: Table, parts: list[Part], settings: Settings
+    con: duckdb.DuckDBPyConnection, table: RawTable, parts: list[Input], settings: Settings
 ) -> dict[str, str]:
     """Put the rows of all parts into ``incoming``; return how they write their dates."""
     columns = [table.source.columns or online_retail.columns_of(part) for part in parts]
@@ -293,7 +295,7 @@ def _stage_all(
     }
 
 
-def _formats(table: Table, parts: list[Part], columns: list[AnyColumns]) -> Formats:
+def _formats(table: RawTable, parts: list[Input], columns: list[AnyColumns]) -> Formats:
     roles = mapping.date_roles(columns[0]) if columns else {}
     named = [mapping.date_roles(one) for one in columns]
     return {
@@ -308,7 +310,7 @@ def _formats(table: Table, parts: list[Part], columns: list[AnyColumns]) -> Form
 
 
 def _conversion(
-    table: Table, part: Part, columns: AnyColumns, formats: Formats, settings: Settings
+    table: RawTable, part: Input, columns: AnyColumns, formats: Formats, settings: Settings
 ) -> Conversion:
     decimal = table.source.decimal
     if isinstance(columns, NoteColumns):
@@ -326,8 +328,8 @@ def _conversion(
     return convert(part, columns, formats, decimal=decimal, minor_units=units)
 
 
-def _check_reach(con: duckdb.DuckDBPyConnection, table: Table, reach: date | None) -> None:
-    [(newest,)] = con.sql("select max(day) from incoming where fate = 0").fetchall()
+def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | None) -> None:
+    [(newest,)] = con.sql("select max(day) from incoming where status = 0").fetchall()
     known = [newest, max(tables.partitions(table.folder), default=None)]
     ends = max((day for day in known if day is not None), default=None)
     if ends is None:
@@ -349,14 +351,14 @@ def _waiting(con: duckdb.DuckDBPyConnection, through: date) -> dict[int, int]:
         f"""
         select part % {online_retail.SECOND_SHEET} as number, min(line)
         from incoming left join verdicts using (part, line)
-        where fate <= 0 and (verdict = '{WAITING}' or day > date '{through}')
+        where status <= 0 and (verdict = '{DEFERRED}' or day > date '{through}')
         group by number
         """
     ).fetchall()
     return {int(number): int(line) for number, line in found}
 
 
-def _write(one: Prepared, progress: Callable[[int, int], None]) -> None:
+def _write(one: CheckedTable, progress: Callable[[int, int], None]) -> None:
     span, schema = one.span, one.table.schema
     if span.start is not None and span.end is not None:
         content = ", ".join(content_of(schema))
@@ -364,11 +366,11 @@ def _write(one: Prepared, progress: Callable[[int, int], None]) -> None:
             select {content},
                    if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on
             from incoming left join verdicts using (part, line)
-            where fate = 0 and day <= date '{span.through}'
-                and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTING}')
+            where status = 0 and day <= date '{span.through}'
+                and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTION}')
         """
         if {"row_id", "amount_minor"} <= set(schema.names):
-            rows += f" union all select {content}, date '{span.end}' from taken_back"
+            rows += f" union all select {content}, date '{span.end}' from reversals"
         days = list(tables.days(span.start, span.end))
         folder = one.table.folder
         write_days(one.con, rows, schema=schema, folder=folder, days=days, progress=progress)

@@ -12,7 +12,7 @@ from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.ingestion import user_tables
-from evergreen.ingestion.demos import IN_PACKAGES
+from evergreen.ingestion.demos import PACKAGED_DEMOS
 from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import published
 from evergreen.settings import paths
@@ -118,12 +118,12 @@ def _disk() -> Iterator[Finding]:
 
 def _source(settings: Settings) -> Iterator[Finding]:
     if settings.source.demo:
-        if settings.source.demo in IN_PACKAGES:
-            IN_PACKAGES[settings.source.demo](tables.connect(settings.compute.threads))
+        if settings.source.demo in PACKAGED_DEMOS:
+            PACKAGED_DEMOS[settings.source.demo](tables.connect(settings.compute.threads))
         yield Finding("source", f"the demo {settings.source.demo} is installed and whole")
         return
     through = settings.as_of - timedelta(days=1)
-    for line in user_tables.examine(settings, through=through):
+    for line in user_tables.preview(settings, through=through):
         yield Finding("source", line)
 
 

@@ -10,7 +10,7 @@ from evergreen.errors import DataError, EvergreenError
 from evergreen.history import rollback_records, run_records
 from evergreen.history.alerts import unanswered_before
 from evergreen.history.retraining_plan import foresee
-from evergreen.ingestion.ingest import take_in
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
@@ -157,7 +157,7 @@ def pin_run(
     check_unaltered(paths.RAW, paths.PREDICTIONS)
     if not paths.CHALLENGER.exists():
         yield _lay(paths.CHALLENGER, settings)
-    yield from _take_in(settings, as_of, progress)
+    yield from _ingest(settings, as_of, progress)
     if settings.as_of != as_of:
         _inherit(last.as_of)
     if new_line:
@@ -197,10 +197,8 @@ def _check_committed(settings: Settings) -> None:
         )
 
 
-def _take_in(
-    settings: Settings, as_of: date, progress: Callable[[int, int], None]
-) -> Iterator[str]:
-    lines = take_in(
+def _ingest(settings: Settings, as_of: date, progress: Callable[[int, int], None]) -> Iterator[str]:
+    lines = ingest_new_rows(
         settings,
         through=as_of - timedelta(days=1),
         reach=as_of - timedelta(days=1 + settings.data.max_lag_days),

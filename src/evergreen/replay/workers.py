@@ -16,7 +16,7 @@ import pandas as pd
 
 from evergreen.core.events.label_selection import as_known
 from evergreen.errors import DataError
-from evergreen.ingestion.ingest import take_in
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.replay.hindsight import JUDGED, judge_policy, judged
 from evergreen.replay.policy_run import (
     RUNS,
@@ -153,7 +153,7 @@ def _lay_raw(scenario: Scenario, raw: Path) -> None:
         shutil.copytree(paths.RAW, work, copy_function=os.link)
     unfinished.mkdir(parents=True, exist_ok=True)
     with chdir(unfinished):
-        list(take_in(scenario.settings, through=scenario.through, reach=last_needed))
+        list(ingest_new_rows(scenario.settings, through=scenario.through, reach=last_needed))
     work.replace(raw)
     shutil.rmtree(unfinished)
 

@@ -149,7 +149,7 @@ def _common(where: str, frame: pd.DataFrame) -> dict[str, pa.Array]:
     known = days
     if "ingested_on" in frame:
         known = _times(where, frame, "ingested_on").dt.normalize().fillna(days)
-        _check_rows(where, (days <= known).to_numpy(), "timestamp lies after ingested_on")
+        _check_rows(where, (days <= known).to_numpy(), "timestamp is after ingested_on")
     return {
         "client_id": pa.array(ids, pa.string()),
         "timestamp": pa.array(times.to_numpy("datetime64[us]")),

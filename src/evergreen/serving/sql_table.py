@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
-from evergreen.ingestion.connections import open_database, said_by
+from evergreen.ingestion.connections import error_text, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def scores_table(to: SqlTable, schema: pa.Schema) -> Iterator[Callable[[pa.Table
         engine.dispose()
     except SQLAlchemyError as error:
         raise DataError(
-            f"the database of {to.variable} refuses table {to.table}: {said_by(engine, error)}",
+            f"the database of {to.variable} refuses table {to.table}: {error_text(engine, error)}",
             "check the variable, the driver and the table's columns",
         ) from None
 

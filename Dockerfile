@@ -5,12 +5,16 @@
 
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY requirements.lock pyproject.toml README.md ./
-COPY src src
-# The versions of the lock file, of what serving needs; the tests' tools stay out.
-RUN sed -E '/^ +--hash/d; s/ \\$//' requirements.lock > constraints.txt \
+COPY requirements.lock requirements-serve.lock ./
+# setuptools builds the package and stays out of the image.
+RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements.lock > requirements-build.lock \
+    && pip install --no-cache-dir --require-hashes -r requirements-build.lock \
     && python -m venv /opt/evergreen \
-    && /opt/evergreen/bin/pip install --no-cache-dir --constraint constraints.txt '.[serve]'
+    && /opt/evergreen/bin/pip install --no-cache-dir --require-hashes -r requirements-serve.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+    && /opt/evergreen/bin/pip install --no-cache-dir --no-deps dist/*.whl
 
 FROM python:3.11-slim
 # LightGBM's OpenMP

@@ -56,9 +56,12 @@ format: setup
 	ruff format .
 	ruff check --fix .
 
+# Both files at once: what the serving image installs is a part of what was tested.
+LOCK := uv pip compile pyproject.toml --generate-hashes --universal --no-emit-index-url
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
-	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --upgrade --no-emit-index-url --output-file requirements.lock
+	$(LOCK) --extra dev --upgrade --output-file requirements.lock
+	$(LOCK) --extra serve --constraint requirements.lock --upgrade --output-file requirements-serve.lock
 
 dvc-yaml: setup
 	python -m evergreen.vcs.stage_code

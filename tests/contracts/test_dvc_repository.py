@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,8 @@ def copy(demo, tmp_path):
 
 
 def test_the_demo_gives_the_bytes_that_are_committed(demo):
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("equal bytes are guaranteed on Python 3.11, whose numpy and scipy are locked")
     committed = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
     committed_on = json.loads((ROOT / paths.DECISION_REPORT).read_text())["platform"]
     if committed_on != platform_class():

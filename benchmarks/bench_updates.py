@@ -270,14 +270,9 @@ def fitted_extractor(history, day):
         history.con,
         label_selection.snapshots_of(trained),
         fitted_on=day,
-        windows_days=settings.windows_days,
+        features=settings.features.model_copy(update={"attributes": False}),
         horizons_days=[target.horizon_days for target in settings.targets.values()],
         minor_units=settings.data.minor_units,
-        support=settings.features.support,
-        btyd_in_use=settings.features.btyd,
-        attributes_in_use=False,
-        max_chars=settings.features.text.max_chars,
-        text=settings.features.text.model_dump(exclude={"enabled", "max_chars"}),
         seed=settings.seed,
     )
 

@@ -80,10 +80,8 @@ def settings_read_by(stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_declares_every_parameter_that_it_reads(dvc_yaml, stage):
     declared = dvc_yaml["stages"][stage].get("params", [])
-    derived = {"windows_days": ["features.windows_days", "targets"]}
-    for read in settings_read_by(stage):
-        for key in derived.get(read, [read]):
-            covered = any(
-                (key + ".").startswith(d + ".") or (d + ".").startswith(key + ".") for d in declared
-            )
-            assert covered, f"{stage} reads {key}, declared are {declared}"
+    for key in settings_read_by(stage):
+        covered = any(
+            (key + ".").startswith(d + ".") or (d + ".").startswith(key + ".") for d in declared
+        )
+        assert covered, f"{stage} reads {key}, declared are {declared}"

@@ -74,11 +74,6 @@ def test_the_settings_for_the_simulated_retailer_differ_only_in_the_source(value
     }
 
 
-def test_horizons_are_windows_too(values):
-    settings = parse_settings(changed(values, "targets.purchase.horizon_days", 10))
-    assert settings.windows_days == (7, 10, 14, 28, 56, 91, 182, 364)
-
-
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -251,12 +251,6 @@ class Settings(Section):
     schedule: Schedule
     promotion: Promotion
 
-    @property
-    def windows_days(self) -> tuple[int, ...]:
-        """The feature windows, with the horizons: what happened last period is a baseline."""
-        horizons = {target.horizon_days for target in self.targets.values()}
-        return tuple(sorted(horizons | set(self.features.windows_days)))
-
     @model_validator(mode="after")
     def _dates_in_order(self) -> Settings:
         if self.full_retrain.as_of > self.as_of:

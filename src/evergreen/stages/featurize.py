@@ -115,27 +115,23 @@ def _extractor(
 ) -> Extractor:
     """Write ``models/extractor``: between full retrains it stays what it is."""
     snapshots = label_selection.snapshots_of(full)
-    text = settings.features.text
     arguments: dict[str, Any] = {
-        "windows_days": settings.windows_days,
         "horizons_days": [target.horizon_days for target in settings.targets.values()],
         "minor_units": settings.data.minor_units,
-        "support": settings.features.support,
-        "btyd_in_use": settings.features.btyd,
-        "attributes_in_use": settings.features.attributes,
-        "max_chars": text.max_chars,
-        "text": text.model_dump(exclude={"enabled", "max_chars"}) if text.enabled else None,
         "seed": settings.seed,
     }
     fitted_on = settings.full_retrain.as_of
     made_from = arguments | {
+        "features": settings.features.model_dump(),
         "fitted_on": str(fitted_on),
         "raw": cache.raw_known_by(fitted_on),
         "snapshots": tables.digest(snapshots),
     }
 
     def fit(folder: Path) -> None:
-        fitted = fit_extractor(con, snapshots, fitted_on=fitted_on, **arguments)
+        fitted = fit_extractor(
+            con, snapshots, fitted_on=fitted_on, features=settings.features, **arguments
+        )
         extractors.save_extractor(fitted, folder)
 
     shutil.rmtree(paths.EXTRACTOR, ignore_errors=True)

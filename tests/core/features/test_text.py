@@ -5,6 +5,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from evergreen.core.features.text import fit_text, read_documents
+from evergreen.settings.features import TextSettings
 
 DAY = date(2024, 3, 1)
 
@@ -19,14 +20,8 @@ def said(client, text, days_ago=5, **columns):
 
 
 def fit(documents, **changes):
-    options = {
-        "max_terms": 50,
-        "min_clients": 1,
-        "ngram_max": 1,
-        "components": 2,
-        "seed": 1,
-    }
-    return fit_text(documents, **(options | changes))
+    options = {"max_terms": 50, "min_clients": 1, "components": 2} | changes
+    return fit_text(documents, TextSettings(**options), seed=1)
 
 
 @pytest.fixture

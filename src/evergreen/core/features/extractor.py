@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from evergreen.settings.features import FeatureSettings
     from evergreen.settings.names import TextForm
 
 
@@ -187,17 +188,15 @@ def fit_extractor(
     rows: pd.DataFrame,
     *,
     fitted_on: date,
-    windows_days: Sequence[int],
+    features: FeatureSettings,
     horizons_days: Sequence[int],
     minor_units: int,
-    support: float,
-    btyd_in_use: bool,
-    attributes_in_use: bool,
-    max_chars: int,
-    text: dict[str, Any] | None,
     seed: int,
 ) -> Extractor:
-    """Decide which numeric features the history supports; fit buy-till-you-die and the text model.
+    """Choose the numeric features that the history supports; fit buy-till-you-die and text models.
+
+    Purchases and spend are counted in the windows of the settings and in one as long as each
+    horizon: what happened in the last period is a baseline.
 
     Parameters
     ----------
@@ -206,21 +205,17 @@ def fit_extractor(
     rows
         client_id and observed_on of the training snapshots: no held-out client among them.
     fitted_on
-        The purchases and texts of the training clients that were known by this date are read.
+        Only purchases and texts of the training clients that were known by this date are read.
     horizons_days
-        Of the targets: how far ahead buy-till-you-die looks; the longest is also how many days of
-        a year ago are looked at.
-    support
-        A feature that looks back L days is kept if at least this share of `rows` lies L days or
-        more after the beginning of the history. One that is the same for all rows is left out.
-    text
-        Arguments of `evergreen.core.features.text.fit_text`; None to leave text out.
+        Of the targets: how far ahead buy-till-you-die predicts. The longest is also the length of
+        the period a year ago.
     """
+    windows_days = tuple(sorted({*features.windows_days, *horizons_days}))
     needs = numeric.lookbacks(windows_days)
-    left_out = _unsupported(con, rows, needs, support)
+    left_out = _unsupported(con, rows, needs, features.support)
     clients = pd.DataFrame({"client_id": sorted(set(rows["client_id"]))})
     clients = clients.assign(observed_on=fitted_on)
-    columns, at_last = (
+    columns, latest = (
         numeric.numeric_features(
             con,
             snapshots,
@@ -233,25 +228,24 @@ def fit_extractor(
     for name in constant(columns):
         left_out.setdefault(name, CONSTANT)
     attributes = None
-    if attributes_in_use:
-        attributes, untold = fit_attributes(con, rows, clients, support=support)
-        left_out |= untold
-    model = None
-    if text is not None:
+    if features.attributes:
+        attributes, unused = fit_attributes(con, rows, clients, support=features.support)
+        left_out |= unused
+    text = None
+    if features.text.enabled:
         with threadpool_limits(1):  # the same bytes, however many cores there are
-            documents = read_documents(con, clients)
-            model = fit_text(documents, seed=seed, **text)
+            text = fit_text(read_documents(con, clients), features.text, seed=seed)
     return Extractor(
         fitted_on=fitted_on,
-        windows_days=tuple(windows_days),
+        windows_days=windows_days,
         year_ago_days=max(horizons_days),
         minor_units=minor_units,
         numeric=tuple(name for name in needs if name not in left_out),
         left_out=left_out,
-        btyd=fit_btyd(at_last, horizons_days=tuple(sorted(set(horizons_days)))),
-        btyd_in_use=btyd_in_use,
-        max_chars=max_chars,
-        text=model,
+        btyd=fit_btyd(latest, horizons_days=tuple(sorted(set(horizons_days)))),
+        btyd_in_use=features.btyd,
+        max_chars=features.text.max_chars,
+        text=text,
         attributes=attributes,
     )
 

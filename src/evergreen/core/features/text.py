@@ -17,12 +17,13 @@ from evergreen.core.events.label_selection import numbered
 from evergreen.core.features import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import duckdb
     import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
+    from evergreen.settings.features import TextSettings
     from evergreen.settings.names import Analyzer
 
 DECIMALS = 7
@@ -171,52 +172,38 @@ def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Docume
     return Documents(texts, counts)
 
 
-def fit_text(
-    documents: Documents,
-    *,
-    max_terms: int,
-    min_clients: int,
-    ngram_max: int,
-    components: int,
-    seed: int,
-    analyzer: Analyzer = "word",
-    ngram_min: int = 1,
-    stop_words: str | Sequence[str] = (),
-) -> TextModel | None:
-    """Choose the vocabulary and fit weights and reduction on one document a client.
+def fit_text(documents: Documents, settings: TextSettings, *, seed: int) -> TextModel | None:
+    """Choose the vocabulary, and fit weights and reduction on one document for each client.
 
-    The most frequent terms that at least `min_clients` clients have; ties go by the alphabet. The
-    reduction is a truncated SVD (Halko, Martinsson, Tropp 2011, randomized range finder).
-
-    Parameters
-    ----------
-    stop_words
-        See `evergreen.core.features.tokens.stop_words`.
+    The vocabulary holds the most frequent terms; ties are broken alphabetically. The reduction is a
+    truncated SVD (Halko, Martinsson, Tropp 2011, randomized range finder).
 
     Returns
     -------
     TextModel or None
-        None where no term is left, as in a data set without text.
+        None if no term is left, as in a data set without text.
     """
     from sklearn.feature_extraction.text import TfidfTransformer  # noqa: PLC0415
     from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415
 
-    passed_over = tokens.stop_words(stop_words)
-    vectorizer = _vectorizer(analyzer, (ngram_min, ngram_max), passed_over)
+    stop_words = tokens.stop_words(settings.stop_words)
+    ngram_range = settings.ngram_min, settings.ngram_max
+    vectorizer = _vectorizer(settings.analyzer, ngram_range, stop_words)
     try:
         counts = documents.count(vectorizer.fit_transform)
-    except ValueError:  # scikit-learn's word for an empty vocabulary
+    except ValueError:  # how scikit-learn reports an empty vocabulary
         return None
     names = vectorizer.get_feature_names_out()
     clients_of_term = counts.getnnz(axis=0)
     frequency = np.asarray(counts.sum(axis=0)).ravel()
     by_frequency = np.lexsort((names, -frequency))
-    kept = np.sort([k for k in by_frequency if clients_of_term[k] >= min_clients][:max_terms])
+    enough = [k for k in by_frequency if clients_of_term[k] >= settings.min_clients]
+    kept = np.sort(enough[: settings.max_terms])
     if len(kept) == 0:
         return None
     transformer = TfidfTransformer(sublinear_tf=True)
     weights = transformer.fit_transform(counts[:, kept])
-    rank = min(components, len(kept) - 1, weights.shape[0] - 1)
+    rank = min(settings.components, len(kept) - 1, weights.shape[0] - 1)
     basis = np.zeros((0, len(kept)))
     if rank > 0:
         _, _, basis = randomized_svd(weights, rank, random_state=seed)
@@ -224,11 +211,11 @@ def fit_text(
         terms=tuple(names[kept]),
         idf=transformer.idf_,
         components=np.round(basis, DECIMALS) + 0.0,
-        ngram_max=ngram_max,
+        ngram_max=settings.ngram_max,
         clients=int(np.count_nonzero(counts.getnnz(axis=1))),
-        analyzer=analyzer,
-        ngram_min=ngram_min,
-        stop_words=passed_over,
+        analyzer=settings.analyzer,
+        ngram_min=settings.ngram_min,
+        stop_words=stop_words,
     )
 
 

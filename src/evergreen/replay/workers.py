@@ -24,7 +24,6 @@ from evergreen.replay.policy_run import (
     replay_policy,
 )
 from evergreen.replay.results import Replayed
-from evergreen.replay.shared_work import train_ahead
 from evergreen.settings import paths
 from evergreen.store import tables
 from evergreen.store.cache import Cache
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from evergreen.replay.scenario import Scenario
 
 PAUSE_SECONDS = 0.5
-AHEAD = ".ahead"
 
 
 def replay(
@@ -50,9 +48,8 @@ def replay(
 ) -> tuple[dict[str, Replayed], pd.DataFrame]:
     """Replay some policies side by side, each in a process of its own.
 
-    When all policies have begun, further processes judge the runs, as they are made or later, and
-    where there are more processes than policies that retrain, one trains full models ahead of them.
-    Runs that an interrupted call has finished are not made again.
+    When all policies have begun, further processes judge the runs, as they are made or later. Runs
+    that an interrupted call has finished are not made again.
 
     Parameters
     ----------
@@ -74,17 +71,11 @@ def replay(
     """
     folder = _prepare(scenario)
     total = 2 * len(policies) * len(scenario.dates)
-    retraining = [policy for policy in policies if policy.trains in ("full", "both")]
-    ahead = retraining[:1] if len(retraining) < jobs else []
     with worker_processes(jobs) as pool:
         works = [
-            pool.submit(task, scenario, policy, _own(folder, name or policy.name))
-            for task, whom, name in (
-                (replay_policy, policies, None),
-                (train_ahead, ahead, AHEAD),
-                (judge_policy, policies, None),
-            )
-            for policy in whom
+            pool.submit(task, scenario, policy, _own(folder, policy.name))
+            for task in (replay_policy, judge_policy)
+            for policy in policies
         ]
         while not all(work.done() for work in works):
             progress(_finished(folder), total)

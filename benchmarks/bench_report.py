@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from evergreen.core.evaluation import slices
 from evergreen.core.evaluation.losses import row_losses
 from evergreen.plots import target_figures
-from evergreen.report import page, report_data
+from evergreen.report import evaluation_sections, page, report_data
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.stages import compare
@@ -110,14 +110,14 @@ def time_compare(root):
     )
 
 
-def panels_as_png(found):
-    for name, values in found.measured.items():
+def panels_as_png(data):
+    for name, values in data.metrics.items():
         target_figures.draw_target(
             Path(tempfile.gettempdir()) / f"bench-report-{name}.png",
             target=name,
-            kind=found.settings.targets[name].kind,
-            **found.curves._asdict(),
-            subtitle=found.record.targets[name].verdict,
+            kind=data.settings.targets[name].kind,
+            **data.curves._asdict(),
+            subtitle=data.record.targets[name].verdict,
             auc={model: metrics.get("roc_auc") for model, metrics in values.items()},
         )
 
@@ -128,9 +128,11 @@ def time_page():
         out = Path(folder) / "report.html"
         taken = seconds(lambda: page.write_report(settings, out, out.with_suffix(".md")))
         size = out.stat().st_size
-    found = report_data.read_material(settings)
-    drawn = seconds(lambda: [page.judged.figures(found, name) for name in found.measured])
-    png = seconds(lambda: panels_as_png(found))
+    data = report_data.read_report_data(settings)
+    drawn = seconds(
+        lambda: [evaluation_sections.models_section(data, name) for name in data.metrics]
+    )
+    png = seconds(lambda: panels_as_png(data))
     verdict = "met" if taken < PAGE_SECONDS else "missed"
     print(f"report: {taken:.2f} s, {size / 1000:,.0f} kB (goal {PAGE_SECONDS} s: {verdict})")
     print(f"its panels as SVG {drawn:.2f} s; as PNG {png:.2f} s, {png / drawn:.1f} times as long")

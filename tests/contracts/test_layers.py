@@ -18,7 +18,8 @@ LAYERS = (
     ("simulation", "plots", "vcs"),
     ("stages", "ingestion"),
     ("history",),
-    ("report", "replay", "serving", "notebook"),
+    ("report",),
+    ("replay", "serving", "notebook"),
     ("lifecycle",),
     ("cli",),
 )

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from evergreen.errors import SettingsError
-from evergreen.replay.policies import POLICIES, named
-from evergreen.replay.scenario import scenario
+from evergreen.replay.policies import POLICIES, policies_named
+from evergreen.replay.scenario import make_scenario
 from evergreen.settings.loading import load_settings
 from evergreen.stages.compare import Judged
 
@@ -54,8 +54,8 @@ def judged(champion="v0", winner=None, **accuracy):
 def test_a_week_after_the_last_full_retrain(settings, policy, mode, full):
     a_week_later = date(2017, 4, 8)
     champions = dict.fromkeys(settings.targets, Model)
-    made = POLICIES[policy].plan(settings, a_week_later, champions, NO_LABELS)
-    assert made == (mode, a_week_later if full else settings.full_retrain.as_of)
+    plan = POLICIES[policy].plan(settings, a_week_later, champions, NO_LABELS)
+    assert plan == (mode, a_week_later if full else settings.full_retrain.as_of)
 
 
 def test_every_policy_goes_on_until_it_has_a_first_model(settings):
@@ -94,24 +94,24 @@ def test_always_takes_the_full_retrain_before_the_update():
 
 
 def test_never_is_always_among_the_policies():
-    assert [policy.name for policy in named(["weekly"])] == ["never", "weekly"]
+    assert [policy.name for policy in policies_named(["weekly"])] == ["never", "weekly"]
 
 
 def test_an_unknown_policy_is_refused_with_those_that_there_are():
     with pytest.raises(SettingsError, match="no policy 'dayly', there are never, incremental"):
-        named(["dayly"])
+        policies_named(["dayly"])
 
 
-def test_runs_come_every_so_many_days_and_end_before_the_history(settings):
-    made = scenario(settings, date(2017, 4, 1), date(2017, 4, 15), 7)
-    assert [str(day) for day in made.dates] == ["2017-04-01", "2017-04-08"]
+def test_runs_are_evenly_spaced_and_end_before_the_history(settings):
+    scenario = make_scenario(settings, date(2017, 4, 1), date(2017, 4, 15), 7)
+    assert [str(day) for day in scenario.dates] == ["2017-04-01", "2017-04-08"]
 
 
 def test_a_history_too_short_for_any_outcome_is_refused(settings):
-    with pytest.raises(SettingsError, match="no prediction would have met its outcome"):
-        scenario(settings, date(2017, 4, 1), date(2017, 4, 8), 1)
+    with pytest.raises(SettingsError, match="outcomes take 7 days: none would be known"):
+        make_scenario(settings, date(2017, 4, 1), date(2017, 4, 8), 1)
 
 
 def test_an_unknown_target_is_refused(settings):
     with pytest.raises(SettingsError, match="no target 'chrun', there are purchase, churn, clv"):
-        scenario(settings, date(2017, 4, 1), date(2017, 5, 8), 1, ["chrun"])
+        make_scenario(settings, date(2017, 4, 1), date(2017, 5, 8), 1, ["chrun"])

@@ -4,21 +4,21 @@ import pytest
 
 from evergreen.replay.recommend import recommend
 from evergreen.replay.results import (
-    Replayed,
+    PolicyResult,
     captured,
-    gain,
-    outcomes,
-    promotions,
+    count_promotions,
+    gain_over,
+    match_outcomes,
     summarise,
-    weekly,
+    weekly_figures,
 )
 from evergreen.settings.loading import load_settings
 
 
 @pytest.fixture
 def settings():
-    found = load_settings()
-    return found.model_copy(update={"targets": {"purchase": found.targets["purchase"]}})
+    settings = load_settings()
+    return settings.model_copy(update={"targets": {"purchase": settings.targets["purchase"]}})
 
 
 def records(seconds=1.0, rows_trained=100, **decided):
@@ -32,26 +32,28 @@ def candidate(low, high):
 
 def advice(settings, rows, **rows_trained):
     policies = [c for c in rows.columns if c not in ("client_id", "observed_on", "label")]
-    replayed = {
-        p: Replayed(records(rows_trained=rows_trained.get(p, 100)), pd.DataFrame())
+    results = {
+        p: PolicyResult(records(rows_trained=rows_trained.get(p, 100)), pd.DataFrame())
         for p in policies
     }
-    found = {"purchase": rows}
-    summary = summarise(settings, replayed, found, budget=0.1)
-    return " ".join(recommend(settings, summary, found))
+    outcomes = {"purchase": rows}
+    summary = summarise(settings, results, outcomes, budget=0.1)
+    return " ".join(recommend(settings, summary, outcomes))
 
 
 def test_identical_policies_have_identical_figures(settings, judged):
     rows = judged(never=0.5, default=0.5)
-    weeks = weekly(settings, {"purchase": rows}).set_index("policy").drop(columns=["target"])
+    weeks = (
+        weekly_figures(settings, {"purchase": rows}).set_index("policy").drop(columns=["target"])
+    )
     pd.testing.assert_frame_equal(
         weeks.loc[["never"]].reset_index(drop=True), weeks.loc[["default"]].reset_index(drop=True)
     )
-    assert gain("binary", rows, "default", "never", alpha=0.05) == (None, None)
+    assert gain_over("binary", rows, "default", "never", alpha=0.05) == (None, None)
 
 
-def test_only_rows_of_which_every_policy_spoke_are_judged(settings):
-    def said(*clients):
+def test_only_rows_that_every_policy_predicted_count(settings):
+    def predicted(*clients):
         return pd.DataFrame(
             {
                 "client_id": clients,
@@ -61,35 +63,38 @@ def test_only_rows_of_which_every_policy_spoke_are_judged(settings):
             }
         )
 
-    labels = said("a", "b").rename(columns={"prediction": "label"})
-    replayed = {"never": Replayed([], said("a", "b", "c")), "default": Replayed([], said("b"))}
-    found = outcomes(settings, replayed, labels)["purchase"]
-    assert found["client_id"].tolist() == ["b"]
+    labels = predicted("a", "b").rename(columns={"prediction": "label"})
+    results = {
+        "never": PolicyResult([], predicted("a", "b", "c")),
+        "default": PolicyResult([], predicted("b")),
+    }
+    rows = match_outcomes(settings, results, labels)["purchase"]
+    assert rows["client_id"].tolist() == ["b"]
 
 
 def test_a_policy_that_knows_more_is_recommended(settings, judged):
-    said = advice(settings, judged(never=1.0, default=0.2))
-    assert "Continuous training pays here" in said
-    assert "Recommended: default" in said
+    text = advice(settings, judged(never=1.0, default=0.2))
+    assert "Continuous training pays here" in text
+    assert "Recommended: default" in text
 
 
 def test_a_cheaper_policy_that_is_as_good_is_preferred(settings, judged):
     rows = judged(never=1.0, default=0.2)
     rows["weekly"] = rows["default"] + 1e-6
-    said = advice(settings, rows, default=1000, weekly=100)
-    assert "Recommended: weekly" in said
+    text = advice(settings, rows, default=1000, weekly=100)
+    assert "Recommended: weekly" in text
 
 
 def test_a_policy_that_does_harm_is_named(settings, judged):
-    said = advice(settings, judged(never=0.2, always=1.2))
-    assert "Continuous training does not pay here" in said
-    assert "always is proven worse than never retraining in purchase" in said
+    text = advice(settings, judged(never=0.2, always=1.2))
+    assert "Continuous training does not pay here" in text
+    assert "always is proven worse than never retraining on purchase" in text
 
 
 def test_a_policy_without_the_gate_is_not_recommended(settings, judged):
-    said = advice(settings, judged(never=1.0, weekly=0.6, always=0.1))
-    assert "Recommended: weekly" in said
-    assert "always (the same, but whatever was trained last) is proven better still" in said
+    text = advice(settings, judged(never=1.0, weekly=0.6, always=0.1))
+    assert "Recommended: weekly" in text
+    assert "always (like default, but promotes whatever is newest) is proven better still" in text
 
 
 def test_promotions_are_judged_by_what_came_after():
@@ -99,7 +104,12 @@ def test_promotions_are_judged_by_what_came_after():
         *records(promoted="full", candidates={"full": candidate(-0.02, 0.01)}),
         *records(candidates={"full": candidate(0.01, 0.02), "incremental": {"hindsight": None}}),
     ]
-    assert promotions(runs, "purchase") == {"promoted": 3, "right": 1, "wrong": 1, "missed": 1}
+    assert count_promotions(runs, "purchase") == {
+        "promoted": 3,
+        "right": 1,
+        "wrong": 1,
+        "missed": 1,
+    }
 
 
 def test_the_budget_goes_to_the_highest_predictions_of_each_day():
@@ -121,9 +131,9 @@ def test_the_budget_goes_to_the_highest_predictions_of_each_day():
 
 def test_weeks_begin_on_monday_and_gains_add_up(settings, judged):
     rows = judged(never=1.0, default=0.2)
-    weeks = weekly(settings, {"purchase": rows})
+    weeks = weekly_figures(settings, {"purchase": rows})
     assert set(pd.to_datetime(weeks["week"]).dt.day_of_week) == {0}
     last = weeks[weeks["policy"] == "default"].iloc[-1]
-    whole, _ = gain("binary", rows, "default", "never", alpha=0.05)
+    whole, _ = gain_over("binary", rows, "default", "never", alpha=0.05)
     assert last["gain"] == pytest.approx(whole)
     assert np.isfinite(weeks["loss"]).all()

@@ -8,16 +8,15 @@ import pytest
 from evergreen.core.evaluation.losses import row_losses
 from evergreen.core.events.label_selection import KEYS, as_known
 from evergreen.ingestion import simulated
-from evergreen.replay.hindsight import judge_policy, judged
+from evergreen.replay.hindsight import judge_policy, read_result
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.policy_run import replay_policy
 from evergreen.replay.results import (
-    Replayed,
-    gain,
-    outcomes,
-    promotions,
+    count_promotions,
+    gain_over,
+    match_outcomes,
 )
-from evergreen.replay.scenario import scenario
+from evergreen.replay.scenario import make_scenario
 from evergreen.settings.loading import load_settings
 from evergreen.settings.simulation import Simulation
 from evergreen.simulation.retailer import simulate
@@ -42,21 +41,21 @@ class Shop:
         self.policies = {}
 
     def replay(self, committed, *names):
-        self.scenario = scenario(committed, FIRST, END, EVERY, ["purchase"])
+        self.scenario = make_scenario(committed, FIRST, END, EVERY, ["purchase"])
         for name in names:
             own = self.folder / name
             (own / "data").mkdir(parents=True)
             (own / "data" / "raw").symlink_to(self.folder / "data" / "raw")
             replay_policy(self.scenario, POLICIES[name], own)
             judge_policy(self.scenario, POLICIES[name], own)
-            self.policies[name] = Replayed(*judged(own))
+            self.policies[name] = read_result(own)
         return self.outcomes()
 
     def outcomes(self):
         settings = self.scenario.settings
         con, _ = open_labels(settings.model_copy(update={"as_of": END}))
         labels = as_known(con.sql("select * from labels").df(), by=END)
-        rows = outcomes(settings, self.policies, labels)["purchase"]
+        rows = match_outcomes(settings, self.policies, labels)["purchase"]
         best = self.retailer.best_possible(rows[KEYS], "purchase", 7)
         return rows.assign(best=best)
 
@@ -83,10 +82,10 @@ def test_after_a_drift_retraining_recovers_and_never_retraining_does_not(
     shop = Shop(tmp_path, monkeypatch, drift_on=DRIFT, drift_size=1.5)
     rows = shop.replay(committed, "never", "weekly")
     after = rows[rows["observed_on"] >= pd.Timestamp(DRIFT)]
-    _, interval = gain("binary", after, "weekly", "never", alpha=0.05)
+    _, interval = gain_over("binary", after, "weekly", "never", alpha=0.05)
     assert interval[0] > 0
     assert regret(late(rows), "weekly") < 0.5 * regret(late(rows), "never")
-    assert promotions(shop.policies["weekly"].records, "purchase")["wrong"] == 0
+    assert count_promotions(shop.policies["weekly"].records, "purchase")["wrong"] == 0
 
 
 def test_from_a_weak_start_the_loss_falls_to_near_the_best_possible(

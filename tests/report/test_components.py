@@ -2,10 +2,10 @@ import pytest
 
 from evergreen.report.components import (
     BAD,
-    BAR,
     DASH,
     GOOD,
-    Table,
+    IntervalBar,
+    PageTable,
     gain_cells,
     number,
     row,
@@ -16,10 +16,10 @@ def test_gains_are_drawn_on_one_line_that_holds_zero():
     better, worse, unclear = gain_cells(
         [(0.05, 0.01, 0.09), (-0.05, -0.09, -0.01), (0, -0.01, 0.01)]
     )
-    assert (better.mood, worse.mood, unclear.mood) == (GOOD, BAD, "")
-    assert better.bar.zero == worse.bar.zero == unclear.bar.zero == BAR / 2
+    assert (better.tone, worse.tone, unclear.tone) == (GOOD, BAD, "")
+    assert better.bar.zero == worse.bar.zero == unclear.bar.zero == IntervalBar.WIDTH / 2
     assert 0 < worse.bar.low < worse.bar.middle < worse.bar.high < worse.bar.zero < better.bar.low
-    assert better.bar.high < BAR
+    assert better.bar.high < IntervalBar.WIDTH
 
 
 def test_a_gain_that_is_not_known_is_a_dash_and_moves_no_other():
@@ -48,7 +48,7 @@ def test_figures_have_four_digits_or_are_a_dash(value, text):
     assert number(value) == text
 
 
-def test_words_and_figures_are_told_apart_by_column():
+def test_columns_hold_either_text_or_numbers():
     rows = [row("full", "promoted", "+1.0 (+0.2 to +1.8)", DASH), row("none", "held", DASH, "3 %")]
-    assert Table(list("abcd"), rows).holds_words == [True, True, False, False]
-    assert Table(list("ab"), []).holds_words == [False, False]
+    assert PageTable(list("abcd"), rows).text_columns == [True, True, False, False]
+    assert PageTable(list("ab"), []).text_columns == [False, False]

@@ -31,7 +31,7 @@ def test_every_target_has_its_decision_its_figures_and_its_pictures(first):
         assert f"## {name}: " in markdown
         assert f'alt="{name}: Calibration"' in page
     for section in ("Gain", "Models and baselines", "Value at a contact budget", "Slices: full",
-                    "Live against expected loss", "Drift and decline", "Lineage"):  # fmt: skip
+                    "Live performance", "Drift and performance decline", "Lineage"):  # fmt: skip
         assert page.count(section) >= 3
         assert markdown.count(section) >= 3
 
@@ -48,26 +48,26 @@ def test_tables_in_markdown_have_as_many_cells_in_every_row(first):
         assert len(widths) <= 2  # a row of the body ends with a blank
 
 
-def test_an_alert_is_told_at_the_top_and_in_its_place(finished):
+def test_an_alert_is_shown_at_the_top_and_in_its_section(finished):
     alert = {"kind": "decline", "since": "2024-03-01", "message": "live loss 0.61 against 0.55"}
-    found = {name: {"alerts": [], "checked": []} for name in ("purchase", "churn", "clv")}
-    found["churn"]["alerts"].append(alert)
-    found["purchase"]["checked"].append({"kind": "inputs", "message": "as in training"})
-    paths.DRIFT_REPORT.write_text(json.dumps(found))
-    told = finished.report()
-    assert told.count("decline since 2024-03-01: live loss 0.61 against 0.55") == 2
-    assert "inputs: as in training" in told
-    assert told.count("No alert.") == 2
+    report = {name: {"alerts": [], "checked": []} for name in ("purchase", "churn", "clv")}
+    report["churn"]["alerts"].append(alert)
+    report["purchase"]["checked"].append({"kind": "inputs", "message": "as in training"})
+    paths.DRIFT_REPORT.write_text(json.dumps(report))
+    markdown = finished.report()
+    assert markdown.count("decline since 2024-03-01: live loss 0.61 against 0.55") == 2
+    assert "inputs: as in training" in markdown
+    assert markdown.count("No alerts.") == 2
 
 
-def test_a_warning_is_told_with_its_target(finished):
+def test_a_warning_is_shown_with_its_target(finished):
     report = json.loads(paths.COMPARISON_REPORT.read_text())
     report["clv"]["warnings"] = ["btyd beats the champion: gain +2.0 %"]
     paths.COMPARISON_REPORT.write_text(json.dumps(report))
     assert "**Warning: btyd beats the champion: gain +2.0 %.**" in finished.report()
 
 
-def test_words_of_a_retailer_are_no_markup(finished):
+def test_user_text_is_escaped(finished):
     finished.set("hold", {"clv": "<b>looks</b> | wrong"})
     decision = json.loads(paths.DECISION_REPORT.read_text())
     decision["targets"]["clv"]["verdict"] = "held (<b>looks</b> | wrong); kept"

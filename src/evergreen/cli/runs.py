@@ -127,20 +127,20 @@ def replay(
     """Show what retraining policies would have brought on one's own history."""
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
     from evergreen.replay import policies, report, workers  # noqa: PLC0415
-    from evergreen.replay.scenario import scenario as plan  # noqa: PLC0415
+    from evergreen.replay.scenario import make_scenario  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
-    wanted = policies.named(policy or policies.POLICIES)
-    scenario = plan(load_settings(), first.date(), to.date(), every, target)
+    wanted = policies.policies_named(policy or policies.POLICIES)
+    scenario = make_scenario(load_settings(), first.date(), to.date(), every, target)
     with exclusive(), progress_bar() as progress:
         task = progress.add_task(f"replay {len(wanted)} policies", total=None)
-        replayed, labels = workers.replay(
+        results, labels = workers.replay(
             scenario,
             wanted,
             jobs=jobs,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    for part in report.write_report(out, scenario, replayed, labels, budget=budget):
+    for part in report.write_report(out, scenario, results, labels, budget=budget):
         console.print(part)
 
 

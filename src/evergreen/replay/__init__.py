@@ -1,1 +1,1 @@
-"""What a retraining policy would have brought on one's own history."""
+"""What a retraining policy would have achieved on your own history."""

@@ -1,4 +1,4 @@
-"""What came after a run: what its models said of the days that followed, and what happened."""
+"""What happened after each run: predictions for the days that followed, and their outcomes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,9 @@ import pandas as pd
 
 from evergreen.core.evaluation import gate
 from evergreen.core.events.label_selection import KEYS, as_known
-from evergreen.replay.policy_run import (
-    RECORD,
-    RUNS,
-    STOPPED,
-    records,
-)
-from evergreen.replay.results import ANY, LEVEL
-from evergreen.replay.shared_work import kept_history
+from evergreen.replay.policy_run import FAILED, RECORD, RUNS, read_records
+from evergreen.replay.results import ANY, LEVEL, PolicyResult
+from evergreen.replay.shared_work import cached_history
 from evergreen.settings import paths
 from evergreen.stages.featurize import daily_features
 from evergreen.store import files, models, tables
@@ -40,97 +35,89 @@ if TYPE_CHECKING:
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 
-AFTER, HINDSIGHT = "after.parquet", "hindsight.json"
+PREDICTIONS, HINDSIGHT = "predictions.parquet", "hindsight.json"
 JUDGED = Path("judged")
 HINDSIGHT_DAYS = 28
-"""So long after a run its candidates are still compared with what was in production before."""
+"""How long after a run its candidates are still compared with the champion of that day."""
 PAUSE_SECONDS = 0.2
 
 
 def judge_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
-    """Judge the runs of a policy one after the other, while they are made or later.
+    """Judge the runs of a policy one after another, while they are made or later.
 
     Runs learn nothing from it, so they need not wait for it.
 
     Parameters
     ----------
     folder
-        Where `evergreen.replay.policy_run.replay_policy` works. A run that is judged leaves there
-        ``judged/<as_of>``: what its models said of the clients observed until the next run, and how
-        its candidates would have done; the candidates themselves are removed.
+        Where `evergreen.replay.policy_run.replay_policy` works. For each run this writes
+        ``judged/<as_of>``: the predictions for the clients observed until the next run, and the
+        gain of each candidate in hindsight. It then removes the candidates.
     """
     with chdir(folder):
-        settings, afterwards = policy.settings(scenario.settings), None
-        for before, as_of in pairwise([None, *scenario.dates]):
+        settings, hindsight = policy.settings(scenario.settings), None
+        for previous, as_of in pairwise([None, *scenario.dates]):
             if as_of is None or (JUDGED / str(as_of)).is_dir():
                 continue
             while not (RUNS / str(as_of)).is_dir():
-                if STOPPED.exists():
+                if FAILED.exists():
                     return
                 time.sleep(PAUSE_SECONDS)
-            afterwards = afterwards or Afterwards(settings, scenario.through, Cache())
-            _judge(afterwards, before, as_of, scenario.following(as_of))
+            hindsight = hindsight or Hindsight(settings, scenario.through, Cache())
+            _judge(hindsight, previous, as_of, scenario.next_run(as_of))
 
 
-def _judge(afterwards: Afterwards, before: date | None, as_of: date, following: date) -> None:
+def read_result(folder: Path) -> PolicyResult:
+    """Read the result of a policy whose runs are all judged, hindsight included."""
+    records, predictions = read_records(folder), []
+    for record in records:
+        judged = folder / JUDGED / record["as_of"]
+        hindsight = json.loads((judged / HINDSIGHT).read_text("utf-8"))
+        for name, target in record["targets"].items():
+            for kind, candidate in target["candidates"].items():
+                candidate["hindsight"] = hindsight[name][kind]
+        predictions.append(tables.read_frame(judged / PREDICTIONS, made_by="evergreen replay"))
+    return PolicyResult(records, pd.concat(predictions, ignore_index=True))
+
+
+def _judge(hindsight: Hindsight, previous: date | None, as_of: date, next_run: date) -> None:
     run, unfinished = RUNS / str(as_of), JUDGED / f".{as_of}.unfinished"
-    record = _record(as_of)
-    champion = _record(before)["release"] if before else None
+    record = _read_record(as_of)
+    champion = _read_record(previous)["release"] if previous else None
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     means = {name: target["label_mean"] for name, target in record["targets"].items()}
-    said = afterwards.predictions(record["release"], means, as_of, following)
-    tables.write_frame(said, unfinished / AFTER)
-    found = {
+    predictions = hindsight.predictions(record["release"], means, as_of, next_run)
+    tables.write_frame(predictions, unfinished / PREDICTIONS)
+    gains = {
         name: {
-            kind: afterwards.hindsight(champion, name, run / paths.CANDIDATES[kind] / name, as_of)
+            kind: hindsight.gain(champion, name, run / paths.CANDIDATES[kind] / name, as_of)
             for kind in target["candidates"]
         }
         for name, target in record["targets"].items()
     }
-    files.write_json(found, unfinished / HINDSIGHT)
+    files.write_json(gains, unfinished / HINDSIGHT)
     unfinished.replace(JUDGED / str(as_of))
     shutil.rmtree(run / paths.CHAMPION.parent, ignore_errors=True)
 
 
-def _record(as_of: date) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RUNS / str(as_of) / RECORD).read_text("utf-8"))
-    return found
+def _read_record(as_of: date) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((RUNS / str(as_of) / RECORD).read_text("utf-8"))
+    return record
 
 
-def judged(folder: Path) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """What a policy has left when all its runs are judged.
+class Hindsight:
+    """All that is known at the end of the history, to judge runs that did not know it.
 
-    Returns
-    -------
-    (list of dict, DataFrame)
-        The records of the runs, each candidate with its hindsight; and what was said, as
-        `Afterwards.predictions` gives it.
-    """
-    made, said = [], []
-    for record in records(folder):
-        one = folder / JUDGED / record["as_of"]
-        found = json.loads((one / HINDSIGHT).read_text("utf-8"))
-        for name, target in record["targets"].items():
-            for kind, candidate in target["candidates"].items():
-                candidate["hindsight"] = found[name][kind]
-        made.append(record)
-        said.append(tables.read_frame(one / AFTER, made_by="evergreen replay"))
-    return made, pd.concat(said, ignore_index=True)
-
-
-class Afterwards:
-    """All that is known at the end of the history, for judging runs that did not know it.
-
-    Features are point in time as ever: those of a day hold what was known by that day.
+    Features stay point-in-time: those of a day hold only what was known by that day.
     """
 
     def __init__(self, settings: Settings, through: date, cache: Cache) -> None:
         self._settings = settings
         self._columns: dict[tuple[str, str, str], pd.DataFrame] = {}
-        self._said: dict[str, np.ndarray] = {}
+        self._predicted: dict[str, np.ndarray] = {}
         self._releases: dict[str, dict[str, Model]] = {}
-        history = kept_history(settings, through, cache)
+        history = cached_history(settings, through, cache)
         con, _ = open_labels(settings.model_copy(update={"as_of": through}), history)
         self._snapshots = con.sql(
             "select client_id, observed_on::timestamp as observed_on from snapshots "
@@ -144,22 +131,22 @@ class Afterwards:
     def predictions(
         self, release: str | None, label_means: dict[str, float | None], first: date, end: date
     ) -> pd.DataFrame:
-        """What a release says of the clients observed from a date until before another.
+        """Predict with a release for the clients observed from `first` until before `end`.
 
         Parameters
         ----------
         label_means
-            For each target what is said of everyone where it has no model yet.
+            For each target, the prediction for everyone as long as it has no model.
 
         Returns
         -------
         DataFrame
             client_id, observed_on, target, and prediction (float64).
         """
-        rows = self._between(first, end)
+        rows = self._observed(first, end)
         released = self._models(release)
         served = {model.manifest.version for model in released.values()}
-        self._said = {version: said for version, said in self._said.items() if version in served}
+        self._predicted = {v: values for v, values in self._predicted.items() if v in served}
         self._columns.clear()
         parts = [
             rows[KEYS].assign(
@@ -172,26 +159,26 @@ class Afterwards:
         ]
         return pd.concat(parts, ignore_index=True)
 
-    def hindsight(
+    def gain(
         self, release: str | None, target: str, candidate: Path, as_of: date
     ) -> dict[str, Any] | None:
-        """How a candidate would have done in the weeks after a date against the release before it.
+        """Compare a candidate with the release before it, on the weeks after its run.
 
         Returns
         -------
         dict or None
-            gain, its 95 % interval (clustered by client) and rows; None where there was no
-            champion, or the history ends before an outcome was known.
+            gain, its 95 % interval (clustered by client) and rows; None if there was no champion,
+            or the history ends before an outcome was known.
         """
         champion = self._models(release).get(target)
         if champion is None:
             return None
-        observed = self._between(as_of, as_of + timedelta(days=HINDSIGHT_DAYS))
+        observed = self._observed(as_of, as_of + timedelta(days=HINDSIGHT_DAYS))
         rows = observed.merge(self._labels[target][[*KEYS, "label"]], on=KEYS)
-        if rows["label"].nunique() < 2:  # noqa: PLR2004 - nothing to tell two models apart by
+        if rows["label"].nunique() < 2:  # noqa: PLR2004 - nothing to compare two models by
             return None
         challenger = models.load_model(candidate, threads=self._settings.compute.threads)
-        found = gate.decide(
+        decision = gate.decide(
             champion.manifest.kind,
             rows["label"],
             self._predict(champion, rows),
@@ -201,16 +188,16 @@ class Afterwards:
             scale=champion.manifest.scale,
             minimum=ANY,
         )
-        content: dict[str, Any] = rounded(
-            {"gain": found.gain, "interval": found.interval, "rows": len(rows)}
+        gain: dict[str, Any] = rounded(
+            {"gain": decision.gain, "interval": decision.interval, "rows": len(rows)}
         )
-        return content
+        return gain
 
-    def _between(self, first: date, end: date) -> pd.DataFrame:
+    def _observed(self, first: date, end: date) -> pd.DataFrame:
         observed = self._snapshots["observed_on"]
         within = (observed >= pd.Timestamp(first)) & (observed < pd.Timestamp(end))
-        found: pd.DataFrame = self._snapshots[within].reset_index(names="place")
-        return found
+        rows: pd.DataFrame = self._snapshots[within].reset_index(names="place")
+        return rows
 
     def _models(self, release: str | None) -> dict[str, Model]:
         if release is None:
@@ -221,20 +208,20 @@ class Afterwards:
         return self._releases[release]
 
     def _predict(self, model: Model, rows: pd.DataFrame) -> np.ndarray:
-        """What a model says; of a champion it is asked again at every look of four weeks."""
-        nothing = np.full(len(self._snapshots), np.nan)
-        said = self._said.setdefault(model.manifest.version, nothing)
-        new = rows[np.isnan(said[rows["place"]])]
+        """Predict, reusing earlier predictions: a champion meets the same rows in many runs."""
+        unknown = np.full(len(self._snapshots), np.nan)
+        predicted = self._predicted.setdefault(model.manifest.version, unknown)
+        new = rows[np.isnan(predicted[rows["place"]])]
         if len(new):
-            said[new["place"]] = self._compute(model, new)
-        predicted: np.ndarray = said[rows["place"]]
-        return predicted
+            predicted[new["place"]] = self._compute(model, new)
+        values: np.ndarray = predicted[rows["place"]]
+        return values
 
     def _compute(self, model: Model, rows: pd.DataFrame) -> np.ndarray:
         manifest = model.manifest
-        which = (manifest.extractor, manifest.text_form, tables.digest(rows[KEYS]))
-        if which not in self._columns:
-            self._columns[which] = self._features.of(
+        key = (manifest.extractor, manifest.text_form, tables.digest(rows[KEYS]))
+        if key not in self._columns:
+            self._columns[key] = self._features.of(
                 model.extractor, manifest.extractor, {manifest.text_form}, rows[KEYS]
             )
-        return model.predict(self._columns[which])
+        return model.predict(self._columns[key])

@@ -1,4 +1,4 @@
-"""Retraining policies: when to train what, and what decides on a promotion."""
+"""Retraining policies: when to train, and how to decide on promotions."""
 
 from __future__ import annotations
 
@@ -53,32 +53,32 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
         "full_after_growth": 0.1,
     },
 }
-"""What Evergreen ships in ``params.yaml``, whatever that file says by now."""
+"""The settings in the ``params.yaml`` that Evergreen ships, whatever yours says now."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """When to train what, and what decides.
+    """When to train, and how to decide on promotions.
 
     Attributes
     ----------
     trains
         ``nothing`` after a first model; ``incremental`` updates, ``full`` retrains, or ``both``.
     decides
-        ``gate``: what is proven better; ``higher``: whatever has the higher accuracy (R2 for
-        amounts) on the held-out rows; ``newest``: whatever was trained last.
+        ``gate``: what is proven better; ``higher``: what has the higher accuracy (R2 for amounts)
+        on the held-out rows; ``newest``: what was trained last.
     recommended
-        Take the settings that Evergreen ships instead of those in ``params.yaml``.
+        Whether to use the settings that Evergreen ships instead of those in ``params.yaml``.
     """
 
     name: str
-    words: str
+    description: str
     trains: Trains
     decides: Decides = "gate"
     recommended: bool = True
 
     def settings(self, settings: Settings) -> Settings:
-        """The settings of this policy: with what Evergreen ships, or as they are."""
+        """Return the settings of this policy."""
         if not self.recommended:
             return settings
         return parse_settings(settings.model_dump() | RECOMMENDED, source=f"policy {self.name}")
@@ -92,24 +92,24 @@ class Policy:
         *,
         alert: str | None = None,
     ) -> tuple[Mode, date]:
-        """What a run on a date is asked for, and the date of its last full retrain.
+        """Return the mode of a run on a date, and the date of its last full retrain.
 
         Parameters
         ----------
         settings
-            Those of the last run: `full_retrain.as_of` is the last full retrain.
+            Those of the previous run: `full_retrain.as_of` is the last full retrain.
         bases, labels, alert
             As for `evergreen.history.retraining_plan.foresee`.
         """
         _, full_as_of = foresee(settings, as_of, "auto", bases, labels, alert=alert)
-        if len(bases) < len(settings.targets):  # a first model is owed to every policy
+        if len(bases) < len(settings.targets):  # every policy needs a first model
             return ("auto" if self.trains in ("both", "incremental") else "compare"), full_as_of
         if self.trains in ("nothing", "incremental"):
             full_as_of = settings.full_retrain.as_of
         return ("compare" if self.trains in ("nothing", "full") else "auto"), full_as_of
 
     def choose(self, target: str, judged: Judged) -> str | None:
-        """The candidate of a target that this policy promotes; None to leave things as they are."""
+        """Return the candidate that this policy promotes; None to keep the champion."""
         report, metrics = judged.report[target], judged.metrics[target]
         candidates = [kind for kind in (FULL, INCREMENTAL) if kind in report["candidates"]]
         if self.trains == "nothing" and report["champion"] is not None:
@@ -119,37 +119,37 @@ class Policy:
             return winner
         if self.decides == "newest":
             return candidates[0]
-        score = "accuracy" if "accuracy" in metrics[candidates[0]] else "r2"
+        metric = "accuracy" if "accuracy" in metrics[candidates[0]] else "r2"
 
-        def measured(model: str) -> float:
-            value = metrics[model][score] if model in metrics else None
+        def score(model: str) -> float:
+            value = metrics[model][metric] if model in metrics else None
             return float("-inf") if value is None else value
 
-        best = max(candidates, key=measured)
-        return best if measured(best) > measured(report["opponent"] or "") else None
+        best = max(candidates, key=score)
+        return best if score(best) > score(report["opponent"] or "") else None
 
 
 POLICIES = {
     policy.name: policy
     for policy in (
-        Policy("never", "a first model, and never another", "nothing"),
-        Policy("incremental", "incremental updates alone, by the gate", "incremental"),
-        Policy("weekly", "weekly full retrains alone, by the gate", "full"),
+        Policy("never", "a first model, never retrained", "nothing"),
+        Policy("incremental", "incremental updates only, decided by the gate", "incremental"),
+        Policy("weekly", "weekly full retrains only, decided by the gate", "full"),
         Policy("default", "incremental updates and weekly full retrains, by the gate", "both"),
-        Policy("higher", "the same, but whatever has the higher accuracy", "both", "higher"),
-        Policy("always", "the same, but whatever was trained last", "both", "newest"),
-        Policy("yours", "what params.yaml says", "both", recommended=False),
+        Policy("higher", "like default, but promotes any higher accuracy", "both", "higher"),
+        Policy("always", "like default, but promotes whatever is newest", "both", "newest"),
+        Policy("yours", "the settings in params.yaml", "both", recommended=False),
     )
 }
 
 
-def named(names: Iterable[str]) -> list[Policy]:
-    """The policies of these names, ``never`` first: the others are measured against it.
+def policies_named(names: Iterable[str]) -> list[Policy]:
+    """Return the policies with these names, and ``never``, which the others are compared with.
 
     Raises
     ------
     SettingsError
-        If there is no policy of a name.
+        If a policy does not exist.
     """
     wanted = set(names) | {"never"}
     unknown = sorted(wanted - POLICIES.keys())

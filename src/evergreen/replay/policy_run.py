@@ -1,4 +1,4 @@
-"""One policy on one's own history: day by day, through the very functions of the stages."""
+"""Replay one policy run by run, with the functions of the stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.history.alerts import unanswered
-from evergreen.replay.shared_work import kept_history, train_full_once
+from evergreen.replay.scenario import settings_on
+from evergreen.replay.shared_work import cached_history, train_full_cached
 from evergreen.settings import paths
 from evergreen.stages import (
     collect_labels,
@@ -44,94 +45,118 @@ if TYPE_CHECKING:
 RECORD, SCORED = "record.json", "scored.parquet"
 CHALLENGER = paths.CHALLENGER.name
 RUNS = Path("runs")
-STOPPED = Path("stopped")
-"""Left by runs that come to no end, for whoever waits for them."""
+FAILED = Path("failed")
+"""Written when the runs of a policy fail, so that nobody waits for the rest."""
 
 
 def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
-    """Run a policy over all dates in a folder of its own; go on where an earlier call stopped.
+    """Run a policy on every date in its own folder; resume where an earlier call stopped.
 
     Parameters
     ----------
     folder
-        Holds ``data/raw`` through the end of the history. Each finished run leaves there
-        ``runs/<as_of>`` with its record, what it scored, and its candidates; its release stands in
-        ``releases``. `evergreen.replay.hindsight.judge_policy` says what they were worth.
+        Holds ``data/raw`` through the end of the history. Each finished run writes
+        ``runs/<as_of>`` with its record, its scores and its candidates; releases go to
+        ``releases``. `evergreen.replay.hindsight.judge_policy` measures what they were worth.
     """
     with chdir(folder):
         if not paths.PREDICTIONS.exists():
             predictions.write_none(paths.PREDICTIONS, scenario.settings.targets)
         settings, cache = policy.settings(scenario.settings), Cache()
         try:
-            history = kept_history(settings, scenario.through, cache)
+            history = cached_history(settings, scenario.through, cache)
             for as_of in scenario.dates:
                 if not (RUNS / str(as_of)).is_dir():
-                    _run(scenario, policy, settings, as_of, (cache, history))
+                    _run(policy, settings, as_of, (cache, history))
         except BaseException:
-            STOPPED.touch()
+            FAILED.touch()
             raise
 
 
-def records(folder: Path) -> list[dict[str, Any]]:
-    """The records of the runs that a policy has finished, in order."""
-    found = sorted((folder / RUNS).glob(f"[!.]*/{RECORD}"))
-    return [json.loads(path.read_text("utf-8")) for path in found]
+def read_records(folder: Path) -> list[dict[str, Any]]:
+    """Read the records of a policy's finished runs, in order."""
+    return [
+        json.loads(path.read_text("utf-8"))
+        for path in sorted((folder / RUNS).glob(f"[!.]*/{RECORD}"))
+    ]
 
 
 def _run(
-    scenario: Scenario,
-    policy: Policy,
-    settings: Settings,
-    as_of: date,
-    shared: tuple[Cache, KeptHistory],
+    policy: Policy, settings: Settings, as_of: date, shared: tuple[Cache, KeptHistory]
 ) -> None:
-    """Run one date; what it leaves gets its name at the end, when it is whole."""
     cache, history = shared
     started, spared = time.perf_counter(), cache.seconds_spared
-    last_full = _inherit(as_of)
-    settings = scenario.at(settings, as_of, last_full)
+    last_full = _restore_previous(as_of)
+    settings = settings_on(settings, as_of, last_full)
     if policy.trains == "nothing" and _all_have_models(settings):
-        _leave_as_it_is(scenario, as_of, last_full)
+        _repeat_previous(settings, as_of, last_full)
         return
     list(collect_labels.run(settings, history))
     mode, last_full = _plan(policy, settings, as_of, last_full)
-    settings = scenario.at(settings, as_of, last_full).model_copy(update={"mode": mode})
+    settings = settings_on(settings, as_of, last_full).model_copy(update={"mode": mode})
     list(featurize.make(settings, cache, history))
     list(train_incremental.run(settings))
-    trained = last_full == as_of
-    if trained or not paths.FULL.exists():
-        train_full_once(settings, cache)
-    judged = compare.judge(settings)
-    promoted = {name: policy.choose(name, judged) for name in settings.targets}
-    report = {name: found | {"winner": promoted[name]} for name, found in judged.report.items()}
-    files.write_json(report, paths.COMPARISON_REPORT)
+    retrained = last_full == as_of
+    if retrained or not paths.FULL.exists():
+        train_full_cached(settings, cache)
+    report = _decide(policy, settings)
     list(promote.run(settings))
     seconds = time.perf_counter() - started
-    if trained:  # by whomever: a policy costs what it would cost alone
+    if retrained:  # whichever policy trained the model: each is charged what it would cost alone
         seconds += cache.seconds_spared - spared
-    drift = read_drift(next_step="evergreen replay")
     record = {
         "as_of": str(as_of),
         "full_retrain_as_of": str(last_full),
         "release": _keep_release(),
         "seconds": seconds,
-        "rows_trained": _rows_trained(settings, full=trained),
-        "targets": {
-            name: {
-                "promoted": promoted[name],
-                "candidates": _judged(found),
-                "label_mean": _label_mean(name),
-                "alerts": [alert["kind"] for alert in drift[name]["alerts"]],
-            }
-            for name, found in report.items()
-        },
+        "rows_trained": _rows_trained(settings, full=retrained),
+        "targets": _target_records(report),
     }
     candidates = [
         paths.CANDIDATES[kind] / name
-        for name, found in report.items()
-        for kind in found["candidates"]
+        for name, compared in report.items()
+        for kind in compared["candidates"]
     ]
-    _leave(record, tables.partition_path(paths.SCORED, as_of), candidates)
+    _finish(record, tables.partition_path(paths.SCORED, as_of), candidates)
+
+
+def _restore_previous(as_of: date) -> date:
+    """Restore what the previous run left, as pin does; return the last full retrain's date."""
+    records = read_records(Path())
+    if not records:
+        write_empty_release(paths.CHAMPION)
+        challengers.inherit({}, into=paths.CHALLENGER)
+        return as_of
+    last = records[-1]
+    shutil.rmtree(paths.CHALLENGER, ignore_errors=True)
+    shutil.copytree(RUNS / last["as_of"] / CHALLENGER, paths.CHALLENGER)
+    shutil.rmtree(paths.CHAMPION, ignore_errors=True)
+    if last["release"] is None:
+        write_empty_release(paths.CHAMPION)
+    else:
+        shutil.copytree(paths.RELEASES / last["release"], paths.CHAMPION)
+    partition = paths.PREDICTIONS / f"{last['as_of']}.parquet"
+    shutil.copy(RUNS / last["as_of"] / SCORED, partition)
+    return date.fromisoformat(last["full_retrain_as_of"])
+
+
+def _all_have_models(settings: Settings) -> bool:
+    return load_release(paths.CHAMPION).models.keys() >= settings.targets.keys()
+
+
+def _repeat_previous(settings: Settings, as_of: date, last_full: date) -> None:
+    """Record a run that neither trains nor compares: it keeps the previous release."""
+    previous = read_records(Path())[-1]
+    unchanged: dict[str, Any] = {"promoted": None, "candidates": {}, "alerts": []}
+    unchanged["label_mean"] = None  # not needed: every target has a model
+    record = previous | {
+        "as_of": str(as_of),
+        "full_retrain_as_of": str(last_full),
+        "seconds": 0.0,
+        "rows_trained": 0,
+        "targets": dict.fromkeys(settings.targets, unchanged),
+    }
+    _finish(record, RUNS / previous["as_of"] / SCORED)
 
 
 def _plan(policy: Policy, settings: Settings, as_of: date, last_full: date) -> tuple[Mode, date]:
@@ -141,23 +166,76 @@ def _plan(policy: Policy, settings: Settings, as_of: date, last_full: date) -> t
         paths.CHALLENGER,
         max_updates=settings.incremental.max_updates,
     )
-    alert = unanswered(_raised(), last_full)
-    return policy.plan(settings, as_of, bases, labels[~labels["holdout"]], alert=alert)
-
-
-def _raised() -> list[tuple[date, dict[str, list[str]]]]:
-    """The alerts of the runs so far."""
-    return [
+    alerts = [
         (
             date.fromisoformat(record["as_of"]),
             {name: target["alerts"] for name, target in record["targets"].items()},
         )
-        for record in records(Path())
+        for record in read_records(Path())
     ]
+    alert = unanswered(alerts, last_full)
+    return policy.plan(settings, as_of, bases, labels[~labels["holdout"]], alert=alert)
 
 
-def _leave(record: dict[str, Any], scored: Path, candidates: Sequence[Path] = ()) -> None:
-    """Leave what a run has come to: whole, or not at all."""
+def _decide(policy: Policy, settings: Settings) -> dict[str, Any]:
+    """Compare the candidates; write and return the report with the policy's winners."""
+    judged = compare.judge(settings)
+    report = {
+        name: judged.report[name] | {"winner": policy.choose(name, judged)}
+        for name in settings.targets
+    }
+    files.write_json(report, paths.COMPARISON_REPORT)
+    return report
+
+
+def _target_records(report: dict[str, Any]) -> dict[str, Any]:
+    drift = read_drift(next_step="evergreen replay")
+    return {
+        name: {
+            "promoted": compared["winner"],
+            "candidates": {
+                kind: {key: candidate[key] for key in ("version", "gain", "interval", "reason")}
+                for kind, candidate in compared["candidates"].items()
+            },
+            "label_mean": _label_mean(name),
+            "alerts": [alert["kind"] for alert in drift[name]["alerts"]],
+        }
+        for name, compared in report.items()
+    }
+
+
+def _label_mean(name: str) -> float | None:
+    """Return what is predicted for everyone as long as the target has no model."""
+    folder = paths.FULL / name
+    return models.read_manifest(folder).label_mean if folder.is_dir() else None
+
+
+def _keep_release() -> str | None:
+    version = load_release(paths.PRODUCTION).version
+    if version is not None and not (paths.RELEASES / version).exists():
+        unfinished = paths.RELEASES / f".{version}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(paths.PRODUCTION, unfinished)
+        unfinished.replace(paths.RELEASES / version)
+    return version
+
+
+def _rows_trained(settings: Settings, *, full: bool) -> int:
+    """Count the labels that this run trained on, over all targets."""
+    rows = 0
+    for name in settings.targets:
+        if (paths.INCREMENTAL / name).is_dir():
+            updates = tables.read_frame(
+                paths.FEATURES_UPDATE / "labels.parquet", made_by="featurize"
+            )
+            rows += int((updates["target"] == name).sum())
+        if full and (paths.FULL / name).is_dir():
+            rows += models.read_manifest(paths.FULL / name).rows
+    return rows
+
+
+def _finish(record: dict[str, Any], scored: Path, candidates: Sequence[Path] = ()) -> None:
+    """Write a run's folder, complete or not at all."""
     as_of = record["as_of"]
     unfinished = RUNS / f".{as_of}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -172,80 +250,3 @@ def _leave(record: dict[str, Any], scored: Path, candidates: Sequence[Path] = ()
     for earlier in RUNS.glob(f"*/{CHALLENGER}"):
         if earlier.parent.name != as_of:
             shutil.rmtree(earlier)
-
-
-def _all_have_models(settings: Settings) -> bool:
-    return load_release(paths.CHAMPION).models.keys() >= settings.targets.keys()
-
-
-def _leave_as_it_is(scenario: Scenario, as_of: date, last_full: date) -> None:
-    """A run that neither trains nor judges: its release is that of the run before."""
-    before = records(Path())[-1]
-    nothing: dict[str, Any] = {"promoted": None, "candidates": {}, "alerts": []}
-    nothing["label_mean"] = None  # every target has a model
-    record = before | {
-        "as_of": str(as_of),
-        "full_retrain_as_of": str(last_full),
-        "seconds": 0.0,
-        "rows_trained": 0,
-        "targets": dict.fromkeys(scenario.settings.targets, nothing),
-    }
-    _leave(record, RUNS / before["as_of"] / SCORED)
-
-
-def _inherit(as_of: date) -> date:
-    """Lay what the run before left, as pin does; return the date of the last full retrain."""
-    before = records(Path())
-    if not before:
-        write_empty_release(paths.CHAMPION)
-        challengers.inherit({}, into=paths.CHALLENGER)
-        return as_of
-    last = before[-1]
-    shutil.rmtree(paths.CHALLENGER, ignore_errors=True)
-    shutil.copytree(RUNS / last["as_of"] / CHALLENGER, paths.CHALLENGER)
-    shutil.rmtree(paths.CHAMPION, ignore_errors=True)
-    if last["release"] is None:
-        write_empty_release(paths.CHAMPION)
-    else:
-        shutil.copytree(paths.RELEASES / last["release"], paths.CHAMPION)
-    partition = paths.PREDICTIONS / f"{last['as_of']}.parquet"
-    shutil.copy(RUNS / last["as_of"] / SCORED, partition)
-    return type(as_of).fromisoformat(last["full_retrain_as_of"])
-
-
-def _keep_release() -> str | None:
-    version = load_release(paths.PRODUCTION).version
-    if version is not None and not (paths.RELEASES / version).exists():
-        unfinished = paths.RELEASES / f".{version}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(paths.PRODUCTION, unfinished)
-        unfinished.replace(paths.RELEASES / version)
-    return version
-
-
-def _rows_trained(settings: Settings, *, full: bool) -> int:
-    """Labels that this run learned from, of all targets."""
-    rows = 0
-    for name in settings.targets:
-        if (paths.INCREMENTAL / name).is_dir():
-            updates = tables.read_frame(
-                paths.FEATURES_UPDATE / "labels.parquet", made_by="featurize"
-            )
-            rows += int((updates["target"] == name).sum())
-        if full and (paths.FULL / name).is_dir():
-            rows += models.read_manifest(paths.FULL / name).rows
-    return rows
-
-
-def _judged(report: dict[str, Any]) -> dict[str, Any]:
-    """What was thought of each candidate then."""
-    return {
-        kind: {name: found[name] for name in ("version", "gain", "interval", "reason")}
-        for kind, found in report["candidates"].items()
-    }
-
-
-def _label_mean(name: str) -> float | None:
-    """What is said of everyone where there is no model yet."""
-    folder = paths.FULL / name
-    return models.read_manifest(folder).label_mean if folder.is_dir() else None

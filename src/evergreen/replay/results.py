@@ -1,4 +1,4 @@
-"""What the policies of a replay come to: losses by week, gains, promotions, money."""
+"""How the policies of a replay compare: weekly losses, gains, promotions, clients reached."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 BASIS = "never"
-"""The policy that the others are measured against."""
+"""The policy that the others are compared with."""
 ANY = gate.Minimum(rows=2, minority=1, clients=2)
 LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What a policy left.
+class PolicyResult:
+    """The result of one policy.
 
     Attributes
     ----------
@@ -46,10 +46,10 @@ class Replayed:
     predictions: pd.DataFrame
 
 
-def outcomes(
-    settings: Settings, replayed: Mapping[str, Replayed], labels: pd.DataFrame
+def match_outcomes(
+    settings: Settings, results: Mapping[str, PolicyResult], labels: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
-    """The predictions of all policies next to what happened, for each target.
+    """Join the predictions of all policies with the outcomes, for each target.
 
     Parameters
     ----------
@@ -59,24 +59,24 @@ def outcomes(
     Returns
     -------
     dict of DataFrame
-        client_id, observed_on, label, and a column for each policy; only rows whose outcome is
-        known and of which every policy has said something. A target without any is left out.
+        client_id, observed_on, label, and a column for each policy; only rows with a known outcome
+        and a prediction of every policy. Targets without such rows are left out.
     """
-    found = {}
+    outcomes = {}
     for target in settings.targets:
         rows = labels[labels["target"] == target][[*KEYS, "label"]]
-        for policy, one in replayed.items():
-            said = one.predictions[one.predictions["target"] == target]
-            said = said[[*KEYS, "prediction"]].rename(columns={"prediction": policy})
-            rows = rows.merge(said, on=KEYS, validate="one_to_one")
-        rows = rows.dropna(subset=list(replayed))
+        for policy, result in results.items():
+            predicted = result.predictions[result.predictions["target"] == target]
+            predicted = predicted[[*KEYS, "prediction"]].rename(columns={"prediction": policy})
+            rows = rows.merge(predicted, on=KEYS, validate="one_to_one")
+        rows = rows.dropna(subset=list(results))
         if len(rows):
-            found[target] = rows.sort_values(KEYS[::-1]).reset_index(drop=True)
-    return found
+            outcomes[target] = rows.sort_values(KEYS[::-1]).reset_index(drop=True)
+    return outcomes
 
 
-def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The figures of each policy by the week in which it predicted.
+def weekly_figures(settings: Settings, outcomes: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Measure each policy by the week in which it predicted.
 
     Returns
     -------
@@ -86,14 +86,14 @@ def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFram
         (NaN where not defined).
     """
     lines = []
-    for target, rows in found.items():
+    for target, rows in outcomes.items():
         kind = settings.targets[target].kind
         monday = rows["observed_on"] - pd.to_timedelta(rows["observed_on"].dt.day_of_week, unit="D")
         policies = [c for c in rows.columns if c not in (*KEYS, "label")]
         scale = LossScale.of_labels(rows["label"])
         losses = rows[policies].apply(
-            lambda said, kind=kind, rows=rows, scale=scale: gate.row_losses(
-                kind, rows["label"], said, scale
+            lambda predicted, kind=kind, rows=rows, scale=scale: gate.row_losses(
+                kind, rows["label"], predicted, scale
             )
         )
         sums = losses.groupby(monday).sum().cumsum()
@@ -117,17 +117,17 @@ def weekly(settings: Settings, found: Mapping[str, pd.DataFrame]) -> pd.DataFram
     return pd.DataFrame(lines)
 
 
-def gain(
+def gain_over(
     kind: Kind, rows: pd.DataFrame, policy: str, basis: str, *, alpha: float
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """The relative gain in loss of one policy over another, and its interval.
+    """Return the relative gain in loss of one policy over another, and its interval.
 
-    Two-sided at level `alpha`, clustered by client, as in the gate. None where
-    the two have said the same throughout.
+    Two-sided at level `alpha`, clustered by client, as in the gate. None if both policies predict
+    the same for every row.
     """
     if not len(rows) or rows[policy].equals(rows[basis]):
         return None, None
-    found = gate.decide(
+    decision = gate.decide(
         kind,
         rows["label"],
         rows[basis],
@@ -137,28 +137,27 @@ def gain(
         minimum=ANY,
         scale=LossScale.of_labels(rows["label"]),
     )
-    return found.gain, found.interval
+    return decision.gain, decision.interval
 
 
 def captured(
     rows: pd.DataFrame, policy: str, *, budget: float
 ) -> tuple[float, float, tuple[float, float] | None]:
-    """What is reached by contacting those of whom a policy expects most.
+    """Measure what is reached by contacting the clients with the highest predictions.
 
-    Each day, the share `budget` of the clients observed is contacted, highest prediction first.
+    Each day, the share `budget` of the clients observed is contacted.
 
     Returns
     -------
     (captured, difference, interval)
-        The sum of the labels of those contacted, how much more that is than with `BASIS`, and the
-        95 % interval of the difference, clustered by client; the choice of clients is taken as
-        given.
+        The sum of the labels of the contacted clients, how much more that is than with `BASIS`, and
+        the 95 % interval of the difference, clustered by client, given the choice of clients.
     """
-    chosen, otherwise = (_contacted(rows, name, budget) for name in (policy, BASIS))
+    chosen, by_basis = (_contacted(rows, name, budget) for name in (policy, BASIS))
     label = rows["label"].to_numpy()
-    by_client = pd.Series(label * (chosen - otherwise)).groupby(rows["client_id"].to_numpy()).sum()
+    by_client = pd.Series(label * (chosen - by_basis)).groupby(rows["client_id"].to_numpy()).sum()
     total, clients = float(by_client.sum()), len(by_client)
-    if clients < 2 or not by_client.any():  # noqa: PLR2004 - no spread to speak of
+    if clients < 2 or not by_client.any():  # noqa: PLR2004 - a spread needs two
         return float(label @ chosen), total, None
     spread = float(np.sqrt(clients * by_client.var(ddof=1)))
     reach = float(stdtrit(clients - 1, 1 - LEVEL / 2)) * spread
@@ -172,12 +171,12 @@ def _contacted(rows: pd.DataFrame, policy: str, budget: float) -> Floats:
     return chosen
 
 
-def promotions(records: list[dict[str, Any]], target: str) -> dict[str, int]:
-    """How the decisions on a target look with hindsight.
+def count_promotions(records: list[dict[str, Any]], target: str) -> dict[str, int]:
+    """Count the decisions on a target that hindsight proves right or wrong.
 
     A promotion was right, or wrong, if the weeks after it prove a gain, or a loss, of the candidate
-    over the champion (95 %, clustered by client), and unclear otherwise; a candidate was missed if
-    it was not promoted and they prove its gain.
+    over the champion (95 %, clustered by client), and unclear otherwise. A candidate was missed if
+    it was not promoted and those weeks prove its gain.
     """
     counts = dict.fromkeys(("promoted", "right", "wrong", "missed"), 0)
     for record in records:
@@ -194,12 +193,12 @@ def promotions(records: list[dict[str, Any]], target: str) -> dict[str, int]:
 
 def summarise(
     settings: Settings,
-    replayed: Mapping[str, Replayed],
-    found: Mapping[str, pd.DataFrame],
+    results: Mapping[str, PolicyResult],
+    outcomes: Mapping[str, pd.DataFrame],
     *,
     budget: float,
 ) -> pd.DataFrame:
-    """One line for each target and policy, with everything that the report says of it.
+    """Compute one line for each target and policy.
 
     Returns
     -------
@@ -207,18 +206,18 @@ def summarise(
         target, policy, rows, loss, roc_auc, r2, mae, mean_prediction, mean_label; gain, low and
         high: the relative gain over `BASIS` and its 95 % interval; sure_low and sure_high: the
         interval that holds for all policies and targets at once (Bonferroni); captured, extra,
-        extra_low, extra_high: see `captured`; promoted, right, wrong, missed: see `promotions`;
-        seconds and rows_trained of the whole policy.
+        extra_low, extra_high: see `captured`; promoted, right, wrong, missed: see
+        `count_promotions`; seconds and rows_trained of the whole policy.
     """
-    comparisons = max(1, len(found) * (len(replayed) - 1))
+    comparisons = max(1, len(outcomes) * (len(results) - 1))
     lines = []
-    for target, rows in found.items():
+    for target, rows in outcomes.items():
         kind = settings.targets[target].kind
         scale = LossScale.of_labels(rows["label"])
-        for policy, one in replayed.items():
+        for policy, result in results.items():
             measured = metrics.evaluate(kind, rows["label"], rows[policy], scale)
-            better, interval = gain(kind, rows, policy, BASIS, alpha=LEVEL)
-            _, sure = gain(kind, rows, policy, BASIS, alpha=LEVEL / comparisons)
+            gain, interval = gain_over(kind, rows, policy, BASIS, alpha=LEVEL)
+            _, sure = gain_over(kind, rows, policy, BASIS, alpha=LEVEL / comparisons)
             total, extra, reach = captured(rows, policy, budget=budget)
             low, high = interval or (0.0, 0.0)
             sure_low, sure_high = sure or (0.0, 0.0)
@@ -234,7 +233,7 @@ def summarise(
                     "mae": measured.get("mae"),
                     "mean_prediction": float(rows[policy].mean()),
                     "mean_label": scale.mean,
-                    "gain": better or 0.0,
+                    "gain": gain or 0.0,
                     "low": low,
                     "high": high,
                     "sure_low": sure_low,
@@ -243,9 +242,9 @@ def summarise(
                     "extra": extra,
                     "extra_low": extra_low,
                     "extra_high": extra_high,
-                    **promotions(one.records, target),
-                    "seconds": sum(record["seconds"] for record in one.records),
-                    "rows_trained": sum(record["rows_trained"] for record in one.records),
+                    **count_promotions(result.records, target),
+                    "seconds": sum(record["seconds"] for record in result.records),
+                    "rows_trained": sum(record["rows_trained"] for record in result.records),
                 }
             )
     return pd.DataFrame(lines)

@@ -1,4 +1,4 @@
-"""What is replayed: the settings, the dates of the runs, and where the history ends."""
+"""What to replay: the settings, the dates of the runs, and the end of the history."""
 
 from __future__ import annotations
 
@@ -16,37 +16,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is replayed: the settings, the dates of the runs, and when the history ends."""
+    """The settings, the dates of the runs, and the day after the last known one."""
 
     settings: Settings
     dates: Sequence[date]
     through: date
 
-    def following(self, as_of: date) -> date:
-        """The date of the run after this one, or the day after the history."""
-        later = [day for day in self.dates if day > as_of]
-        return later[0] if later else self.through
-
-    @staticmethod
-    def at(settings: Settings, as_of: date, last_full: date) -> Settings:
-        """The settings of a run, by its date and that of the last full retrain."""
-        full = settings.full_retrain.model_copy(update={"as_of": last_full})
-        return settings.model_copy(update={"as_of": as_of, "full_retrain": full, "hold": {}})
+    def next_run(self, as_of: date) -> date:
+        """Return the date of the run after this one, or the end of the history."""
+        return next((day for day in self.dates if day > as_of), self.through)
 
 
-def scenario(
+def settings_on(settings: Settings, as_of: date, last_full: date) -> Settings:
+    """Return the settings of a run on a date, given that of the last full retrain."""
+    full = settings.full_retrain.model_copy(update={"as_of": last_full})
+    return settings.model_copy(update={"as_of": as_of, "full_retrain": full, "hold": {}})
+
+
+def make_scenario(
     settings: Settings,
     first: date,
     through: date,
-    every: int,
+    every_days: int,
     targets: Sequence[str] | None = None,
 ) -> Scenario:
-    """A run every so many days, from the first date until before the history ends.
+    """Plan a run every `every_days` days, from the first date until the history ends.
 
     Raises
     ------
     SettingsError
-        If the dates leave no room for an outcome, or there is no target of a name.
+        If no outcome would be known by the end, or a target does not exist.
     """
     unknown = [name for name in targets or () if name not in settings.targets]
     if unknown:
@@ -58,9 +57,9 @@ def scenario(
     horizon = min(target.horizon_days for target in chosen.values())
     if (through - first).days <= horizon:
         raise SettingsError(
-            f"--to {through} is {(through - first).days} days after --from {first}: no prediction "
-            f"would have met its outcome, which takes {horizon} days",
+            f"--to {through} is {(through - first).days} days after --from {first}, "
+            f"but outcomes take {horizon} days: none would be known",
             "a later --to, or an earlier --from",
         )
-    dates = [first + timedelta(days=n) for n in range(0, (through - first).days, every)]
+    dates = [first + timedelta(days=n) for n in range(0, (through - first).days, every_days)]
     return Scenario(settings.model_copy(update={"targets": chosen}), dates, through)

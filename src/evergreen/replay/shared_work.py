@@ -1,4 +1,4 @@
-"""What policies and runs have in common, computed by whichever needs it first."""
+"""Work that policies and runs share, done by whichever needs it first."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from evergreen.store.cache import Cache
 
 HISTORY = "history.duckdb"
-OF_FULL_MODELS = {"seed", "full_retrain", "holdout", "targets", "estimators", "compute"}
+TRAIN_FULL_PARAMETERS = {"seed", "full_retrain", "holdout", "targets", "estimators", "compute"}
 """The parameters of the stage ``train_full``."""
 
 
-def kept_history(settings: Settings, through: date, cache: Cache) -> KeptHistory:
-    """The history through its end, of which each run opens what was known by its own date."""
+def cached_history(settings: Settings, through: date, cache: Cache) -> KeptHistory:
+    """Prepare the whole history, from which each run opens what was known on its own date."""
     max_chars = settings.features.text.max_chars
     made_from = {"raw": cache.raw_known_by(through), "max_chars": max_chars}
 
@@ -40,18 +40,18 @@ def kept_history(settings: Settings, through: date, cache: Cache) -> KeptHistory
     return KeptHistory(cache.folder("history", made_from, make) / HISTORY, max_chars)
 
 
-def train_full_once(settings: Settings, cache: Cache) -> None:
-    """Run ``train_full``, or take over what it wrote for the same features and settings."""
+def train_full_cached(settings: Settings, cache: Cache) -> None:
+    """Run ``train_full``, or reuse its result for the same features and settings."""
     made_from: dict[str, object] = {
         "features": files.digests(paths.FEATURES_FULL),
         "extractor": extractors.digest(paths.EXTRACTOR),
-        "settings": settings.model_dump(mode="json", include=OF_FULL_MODELS),
+        "settings": settings.model_dump(mode="json", include=TRAIN_FULL_PARAMETERS),
     }
 
     def make(folder: Path) -> None:
         list(train_full.run(settings))
         shutil.copytree(paths.FULL, folder, dirs_exist_ok=True, copy_function=os.link)
 
-    kept = cache.folder("models", made_from, make)
+    cached = cache.folder("models", made_from, make)
     shutil.rmtree(paths.FULL, ignore_errors=True)
-    shutil.copytree(kept, paths.FULL)
+    shutil.copytree(cached, paths.FULL)

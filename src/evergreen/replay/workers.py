@@ -1,4 +1,4 @@
-"""Where a replay works: its raw data, a folder for each policy, processes that share the work."""
+"""Replay policies side by side: prepare their folders and run them in worker processes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,8 @@ import pandas as pd
 from evergreen.core.events.label_selection import as_known
 from evergreen.errors import DataError
 from evergreen.ingestion.ingest import ingest_new_rows
-from evergreen.replay.hindsight import JUDGED, judge_policy, judged
-from evergreen.replay.policy_run import (
-    RUNS,
-    STOPPED,
-    replay_policy,
-)
-from evergreen.replay.results import Replayed
+from evergreen.replay.hindsight import JUDGED, judge_policy, read_result
+from evergreen.replay.policy_run import FAILED, RUNS, replay_policy
 from evergreen.settings import paths
 from evergreen.store import tables
 from evergreen.store.cache import Cache
@@ -34,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evergreen.replay.policies import Policy
+    from evergreen.replay.results import PolicyResult
     from evergreen.replay.scenario import Scenario
 
 PAUSE_SECONDS = 0.5
@@ -45,24 +41,24 @@ def replay(
     *,
     jobs: int,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> tuple[dict[str, Replayed], pd.DataFrame]:
-    """Replay some policies side by side, each in a process of its own.
+) -> tuple[dict[str, PolicyResult], pd.DataFrame]:
+    """Replay policies side by side, each in a process of its own.
 
-    When all policies have begun, further processes judge the runs, as they are made or later. Runs
+    Once all policies have started, free processes judge the runs, as they are made or later. Runs
     that an interrupted call has finished are not made again.
 
     Parameters
     ----------
     jobs
-        So many processes at a time.
+        The number of processes.
     progress
-        Called with the number of runs made, and judged, and of what there is to do in all.
+        Called with the number of runs made and judged, and the total.
 
     Returns
     -------
-    (dict of Replayed, DataFrame)
-        By the name of the policy; and the labels known at the end: target, client_id,
-        observed_on, label.
+    (dict of PolicyResult, DataFrame)
+        The results by policy; and the labels known at the end: target, client_id, observed_on,
+        label.
 
     Raises
     ------
@@ -72,23 +68,23 @@ def replay(
     folder = _prepare(scenario)
     total = 2 * len(policies) * len(scenario.dates)
     with worker_processes(jobs) as pool:
-        works = [
-            pool.submit(task, scenario, policy, _own(folder, policy.name))
+        tasks = [
+            pool.submit(task, scenario, policy, _policy_folder(folder, policy.name))
             for task in (replay_policy, judge_policy)
             for policy in policies
         ]
-        while not all(work.done() for work in works):
-            progress(_finished(folder), total)
+        while not all(task.done() for task in tasks):
+            progress(_count_finished(folder), total)
             time.sleep(PAUSE_SECONDS)
-        for work in works:
-            work.result()
+        for task in tasks:
+            task.result()
     progress(total, total)
-    replayed = {policy.name: Replayed(*judged(folder / policy.name)) for policy in policies}
-    return replayed, _labels(scenario, folder)
+    results = {policy.name: read_result(folder / policy.name) for policy in policies}
+    return results, _labels(scenario, folder)
 
 
 def worker_processes(jobs: int) -> ProcessPoolExecutor:
-    """Processes to share work, which end when this one does, even if it is killed."""
+    """Start worker processes that end with this one, even if it is killed."""
     return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_end_with_parent)
 
 
@@ -104,7 +100,7 @@ def _wait_for_parent() -> None:
 
 
 def _prepare(scenario: Scenario) -> Path:
-    """The working folder of this replay, with all that is known by its end; others are removed."""
+    """Prepare the folder of this replay with its raw data; remove those of other replays."""
     settings, cache = scenario.settings, Cache()
     made_from: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude={"as_of", "mode", "hold"}),
@@ -119,28 +115,28 @@ def _prepare(scenario: Scenario) -> Path:
     raw = folder / paths.RAW
     if not raw.exists():
         raw.parent.mkdir(parents=True, exist_ok=True)
-        _lay_raw(scenario, raw)
+        _provide_raw(scenario, raw)
     return folder
 
 
-def _lay_raw(scenario: Scenario, raw: Path) -> None:
-    """Link to the raw data that there is; where it ends too early, take in the rest beside it."""
+def _provide_raw(scenario: Scenario, raw: Path) -> None:
+    """Link to the raw data; if a demo's data ends too early, ingest the rest into a copy."""
     last_needed = scenario.through - timedelta(days=1 + scenario.settings.data.max_lag_days)
-    known = tables.partitions(paths.TRANSACTIONS)
-    if known and max(known) >= last_needed:
+    partitions = tables.partitions(paths.TRANSACTIONS)
+    if partitions and max(partitions) >= last_needed:
         raw.symlink_to(paths.RAW.absolute())
         return
     if scenario.settings.source.demo is None:
         raise DataError(
-            f"{paths.TRANSACTIONS} ends on {max(known, default=None)}, and a replay to "
-            f"{scenario.through} needs rows until {last_needed}: it takes what was taken in, and "
-            "asks no files or databases",
+            f"{paths.TRANSACTIONS} ends on {max(partitions, default=None)}, but a replay to "
+            f"{scenario.through} needs rows until {last_needed}: it uses ingested data only, and "
+            "reads no files or databases",
             f"evergreen ingest --through {last_needed}, or an earlier --to",
         )
     unfinished = raw.with_name(".raw.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     work = unfinished / paths.RAW
-    if known:
+    if partitions:
         shutil.copytree(paths.RAW, work, copy_function=os.link)
     unfinished.mkdir(parents=True, exist_ok=True)
     with chdir(unfinished):
@@ -149,23 +145,23 @@ def _lay_raw(scenario: Scenario, raw: Path) -> None:
     shutil.rmtree(unfinished)
 
 
-def _own(folder: Path, name: str) -> Path:
-    """The folder of a policy, which shares raw data and cache with the others."""
-    own = folder / name
-    (own / "data").mkdir(parents=True, exist_ok=True)
+def _policy_folder(folder: Path, name: str) -> Path:
+    """Prepare the folder of a policy; raw data and cache are shared with the others."""
+    policy = folder / name
+    (policy / "data").mkdir(parents=True, exist_ok=True)
     (folder / "made").mkdir(exist_ok=True)
-    (own / paths.CACHE.parent).mkdir(exist_ok=True)
-    (own / STOPPED).unlink(missing_ok=True)
+    (policy / paths.CACHE.parent).mkdir(exist_ok=True)
+    (policy / FAILED).unlink(missing_ok=True)
     for link, shared in (
-        (own / paths.RAW, folder / paths.RAW),
-        (own / paths.CACHE, folder / "made"),
+        (policy / paths.RAW, folder / paths.RAW),
+        (policy / paths.CACHE, folder / "made"),
     ):
         if not link.is_symlink():
             link.symlink_to(shared.absolute())
-    return own.absolute()
+    return policy.absolute()
 
 
-def _finished(folder: Path) -> int:
+def _count_finished(folder: Path) -> int:
     return sum(1 for done in (RUNS, JUDGED) for _ in folder.glob(f"*/{done}/[!.]*"))
 
 
@@ -175,7 +171,7 @@ def _labels(scenario: Scenario, folder: Path) -> pd.DataFrame:
         labels = con.sql("select * from labels order by target, observed_on, client_id").df()
     if labels.empty:
         raise DataError(
-            f"no label is known by {scenario.through}, so there is nothing to judge by",
+            f"no label is known by {scenario.through}, so there is nothing to compare with",
             "a later --to, or shorter horizons",
         )
     known = as_known(labels, by=scenario.through)[["target", "client_id", "observed_on", "label"]]

@@ -1,1 +1,1 @@
-"""What a reviewer reads of a run: one page, and the same in Markdown."""
+"""The report of a run for a reviewer: one HTML page, and the same in Markdown."""

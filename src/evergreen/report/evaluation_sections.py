@@ -1,4 +1,4 @@
-"""What was judged of a target: gains, the figures of all models, value at a budget, slices."""
+"""Sections on the evaluation of a target: gains, metrics, contact budget, slices, drift."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from evergreen.report.components import (
     BAD,
     GOOD,
     Cell,
-    Section,
-    Table,
+    PageSection,
+    PageTable,
+    Sentence,
     gain_cells,
-    note,
     number,
     row,
     share,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
-    from evergreen.report.report_data import Material
+    from evergreen.report.report_data import ReportData
 
 MODELS: Final = ("champion", "incremental", "full", "btyd", "last_period", "base_rate")
 METRICS: Final = {
@@ -38,180 +40,200 @@ METRICS: Final = {
     "rmse": "RMSE",
     "spearman": "rank correlation",
     "mean_prediction": "predicted",
-    "base_rate": "happened",
-    "predicted_actual_ratio": "predicted / happened",
+    "base_rate": "actual",
+    "predicted_actual_ratio": "predicted / actual",
 }
 BUDGETS: Final = (0.05, 0.1, 0.2)
 SLICES: Final = {
     ("client", "new"): "first seen in the last 28 days",
-    ("client", "old"): "seen before that",
+    ("client", "old"): "first seen earlier",
     ("recency", "longer ago"): "last bought longer ago",
     ("recency", "never bought"): "never bought",
 }
-WORDS: Final = {"recency": "last bought {} ago", "value": "spend so far: {}"}
+SLICE_PATTERNS: Final = {"recency": "last bought {} ago", "value": "spend so far: {}"}
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 ABOUT_SLICES: Final = (
-    "Losses and gains as above, for a part of the clients at a time. One of twenty such "
-    "intervals misses the truth, so no single one decides anything. There are no figures below "
-    f"{MIN_ROWS} rows, {MIN_CLIENTS} clients or {MIN_MINORITY} labels of the rarer class."
+    "Losses and gains as above, for parts of the clients. One in twenty of these intervals misses "
+    "the true gain by chance, so no single one decides anything. Slices with fewer than "
+    f"{MIN_ROWS} rows, {MIN_CLIENTS} clients or {MIN_MINORITY} labels of the minority class have "
+    "no figures."
 )
-WORDS_OF_ABSENCE: Final = {"no_new_candidate": "no full retrain was due in this run"}
+ABSENCES: Final = {"no_new_candidate": "no full retrain was due"}
 
 
-def gains(material: Material, name: str) -> Section:
-    """What each challenger gains over what it had to beat, drawn."""
-    found = material.compared[name]
-    candidates = {kind: found["candidates"][kind] for kind in MODELS if kind in found["candidates"]}
-    known = f", whose outcome became known from {found['known_from']} to {found['known_through']}"
-    notes = [
-        note(
-            f"Judged on {found['rows']:,} rows of {found['clients']:,} held-out clients"
-            f"{known if found['known_from'] else ''}. Above zero is better than "
-            f"{_opponent(found)}; promoted is what is better with its whole interval."
+def gain_section(data: ReportData, name: str) -> PageSection:
+    """Show what each candidate gains over its opponent."""
+    compared = data.comparison[name]
+    candidates = {k: compared["candidates"][k] for k in in_order(compared["candidates"])}
+    known = (
+        f" Their outcomes became known from {compared['known_from']} to "
+        f"{compared['known_through']}."
+    )
+    sentences = [
+        Sentence(
+            f"Evaluated on {compared['rows']:,} rows of {compared['clients']:,} held-out clients."
+            f"{known if compared['known_from'] else ''} The gain is the reduction in loss "
+            f"relative to {_opponent(compared)}. A candidate is promoted if its whole interval is "
+            "above zero."
         )
     ]
-    notes += [
-        note(f"No {kind} candidate: {WORDS_OF_ABSENCE.get(why, why)}.")
-        for kind, why in found["absent"].items()
+    sentences += [
+        Sentence(f"No {kind} candidate: {ABSENCES.get(reason, reason)}.")
+        for kind, reason in compared["absent"].items()
     ]
-    cells = gain_cells(
-        [(one["gain"], *(one["interval"] or (None, None))) for one in candidates.values()]
-    )
+    drawn = gain_cells(known_gain(candidate) for candidate in candidates.values())
     rows = [
         [
             Cell(kind),
-            drawn,
-            Cell(f"{100 * (1 - 2 * one['alpha']):.4g} %"),
-            Cell(share(one["detectable_gain"], 2)),
-            Cell(*_outcome(kind, one, found["winner"], material.record.targets[name].action)),
+            gain,
+            Cell(f"{100 * (1 - 2 * candidate['alpha']):.4g} %"),
+            Cell(detectable(candidate)),
+            Cell(*_outcome(kind, candidate, compared["winner"], data.record.targets[name].action)),
         ]
-        for (kind, one), drawn in zip(candidates.items(), cells, strict=True)
+        for (kind, candidate), gain in zip(candidates.items(), drawn, strict=True)
     ]
-    columns = ["candidate", "gain in %", "level", "could be proven", "outcome"]
-    return Section("Gain", notes, Table(columns, rows) if rows else None)
+    columns = ["candidate", "gain in %", "interval", "detectable gain (80 % power)", "outcome"]
+    return PageSection("Gain", sentences, PageTable(columns, rows) if rows else None)
 
 
-def _opponent(found: dict[str, Any]) -> str:
-    if found["opponent"] is None:
+def in_order(models: Iterable[str]) -> list[str]:
+    """Sort the models of a table."""
+    return sorted(models, key=MODELS.index)
+
+
+def known_gain(candidate: dict[str, Any]) -> tuple[float | None, float | None, float | None]:
+    """Return a candidate's gain with the ends of its interval."""
+    low, high = candidate["interval"] or (None, None)
+    return candidate["gain"], low, high
+
+
+def detectable(candidate: dict[str, Any]) -> str:
+    """Format the gain that the rows could have proven; a dash if they did prove one."""
+    return share(None if candidate["promote"] else candidate["detectable_gain"], 2)
+
+
+def _opponent(compared: dict[str, Any]) -> str:
+    if compared["opponent"] is None:
         return "nothing: there is no baseline"
-    if found["opponent"] == "champion":
-        return f"the champion, {found['champion']}"
-    return f"{found['opponent']}, the better baseline without a model, as there is no champion"
+    if compared["opponent"] == "champion":
+        return f"the champion, {compared['champion']}"
+    return f"{compared['opponent']}, the best baseline, as there is no champion yet"
 
 
-def _outcome(kind: str, one: dict[str, Any], winner: str | None, action: str) -> tuple[str, str]:
+def _outcome(
+    kind: str, candidate: dict[str, Any], winner: str | None, action: str
+) -> tuple[str, str]:
     if kind == winner:
-        return ("promoted", GOOD) if action == "promoted" else ("proven, but held", "")
-    return ("proven, but less" if one["promote"] else one["reason"].replace("_", " ")), ""
+        return ("promoted", GOOD) if action == "promoted" else ("gain proven, but held", "")
+    if candidate["promote"]:
+        return "gain proven, but smaller", ""
+    return candidate["reason"].replace("_", " "), ""
 
 
-def figures(material: Material, name: str) -> Section:
-    """Champion, challengers and baselines on the same rows, with their curves."""
-    found, kind = material.measured[name], material.settings.targets[name].kind
-    models = [model for model in MODELS if model in found]
-    used = [key for key in METRICS if any(key in found[model] for model in models)]
-    rows = [row(model, *(number(found[model].get(key)) for key in used)) for model in models]
-    notes = [note(f"No {what}: {why}.") for what, why in _left_out(material, name).items()]
+def models_section(data: ReportData, name: str) -> PageSection:
+    """Show champion, candidates and baselines on the same rows, with their curves."""
+    measured, kind = data.metrics[name], data.settings.targets[name].kind
+    models = [model for model in MODELS if model in measured]
+    metrics = [key for key in METRICS if any(key in measured[model] for model in models)]
+    rows = [row(m, *(number(measured[m].get(key)) for key in metrics)) for m in models]
+    sentences = [Sentence(f"No {what}: {why}.") for what, why in _left_out(data, name).items()]
     pictures = target_panels(
         name,
         kind,
-        material.curves,
-        {model: values.get("roc_auc") for model, values in found.items()},
+        data.curves,
+        {model: values.get("roc_auc") for model, values in measured.items()},
     )
-    table = Table(["model", *(METRICS[key] for key in used)], rows) if rows else None
-    return Section("Models and baselines", notes, table, pictures)
+    table = PageTable(["model", *(METRICS[key] for key in metrics)], rows) if rows else None
+    return PageSection("Models and baselines", sentences, table, pictures)
 
 
-def _left_out(material: Material, name: str) -> dict[str, str]:
-    """Baselines that there are not, and why."""
-    found = material.measured[name]
-    if not found:
-        return {"figures": "there was neither a model nor a baseline to judge"}
+def _left_out(data: ReportData, name: str) -> dict[str, str]:
+    """Return the missing baselines with the reasons."""
+    measured = data.metrics[name]
+    if not measured:
+        return {"metrics": "there was neither a model nor a baseline to evaluate"}
     reasons = {}
-    if "btyd" not in found and "base_rate" in found:
-        measure = RULES[material.settings.targets[name].label].measure
-        parts = dict.fromkeys(("purchases", measure))
-        why = [f"{p}: {material.unfitted[p]}" for p in parts if p in material.unfitted]
-        reasons["btyd (buy till you die)"] = "; ".join(why) or "its last fit is of another day"
-    if "last_period" not in found and "base_rate" in found:
-        days = material.settings.targets[name].horizon_days
+    if "btyd" not in measured and "base_rate" in measured:
+        parts = dict.fromkeys(("purchases", RULES[data.settings.targets[name].label].measure))
+        why = [f"{part}: {data.unfitted[part]}" for part in parts if part in data.unfitted]
+        reasons["btyd (buy till you die)"] = "; ".join(why) or "it was last fitted on another day"
+    if "last_period" not in measured and "base_rate" in measured:
+        days = data.settings.targets[name].horizon_days
         reasons["last_period"] = (
-            f"the history was too short for features of the last {days} days, or all clients are "
-            "alike in them"
+            f"the history is too short for features of the last {days} days, or these are equal "
+            "for all clients"
         )
     return reasons
 
 
-def captured(material: Material, name: str) -> Section:
-    """What a contact budget reaches, model by model."""
-    rows_of = material.curves.gains
-    rows_of = rows_of[rows_of["target"] == name]
+def budget_section(data: ReportData, name: str) -> PageSection:
+    """Show what contacting a share of the clients reaches, by model."""
+    gains = data.curves.gains
+    gains = gains[gains["target"] == name]
     rows = []
-    for model in [model for model in MODELS if model in set(rows_of["model"])]:
-        own = rows_of[rows_of["model"] == model].set_index("contacted_share")["captured_share"]
-        held = [float(own.loc[budget]) for budget in BUDGETS]
-        pairs = zip(held, BUDGETS, strict=True)
-        rows.append(row(model, *(f"{share(h, 1)} ({h / b:.1f}{TIMES})" for h, b in pairs)))
-    label = material.settings.targets[name].label
-    told = (
-        f"Of {RULES[label].positives}, the share that the clients with the highest prediction "
-        "hold, and how many times as much as clients drawn by lot."
+    for model in [model for model in MODELS if model in set(gains["model"])]:
+        curve = gains[gains["model"] == model].set_index("contacted_share")["captured_share"]
+        reached = [(float(curve.loc[budget]), budget) for budget in BUDGETS]
+        rows.append(row(model, *(f"{share(r, 1)} ({r / b:.1f}{TIMES})" for r, b in reached)))
+    positives = RULES[data.settings.targets[name].label].positives
+    about = (
+        f"The clients with the highest predictions account for this share of {positives}; in "
+        "brackets, how many times that of clients chosen at random."
     )
     if not rows:
-        told = "No order to judge: at most one class, or one amount, among these labels."
-    table = Table(["model", *(f"top {share(budget, 0)}" for budget in BUDGETS)], rows)
-    return Section("Value at a contact budget", [note(told)], table if rows else None)
+        about = "Nothing to rank: all labels are equal."
+    table = PageTable(["model", *(f"top {share(budget, 0)}" for budget in BUDGETS)], rows)
+    return PageSection("Value at a contact budget", [Sentence(about)], table if rows else None)
 
 
-def slices(material: Material, name: str) -> list[Section]:
-    """Where each challenger is better and where it is not."""
-    found = material.slices[material.slices["target"] == name]
-    reference = material.compared[name]["opponent"]
-    candidates = material.compared[name]["candidates"]
-    challengers: list[str | None] = [kind for kind in MODELS if kind in candidates]
-    if found.empty:
-        return [Section("Slices", [note("No rows, or no features to cut them by.")])]
-    sections = [_slices_of(found, reference, challenger) for challenger in challengers or [None]]
-    return [sections[0]._replace(notes=[note(ABOUT_SLICES)]), *sections[1:]]
+def slice_sections(data: ReportData, name: str) -> list[PageSection]:
+    """Show for each candidate the slices on which it is better or worse."""
+    slices = data.slices[data.slices["target"] == name]
+    opponent = data.comparison[name]["opponent"]
+    candidates: list[str | None] = [*in_order(data.comparison[name]["candidates"])]
+    if slices.empty:
+        return [PageSection("Slices", [Sentence("No rows, or no features to slice them by.")])]
+    first, *others = [_slice_section(slices, opponent, kind) for kind in candidates or [None]]
+    return [first._replace(sentences=[Sentence(ABOUT_SLICES)]), *others]
 
 
-def _slices_of(found: pd.DataFrame, reference: str, challenger: str | None) -> Section:
+def _slice_section(slices: pd.DataFrame, opponent: str, candidate: str | None) -> PageSection:
     key = ["slice", "band"]
-    old = found[found["model"] == reference].set_index(key)
-    new = old if challenger is None else found[found["model"] == challenger].set_index(key)
-    cells = gain_cells(list(new[["gain", "low", "high"]].itertuples(index=False, name=None)))
+    old = slices[slices["model"] == opponent].set_index(key)
+    new = old if candidate is None else slices[slices["model"] == candidate].set_index(key)
+    gains = gain_cells(new[["gain", "low", "high"]].itertuples(index=False, name=None))
     rows = []
-    for place, one in enumerate(old.reset_index().to_dict("records")):
-        who = Cell(_who(str(one["slice"]), str(one["band"])))
-        gain = Cell("too few to tell") if isnan(one["loss"]) else cells[place]
-        counts = (f"{one['clients']:,}", f"{one['rows']:,}")
-        told = (one["mean_label"], new["mean_prediction"].iloc[place], one["loss"])
-        rows.append([who, gain, *row(*counts, *(number(value, 3) for value in told))])
-    columns = ["who", "gain in % (95 %)", "clients", "rows", "happened"]
-    columns += [f"predicted by {challenger or reference}", f"loss of {reference}"]
-    title = f"Slices: {challenger} against {reference}" if challenger else f"Slices: {reference}"
-    return Section(title, [], Table(columns, rows), brief=False)
+    for place, line in enumerate(old.reset_index().to_dict("records")):
+        gain = Cell("too few") if isnan(line["loss"]) else gains[place]
+        counts = (f"{line['clients']:,}", f"{line['rows']:,}")
+        values = (line["mean_label"], new["mean_prediction"].iloc[place], line["loss"])
+        who = Cell(_slice_title(str(line["slice"]), str(line["band"])))
+        rows.append([who, gain, *row(*counts, *(number(value, 3) for value in values))])
+    columns = ["clients who", "gain in % (95 %)", "clients", "rows", "actual"]
+    columns += [f"predicted by {candidate or opponent}", f"loss of {opponent}"]
+    title = f"Slices: {candidate} against {opponent}" if candidate else f"Slices: {opponent}"
+    return PageSection(title, [], PageTable(columns, rows), brief=False)
 
 
-def _who(kind: str, band: str) -> str:
-    return SLICES.get((kind, band)) or WORDS[kind].format(band)
+def _slice_title(kind: str, band: str) -> str:
+    return SLICES.get((kind, band)) or SLICE_PATTERNS[kind].format(band)
 
 
-def over_time(material: Material, name: str, rows: pd.DataFrame) -> Section | None:
-    """The losses run by run; nothing before there are two runs."""
-    if rows["as_of"].nunique() < 2:  # noqa: PLR2004 - a line
+def history_section(data: ReportData, name: str, losses: pd.DataFrame) -> PageSection | None:
+    """Draw the losses run by run; None before the second run."""
+    if losses["as_of"].nunique() < 2:  # noqa: PLR2004 - a line needs two points
         return None
-    drawn = history_panel(name, METRICS[material.compared[name]["loss"]], rows)
-    return Section("Run by run", [], None, {"Held-out loss, run by run": drawn})
+    panel = history_panel(name, METRICS[data.comparison[name]["loss"]], losses)
+    return PageSection("Run by run", [], None, {"Held-out loss, run by run": panel})
 
 
-def alerts(material: Material, name: str) -> tuple[list[Cell], Section]:
-    """What drift and decline there are, for the top of the page and as a section."""
-    found = material.drift[name]
-    warned = [
-        note(f"{one['kind']} since {one['since']}: {one['message']}", BAD)
-        for one in found["alerts"]
+def monitoring_section(data: ReportData, name: str) -> tuple[list[Sentence], PageSection]:
+    """Return the alerts for the top of the page, and the section on all that was checked."""
+    report = data.drift[name]
+    alerts = [
+        Sentence(f"{alert['kind']} since {alert['since']}: {alert['message']}", BAD)
+        for alert in report["alerts"]
     ]
-    calm = [] if warned else [note("No alert.", GOOD)]
-    told = [note(f"{one['kind']}: {one['message']}") for one in found["checked"]]
-    return warned, Section("Drift and decline", [*warned, *calm, *told])
+    calm = [] if alerts else [Sentence("No alerts.", GOOD)]
+    checked = [Sentence(f"{check['kind']}: {check['message']}") for check in report["checked"]]
+    return alerts, PageSection("Drift and performance decline", [*alerts, *calm, *checked])

@@ -1,21 +1,15 @@
-"""Where a model comes from, and how its predictions have fared since."""
+"""Sections on where a model comes from, and how its predictions have done since."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.wording import plural
 from evergreen.history import run_records
 from evergreen.history.parameter_changes import parameters_changed
 from evergreen.history.run_summaries import live, versions
-from evergreen.report.components import (
-    Cell,
-    Section,
-    Table,
-    note,
-    number,
-    row,
-)
+from evergreen.report.components import PageSection, PageTable, Sentence, number, row
 from evergreen.vcs.dvc_internals import pin_file, pinned_md5
 from evergreen.vcs.git import show
 from evergreen.vcs.tracked_paths import INPUTS
@@ -23,42 +17,41 @@ from evergreen.vcs.tracked_paths import INPUTS
 if TYPE_CHECKING:
     from datetime import date
 
-    from evergreen.report.report_data import Material
+    from evergreen.report.report_data import ReportData
 
 DIGITS = 12
-"""Of a digest, as many as tell one from another at a glance."""
+"""Digits of a digest that are shown."""
 LIVE_SHOWN = 8
 PARENTS_SHOWN = 6
 
 
-def lineage(material: Material, name: str) -> Section:
-    """The model in production: parents, data, and parameters changed since the champion."""
-    model = material.production.get(name)
+def lineage_section(data: ReportData, name: str) -> PageSection:
+    """Show the production model's parents and data, and parameters changed since the champion."""
+    model = data.production.get(name)
     if model is None:
-        return Section("Lineage", [note("No model is in production.")])
-    parents = _parents(material, name, model.version)
-    notes = [
-        note(
-            f"In production: {model.version}, {model.estimator}, trained on {model.rows:,} labels "
-            f"of {model.clients:,} clients, known through {model.trained_through}; "
-            f"{model.updates} updates since its full fit."
+        return PageSection("Lineage", [Sentence("No model is in production.")])
+    parents = _parents(data, name, model.version)
+    sentences = [
+        (
+            f"In production: {model.version} ({model.estimator}), trained on {model.rows:,} labels "
+            f"of {model.clients:,} clients known through {model.trained_through}, updated "
+            f"{plural(model.updates, 'time')} since its full fit."
         ),
-        note(
-            f"Parents: {', before it '.join(parents)}."
-            if parents
-            else "Fitted from scratch: no parent."
-        ),
-        note(
+        f"Parents, latest first: {', '.join(parents)}."
+        if parents
+        else "Fitted from scratch, so it has no parent.",
+        (
             f"Made from labels {model.data['labels'][:DIGITS]} and features "
-            f"{model.data['features'][:DIGITS]}, by the extractor {model.extractor[:DIGITS]} of "
-            f"{model.extractor_fitted_on}."
+            f"{model.data['features'][:DIGITS]} with feature extractor "
+            f"{model.extractor[:DIGITS]} of {model.extractor_fitted_on}."
         ),
+        *_changes(data, name),
     ]
-    return Section("Lineage", [*notes, *_changes(material, name)], brief=False)
+    return PageSection("Lineage", [Sentence(text) for text in sentences], brief=False)
 
 
-def _parents(material: Material, name: str, version: str) -> list[str]:
-    parent_of = {v.version: v.parent for v in versions(material.records) if v.target == name}
+def _parents(data: ReportData, name: str, version: str) -> list[str]:
+    parent_of = {v.version: v.parent for v in versions(data.records) if v.target == name}
     chain: list[str] = []
     while (parent := parent_of.get(chain[-1] if chain else version)) is not None:
         chain.append(parent)
@@ -66,74 +59,68 @@ def _parents(material: Material, name: str, version: str) -> list[str]:
     return [*chain[:PARENTS_SHOWN], f"{more} more"] if more > 0 else chain
 
 
-def _changes(material: Material, name: str) -> list[Cell]:
-    """Parameters and features that are not what they were when the champion was made."""
-    champion = material.record.targets[name].champion
+def _changes(data: ReportData, name: str) -> list[str]:
+    """List parameters and features that have changed since the champion was made."""
+    champion = data.record.targets[name].champion
     if champion is None:
         return []
-    made_on = _made_on(material, name, champion)
+    made_on = _made_on(data, name, champion)
     if made_on is None:
-        return [note(f"The champion {champion} was made by no run of this history.")]
-    changed = parameters_changed(run_records.commit_of(made_on))
-    told = "; ".join(
-        f"{key}: {before} \N{RIGHTWARDS ARROW} {now}" for key, (before, now) in changed.items()
+        return [f"The champion {champion} was not made by a run of this history."]
+    changed = "; ".join(
+        f"{key}: {before} \N{RIGHTWARDS ARROW} {now}"
+        for key, (before, now) in parameters_changed(run_records.commit_of(made_on)).items()
     )
-    notes = [note(f"Parameters changed since the champion {champion} was made: {told or 'none'}.")]
-    if features := material.record.features_changed.get(name):
-        notes.append(note(f"Features that the new model reads otherwise: {len(features)} changes."))
-    return notes
+    sentences = [f"Parameters changed since the champion {champion} was made: {changed or 'none'}."]
+    if features := data.record.features_changed.get(name):
+        sentences.append(f"Features that the new model reads differently: {len(features)}.")
+    return sentences
 
 
-def _made_on(material: Material, name: str, version: str) -> date | None:
-    days = [v.as_of for v in versions(material.records) if (v.target, v.version) == (name, version)]
-    earlier = [day for day in days if day < material.record.as_of]
-    return earlier[0] if earlier else None
+def _made_on(data: ReportData, name: str, version: str) -> date | None:
+    days = [v.as_of for v in versions(data.records) if (v.target, v.version) == (name, version)]
+    return next((day for day in days if day < data.record.as_of), None)
 
 
-def live_performance(material: Material, name: str) -> Section:
-    """What releases have said of all clients, against what happened and the expected loss."""
-    kind = material.settings.targets[name].kind
-    found = [one for one in live(material.record, material.records) if one.target == name]
-    if not found:
-        horizon = material.settings.targets[name].horizon_days
-        return Section(
-            "Live against expected loss",
-            [note(f"No prediction has met its outcome yet: that takes {horizon} days.")],
-        )
-    found = sorted(found, key=lambda one: one.release)[-LIVE_SHOWN:]
+def live_section(data: ReportData, name: str) -> PageSection:
+    """Compare what releases predicted for all clients with what happened."""
+    target, title = data.settings.targets[name], "Live performance"
+    measured = [line for line in live(data.record, data.records) if line.target == name]
+    if not measured:
+        waiting = f"No outcome of a prediction is known yet: they take {target.horizon_days} days."
+        return PageSection(title, [Sentence(waiting)])
     rows = [
         row(
-            one.release,
-            f"{one.rows:,}",
-            number(one.loss),
-            number(one.expected),
-            number(one.mean_prediction),
-            number(one.mean_label),
+            line.release,
+            f"{line.rows:,}",
+            *map(number, (line.loss, line.expected, line.mean_prediction, line.mean_label)),
         )
-        for one in found
+        for line in sorted(measured, key=lambda line: line.release)[-LIVE_SHOWN:]
     ]
-    told = (
-        "Predictions of all clients, made before their outcome existed. Promised is the loss on "
-        "held-out clients when the model was promoted; the weeks differ, so the two need not agree."
+    about = (
+        "Predictions for all clients, made before the outcome existed. The expected loss is that "
+        "on held-out clients when the model was promoted. It was measured in other weeks, so the "
+        "two need not be equal."
     )
-    columns = ["release", "predictions", f"live {LOSS_NAME[kind].replace('_', ' ')}", "expected"]
-    columns += ["predicted", "happened"]
-    return Section("Live against expected loss", [note(told)], Table(columns, rows))
+    loss = LOSS_NAME[target.kind].replace("_", " ")
+    columns = ["release", "predictions", f"live {loss}", "expected loss (at promotion)"]
+    columns += ["predicted", "actual"]
+    return PageSection(title, [Sentence(about)], PageTable(columns, rows))
 
 
-def inputs(material: Material) -> Section:
-    """The digests of what the run was made from, next to those of the run before."""
-    before = material.records[-2].as_of if len(material.records) > 1 else None
-    commit = run_records.commit_of(before) if before else None
+def inputs_section(data: ReportData) -> PageSection:
+    """Show the digests of the run's inputs next to those of the previous run."""
+    previous = data.records[-2].as_of if len(data.records) > 1 else None
+    commit = run_records.commit_of(previous) if previous else None
     rows = []
     for path in INPUTS:
         pinned = pin_file(path)
         now = pinned_md5(pinned.read_text(encoding="utf-8"))[:DIGITS]
         then = pinned_md5(show(commit, pinned))[:DIGITS] if commit else ""
         rows.append(row(str(path), now, then))
-    told = note(
-        f"Platform {material.decided['platform']}. dvc.lock {material.record.lock[:DIGITS]}. With "
-        "the commit of this run, `dvc repro` gives the same bytes again."
+    about = Sentence(
+        f"Platform {data.decision['platform']}, dvc.lock {data.record.lock[:DIGITS]}. Check out "
+        "the commit of this run, and `dvc repro` gives the same bytes again."
     )
-    columns = ["pinned input", "this run (MD5)", f"run of {before}" if before else "run before"]
-    return Section("Inputs", [told], Table(columns, rows), brief=False)
+    columns = ["pinned input", "this run (MD5)", f"run of {previous}" if previous else "before"]
+    return PageSection("Inputs", [about], PageTable(columns, rows), brief=False)

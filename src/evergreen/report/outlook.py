@@ -1,4 +1,4 @@
-"""What a month of looks costs, and what comes after this run."""
+"""Sections at the end: expected false promotions of the month, and what happens next."""
 
 from __future__ import annotations
 
@@ -8,91 +8,88 @@ from typing import TYPE_CHECKING
 from evergreen.core.wording import plural
 from evergreen.history.alerts import unanswered_in
 from evergreen.history.retraining_plan import foresee
-from evergreen.report.components import Cell, Section, note
+from evergreen.report.components import PageSection, Sentence
 from evergreen.settings import paths
 from evergreen.store import challengers, tables
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from evergreen.report.report_data import Material
+    from evergreen.report.report_data import ReportData
 
 
-def false_promotions(material: Material) -> Section:
-    """How many promotions of no better model are to be expected at most, this month."""
-    as_of = material.record.as_of
-    month = [
-        r for r in material.records if (r.as_of.year, r.as_of.month) == (as_of.year, as_of.month)
-    ]
-    looks = [
+def false_promotions_section(data: ReportData) -> PageSection:
+    """Bound the expected number of false promotions in this month."""
+    as_of = data.record.as_of
+    month = [r for r in data.records if (r.as_of.year, r.as_of.month) == (as_of.year, as_of.month)]
+    tests = [
         (name, candidate.alpha)
         for record in month
         for name, target in record.targets.items()
         for candidate in target.candidates.values()
     ]
-    known = [(name, alpha) for name, alpha in looks if alpha is not None]
+    known = [(name, alpha) for name, alpha in tests if alpha is not None]
     total = sum(alpha for _, alpha in known)
-    each = {name: sum(a for n, a in known if n == name) for name in material.record.targets}
-    told = (
-        f"In {as_of:%B %Y} so far {len(looks)} looks at candidates in "
-        f"{plural(len(month), 'run')}. Were no candidate better than its champion, at "
-        f"most {total:.2f} would be expected to be promoted by chance "
+    each = {name: sum(a for n, a in known if n == name) for name in data.record.targets}
+    text = (
+        f"So far in {as_of:%B %Y}, the gate has tested {plural(len(tests), 'candidate')} in "
+        f"{plural(len(month), 'run')}. Even if no candidate were better than its champion, at "
+        f"most {total:.2f} promotions by chance are to be expected "
         f"({', '.join(f'{name} {alpha:.2f}' for name, alpha in each.items())})."
     )
-    if len(known) < len(looks):
-        told += f" Not counted are {len(looks) - len(known)} of them, whose records lack the level."
-    return Section("False promotions to expect", [note(told)])
+    if len(known) < len(tests):
+        text += f" This leaves out {len(tests) - len(known)} whose records lack the level."
+    return PageSection("Expected false promotions", [Sentence(text)])
 
 
-def what_is_next(material: Material) -> Section:
-    """When the next full retrain is due, what is served, and how to undo this run."""
-    settings, record = material.settings, material.record
+def next_steps_section(data: ReportData) -> PageSection:
+    """Say when the next full retrain is due, what is served, and how to undo this run."""
+    settings, record = data.settings, data.record
     latest = settings.full_retrain.as_of + timedelta(days=settings.schedule.full_after_days)
     labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
     training = labels[~labels["holdout"]]
     models = load_release(paths.PRODUCTION).models
     bases = challengers.following(models, max_updates=settings.incremental.max_updates)
     tomorrow = record.as_of + timedelta(days=1)
-    alert = unanswered_in(material.records, settings.full_retrain.as_of)
+    alert = unanswered_in(data.records, settings.full_retrain.as_of)
     due, _ = foresee(settings, tomorrow, "auto", bases, training, alert=alert)
     full = (
-        f"A full retrain is due at the next run: {due.why_full}."
+        f"A full retrain is due in the next run: {due.why_full}."
         if due.full
-        else f"The next full retrain is due on {latest} at the latest, earlier where labels come "
-        "faster than foreseen or a decline is found."
+        else f"The next full retrain is due by {latest}, or earlier if there are enough new labels "
+        "or an alert."
     )
-    return Section("What happens next", [note(full), *_served(material), *_undo(material)])
+    sentences = [full, *_served(data), *_undo(data)]
+    return PageSection("What happens next", [Sentence(text) for text in sentences])
 
 
-def _served(material: Material) -> list[Cell]:
-    record = material.record
+def _served(data: ReportData) -> list[str]:
+    record = data.record
     if record.release is None:
-        return [
-            note("Nothing is served: no model has beaten the baselines. The next run tries again.")
-        ]
+        return ["Nothing is served: no model has beaten the baselines. The next run tries again."]
     days = ", ".join(
         f"{name} from {record.as_of + timedelta(days=target.horizon_days)}"
-        for name, target in material.settings.targets.items()
+        for name, target in data.settings.targets.items()
     )
     return [
-        note(served_words(material)),
-        note(
-            f"The {material.decided['scored']:,} scores of {record.as_of} meet their outcomes: "
+        serving_sentence(data),
+        (
+            f"Outcomes of the {data.decision['scored']:,} scores of {record.as_of} become known: "
             f"{days}."
         ),
     ]
 
 
-def served_words(material: Material) -> str:
-    """What becomes of the release, and what an approval does where one is asked for."""
-    record, day = material.record, material.record.as_of
+def serving_sentence(data: ReportData) -> str:
+    """Say what happens to the release, and what an approval does if one is required."""
+    record, day = data.record, data.record.as_of
     if record.release == record.previous_release:
         return f"Release {record.release} stays in {paths.CURRENT}; the next run starts from it."
     instead = f" in place of {record.previous_release}" if record.previous_release else ""
-    if material.settings.promotion.mode == "review" and len(material.records) > 1:
+    if data.settings.promotion.mode == "review" and len(data.records) > 1:
         return (
-            f"A person decides. `evergreen approve {day}`, or merging the pull request, serves "
-            f"release {record.release}{instead}; the next run starts from it. `evergreen reject "
-            f'{day} --reason "..."`, or closing it, keeps what is served.'
+            f"This run needs a manual approval. `evergreen approve {day}`, or merging the pull "
+            f"request, serves release {record.release}{instead}; the next run starts from it. "
+            f'`evergreen reject {day} --reason "..."`, or closing it, keeps what is served.'
         )
     return (
         f"`evergreen finish` verifies release {record.release} and serves it from "
@@ -100,14 +97,10 @@ def served_words(material: Material) -> str:
     )
 
 
-def _undo(material: Material) -> list[Cell]:
-    replaced = [
-        n for n, t in material.record.targets.items() if t.action == "promoted" and t.champion
-    ]
+def _undo(data: ReportData) -> list[str]:
     return [
-        note(
-            f"To undo: `evergreen rollback {name} --to {material.record.targets[name].champion} "
-            '--reason "..."`, with `--hold` to keep it so.'
-        )
-        for name in replaced
+        f'To undo: `evergreen rollback {name} --to {target.champion} --reason "..."`; add '
+        "`--hold` to keep it from being replaced."
+        for name, target in data.record.targets.items()
+        if target.action == "promoted" and target.champion
     ]

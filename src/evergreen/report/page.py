@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else, and the same in Markdown."""
+"""Write the report of a run: one self-contained HTML file, and the same in Markdown."""
 
 from __future__ import annotations
 
@@ -10,161 +10,158 @@ from evergreen.plots.pages import embedded_svg, write_page
 from evergreen.report import evaluation_sections, lineage, outlook
 from evergreen.report.components import (
     BAD,
-    BAR,
     GOOD,
     Cell,
-    Section,
-    Table,
+    PageSection,
+    PageTable,
+    Sentence,
     gain_cells,
-    note,
-    share,
 )
-from evergreen.report.report_data import read_material
+from evergreen.report.evaluation_sections import detectable, known_gain
+from evergreen.report.report_data import read_report_data
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-    from evergreen.report.report_data import Material
+    from evergreen.report.report_data import ReportData
     from evergreen.settings.pipeline import Settings
 
 TERMS = {
     "gain": (
-        "How much smaller the loss is than that of what the candidate had to beat, in percent, on "
-        "the same rows. Its interval counts clients, not rows, since the rows of one client are "
-        "alike. A candidate is promoted when the whole interval lies above zero."
+        "How much smaller a candidate's loss is than its opponent's on the same rows, in percent. "
+        "The opponent is the champion or, as long as there is none, the best baseline. The "
+        "interval counts clients rather than rows, as the rows of one client are alike. A "
+        "candidate is promoted if the whole interval is above zero."
     ),
-    "could be proven": (
-        "The smallest true gain that as many rows would prove in four of five cases. A smaller "
-        "gain may be real; these rows can't tell it from luck."
+    "detectable gain (80 % power)": (
+        "The smallest true gain that this many rows prove in four cases out of five. A smaller "
+        "gain may be real, but these rows can't tell it from chance. Not shown for a gain that "
+        "is proven."
     ),
     "btyd, last_period, base_rate": (
-        "Baselines: what buy-till-you-die models expect of each client; that the next weeks will "
-        "be like the last; the same for everyone."
+        "Baselines. btyd: what buy-till-you-die models expect of each client. last_period: the "
+        "coming weeks will be like the last. base_rate: the same prediction for everyone."
     ),
     "calibration": (
-        "Where points lie on the diagonal, what was predicted is what happened. Bars are 95 % "
-        "intervals that count clients."
+        "For points on the diagonal, predictions agree with outcomes. Bars are 95 % intervals, "
+        "clustered by client."
     ),
     "held-out clients": (
-        "A quarter of the clients, chosen by a hash of their id, of whom no model ever learns."
+        "A fixed share of the clients, chosen by a hash of their id. No model is trained on them."
     ),
 }
 
 
 class TargetPage(NamedTuple):
-    """One target's part of the page."""
+    """The part of the page on one target."""
 
     name: str
     question: str
     outcome: Cell
     verdict: str
-    warnings: list[Cell]
-    sections: list[Section]
+    warnings: list[Sentence]
+    sections: list[PageSection]
 
 
 def write_report(settings: Settings, html: Path, markdown: Path) -> str:
     """Write the page and its Markdown from what the stages and the history hold.
 
-    Both depend on the run and those before it alone, so they are the same bytes whenever they are
-    written.
+    Both depend only on the run and those before it, so writing them again gives the same bytes.
 
     Returns
     -------
     str
-        Where they are, in a line.
+        A line with their paths.
 
     Raises
     ------
     EvergreenError
         If the working folder does not hold a complete run.
     """
-    material = read_material(settings)
-    rows = loss_rows(material.records)
-    targets = [_target(material, name, rows) for name in material.record.targets]
+    data = read_report_data(settings)
+    losses = loss_rows(data.records)
+    targets = [_target_page(data, name, losses) for name in data.record.targets]
     content: dict[str, Any] = {
         "title": f"Run of {settings.as_of}",
-        "subtitle": _subtitle(material),
-        "glance": _glance(material, targets),
+        "subtitle": _subtitle(data),
+        "overview": _overview(data, targets),
         "targets": targets,
         "sections": [
-            outlook.false_promotions(material),
-            outlook.what_is_next(material),
-            lineage.inputs(material),
+            outlook.false_promotions_section(data),
+            outlook.next_steps_section(data),
+            lineage.inputs_section(data),
         ],
-        "terms": TERMS.items(),
+        "terms": TERMS,
     }
-    write_page(html, "report.html.jinja", width=BAR, embedded=embedded_svg, **content)
+    write_page(html, "report.html.jinja", embedded=embedded_svg, **content)
     write_page(markdown, "report.md.jinja", **content)
-    return f"report: {html}, and for a pull request {markdown}"
+    return f"report: {html}, and for pull requests {markdown}"
 
 
-def _subtitle(material: Material) -> str:
-    record = material.record
+def _subtitle(data: ReportData) -> str:
+    record = data.record
     full = record.full_retrain_as_of
     retrained = "with a full retrain" if full == record.as_of else f"last full retrain {full}"
     return (
-        f"Release {record.release or 'none'}; before, {record.previous_release or 'none'}. "
-        f"Mode {record.mode}, {retrained}. {material.decided['scored']:,} clients scored."
+        f"Release {record.release or 'none'}, previously {record.previous_release or 'none'}. "
+        f"Mode {record.mode}, {retrained}. {data.decision['scored']:,} clients scored."
     )
 
 
-def _target(material: Material, name: str, rows: pd.DataFrame) -> TargetPage:
-    target, record = material.settings.targets[name], material.record.targets[name]
-    warned, drift = evaluation_sections.alerts(material, name)
+def _target_page(data: ReportData, name: str, losses: pd.DataFrame) -> TargetPage:
+    target, record = data.settings.targets[name], data.record.targets[name]
+    alerts, monitoring = evaluation_sections.monitoring_section(data, name)
     sections = [
-        evaluation_sections.gains(material, name),
-        evaluation_sections.figures(material, name),
-        evaluation_sections.captured(material, name),
-        evaluation_sections.over_time(material, name, rows),
-        *evaluation_sections.slices(material, name),
-        lineage.live_performance(material, name),
-        drift,
-        lineage.lineage(material, name),
+        evaluation_sections.gain_section(data, name),
+        evaluation_sections.models_section(data, name),
+        evaluation_sections.budget_section(data, name),
+        evaluation_sections.history_section(data, name, losses),
+        *evaluation_sections.slice_sections(data, name),
+        lineage.live_section(data, name),
+        monitoring,
+        lineage.lineage_section(data, name),
     ]
-    warnings = [note(f"Warning: {w}.", BAD) for w in material.compared[name]["warnings"]]
+    warnings = [Sentence(f"Warning: {w}.", BAD) for w in data.comparison[name]["warnings"]]
     outcome = "held" if record.verdict.startswith("held") else record.action
     return TargetPage(
         name,
         RULES[target.label].question.format(days=target.horizon_days),
         Cell(outcome, GOOD if outcome == "promoted" else ""),
         record.verdict,
-        [*warnings, *warned],
+        [*warnings, *alerts],
         [section for section in sections if section is not None],
     )
 
 
-def _glance(material: Material, targets: list[TargetPage]) -> Table:
-    """A row for each target: its best candidate, or that there was none."""
-    best = [_best(material.compared[target.name]) for target in targets]
-    cells = gain_cells([(o["gain"], *(o["interval"] or (None, None))) for _, o in best])
+def _overview(data: ReportData, targets: list[TargetPage]) -> PageTable:
+    """Return a row for each target with its best candidate."""
+    best = [_best(data.comparison[target.name]) for target in targets]
+    gains = gain_cells(known_gain(candidate) for _, candidate in best)
     rows = [
         [
             Cell(target.name),
             target.outcome,
-            drawn,
+            gain,
             Cell(kind),
-            Cell(share(one["detectable_gain"], 2)),
-            Cell(
-                str(len(target.warnings)) if target.warnings else "none",
-                BAD * bool(target.warnings),
-            ),
+            Cell(detectable(candidate)),
+            Cell(str(len(target.warnings)), BAD) if target.warnings else Cell("none"),
         ]
-        for target, (kind, one), drawn in zip(targets, best, cells, strict=True)
+        for target, (kind, candidate), gain in zip(targets, best, gains, strict=True)
     ]
-    columns = ["target", "decision", "gain in %", "candidate", "could be proven", "warnings"]
-    return Table(columns, rows)
+    columns = ["target", "decision", "gain in %", "best candidate", "detectable gain (80 % power)"]
+    return PageTable([*columns, "warnings"], rows)
 
 
-def _best(found: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The winner, else the candidate with the highest lower bound."""
-    candidates = found["candidates"]
-    nothing = {"gain": None, "interval": None, "detectable_gain": None}
-    if found["winner"] is not None:
-        return found["winner"], candidates[found["winner"]]
-    judged_ones = [kind for kind, one in candidates.items() if one["interval"] is not None]
-    if not judged_ones:
+def _best(compared: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the winner, or else the candidate with the highest lower bound."""
+    candidates = compared["candidates"]
+    if compared["winner"] is not None:
+        return compared["winner"], candidates[compared["winner"]]
+    evaluated = [kind for kind, c in candidates.items() if c["interval"] is not None]
+    if not evaluated:
+        nothing = {"gain": None, "interval": None, "detectable_gain": None, "promote": False}
         return next(iter(candidates), "none"), nothing
-    best = max(judged_ones, key=lambda kind: candidates[kind]["interval"][0])
+    best = max(evaluated, key=lambda kind: candidates[kind]["interval"][0])
     return best, candidates[best]

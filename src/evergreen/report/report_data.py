@@ -1,4 +1,4 @@
-"""All that a report is made from, read from what the stages and the history hold."""
+"""Read everything that a report shows from what the stages and the history hold."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ NEXT = "dvc repro"
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportData:
     """A run, and the runs before it.
 
     Attributes
     ----------
-    measured, compared, decided, drift
+    metrics, comparison, decision, drift
         ``metrics.json``, ``comparison.json``, ``decision.json`` and ``drift.json``.
     curves, slices
         The rows of the plots.
     record, records
-        The run's own record, and those of all runs up to it, its own last.
+        The run's own record, and those of all runs up to it, in order.
     production
         The manifest of each model in production after the run.
     unfitted
-        Why there are no buy-till-you-die models: of purchases, of spend.
+        Why there are no buy-till-you-die models, by part: purchases, spend.
     """
 
     settings: Settings
-    measured: dict[str, Any]
-    compared: dict[str, Any]
-    decided: dict[str, Any]
+    metrics: dict[str, Any]
+    comparison: dict[str, Any]
+    decision: dict[str, Any]
     drift: dict[str, Any]
     curves: PlotRows
     slices: pd.DataFrame
@@ -57,21 +57,21 @@ class Material:
     unfitted: dict[str, str]
 
 
-def read_material(settings: Settings) -> Material:
+def read_report_data(settings: Settings) -> ReportData:
     """Read everything; the working folder must hold a complete run.
 
     Raises
     ------
     EvergreenError
-        If something is missing, with the command that makes it.
+        If a file is missing, with the command that writes it.
     """
     record = record_of(settings)
-    earlier = [found for found in run_records.read_all() if found.as_of < settings.as_of]
-    return Material(
+    earlier = [run for run in run_records.read_all() if run.as_of < settings.as_of]
+    return ReportData(
         settings=settings,
-        measured=files.read_json(paths.METRICS_REPORT, next_step=NEXT),
-        compared=files.read_json(paths.COMPARISON_REPORT, next_step=NEXT),
-        decided=files.read_json(paths.DECISION_REPORT, next_step=NEXT),
+        metrics=files.read_json(paths.METRICS_REPORT, next_step=NEXT),
+        comparison=files.read_json(paths.COMPARISON_REPORT, next_step=NEXT),
+        decision=files.read_json(paths.DECISION_REPORT, next_step=NEXT),
         drift=read_drift(next_step=NEXT),
         curves=PlotRows(*(_rows(paths.PLOT_ROWS / f"{name}.csv") for name in PlotRows._fields)),
         slices=_rows(paths.PLOT_ROWS / "slices.csv"),
@@ -90,13 +90,13 @@ def _rows(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
     except (FileNotFoundError, EmptyDataError):
-        raise DataError(f"{path} was expected, and is not there", "dvc repro compare") from None
+        raise DataError(f"{path} is missing or empty", "dvc repro compare") from None
 
 
 def _unfitted() -> dict[str, str]:
     content = files.read_json(paths.EXTRACTOR / "extractor.json", next_step="dvc repro featurize")
     return {
-        what: fitted["reason"]
-        for what, fitted in content["btyd"].items()
-        if isinstance(fitted, dict) and "reason" in fitted
+        part: fit["reason"]
+        for part, fit in content["btyd"].items()
+        if isinstance(fit, dict) and "reason" in fit
     }

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from evergreen.notebook.continuous_trainer import ContinuousTrainer
     from evergreen.serving.release import load_release
 
-__all__ = ["ContinuousTrainer", "load_release"]
+    __version__: str
 
-# Before any OpenMP library is loaded: waiting threads are to sleep. Where they spin, a fit of one
-# second takes a minute on a machine that is busy elsewhere.
+__all__ = ["ContinuousTrainer", "__version__", "load_release"]
+
+# Let waiting OpenMP threads sleep; this works only before an OpenMP library is loaded. Where they
+# spin, a fit of one second takes a minute on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _HOME = {
@@ -23,7 +25,23 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what is public when it is first used: stages and commands need none of it."""
+    """Import a public name when it is first used: stages and commands need none of them."""
+    if name == "__version__":
+        return _version()
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def _version() -> str:
+    """The version that is installed, or that of the checkout whose ``src`` is on the path."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return version("evergreen")
+    except PackageNotFoundError:
+        import tomllib  # noqa: PLC0415
+        from pathlib import Path  # noqa: PLC0415
+
+        project = Path(__file__).parents[2] / "pyproject.toml"
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])

@@ -43,6 +43,11 @@ class ModelError(EvergreenError):
     """A model, extractor or release is incomplete, altered, or not what its manifest says."""
 
 
+def missing_extra(what: str, extra: str) -> EvergreenError:
+    """The error of a command or a source whose packages are not installed."""
+    return EvergreenError(f"{what} needs the {extra!r} extra", f"pip install 'evergreen[{extra}]'")
+
+
 def in_words(error: OSError) -> EvergreenError:
     """Tell an error of the operating system, and what to do about a full disk."""
     text = str(error)

@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from evergreen.cli import (
-    data,
-    history,
-    review,
-    runs,
-    schedule,
-    serve,
-)
-from evergreen.cli.app import app, console, errors
-from evergreen.errors import EvergreenError, SettingsError, in_words
-from evergreen.settings import paths
+import evergreen
+from evergreen.cli import data, inspect, review, runs, schedule, serve, undo
+from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
+from evergreen.errors import EvergreenError, in_words
 
-__all__ = ["app", "console", "data", "history", "main", "review", "runs", "schedule", "serve"]
+__all__ = [
+    "app",
+    "console",
+    "data",
+    "inspect",
+    "main",
+    "review",
+    "runs",
+    "schedule",
+    "serve",
+    "undo",
+]
 
 NO_COMMAND = 2
 """Exit code of a call without a command, as click has it."""
-ELSEWHERE = {"serve"}
-"""Commands for machines that hold a release and no repository."""
+PANELS = [str(panel) for panel in Panel]
+app.registered_commands.sort(key=lambda command: PANELS.index(str(command.rich_help_panel)))
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        console.print(f"evergreen {evergreen.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def at_the_root(context: typer.Context) -> None:
-    """Keep a retailer's client models fresh: reproducible continuous training on DVC."""
-    if context.invoked_subcommand is None and not sys.stdin.isatty():
+def front_door(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Keep a retailer's client models fresh: reproducible continuous training on DVC.
+
+    Without a command, open the menu.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if not sys.stdin.isatty():
         context.get_help()  # typer prints it
         raise typer.Exit(NO_COMMAND)
-    if context.invoked_subcommand not in ELSEWHERE and not paths.PARAMS.is_file():
-        raise SettingsError(
-            f"{paths.PARAMS} was expected in the current folder, and is not there",
-            "change to the root of the repository",
-        )
-    if context.invoked_subcommand is None:
-        schedule.menu()
+    check_extra("evergreen menu", "train")
+    enter_repository()
+    schedule.menu()
 
 
 def main() -> None:
-    """Run a command; an error is told in words, with what to do next, and exits with 1."""
+    """Run a command; an error is one message with the next step, and exits with 1."""
     try:
         app()
     except (EvergreenError, OSError) as error:
-        told = in_words(error) if isinstance(error, OSError) else error
-        errors.print(f"[red]error:[/red] {escape(str(told))}")
+        message = in_words(error) if isinstance(error, OSError) else error
+        errors.print(f"[red]error:[/red] {escape(str(message))}")
         sys.exit(1)

@@ -1,40 +1,142 @@
-"""What all commands share: the application, the console, a progress bar, common options."""
+"""What all commands share: the application, the consoles, a progress bar, common options."""
 
 from __future__ import annotations
 
+import os
 import sys
-from datetime import datetime
+from datetime import date
 from enum import StrEnum
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from typer.core import TyperCommand
+
+from evergreen.errors import SettingsError, missing_extra
+from evergreen.settings import paths
+from evergreen.settings.dates import parse_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-app = typer.Typer(
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-DATE_FORMAT = "%Y-%m-%d"
+    from rich.progress import Progress
+
+Function = TypeVar("Function", bound="Callable[..., None]")
+
 WIDE = 120
 """Columns of a table that goes to a file or a pipe, where rich would assume 80."""
+EXTRAS = {
+    "train": (
+        "dvc",
+        "jinja2",
+        "matplotlib",
+        "psutil",
+        "python_calamine",
+        "sqlalchemy",
+        "stop_words",
+    ),
+    "serve": ("fastapi", "jinja2", "prometheus_client", "python_multipart", "uvicorn"),
+}
+"""The modules of the extras in ``pyproject.toml``."""
 console = Console(
     markup=False, soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE
 )
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 """For errors and warnings: what a command prints on stdout stays readable by other programs."""
+app = typer.Typer(
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 success, 1 error, 2 wrong usage, 130 interrupted.",
+)
+
+
+class Panel(StrEnum):
+    """The groups of commands in ``--help``, in this order."""
+
+    RUN = "Run"
+    INSPECT = "Inspect"
+    UNDO = "Undo"
+    REVIEW = "Review"
+    DATA = "Data"
+    SERVE = "Serve"
+
+
+class Command(TyperCommand):
+    """A command that runs at the root of the repository, from whichever folder it is called.
+
+    Paths on the command line are relative to that folder.
+    """
+
+    extra: ClassVar[str | None] = "train"
+    repository: ClassVar[bool] = True
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's context is private
+        """Check what the command needs, then run it."""
+        check_extra(f"evergreen {ctx.info_name}", self.extra)
+        if self.repository:
+            caller = enter_repository()
+            for name, value in ctx.params.items():
+                source = ctx.get_parameter_source(name)
+                if isinstance(value, Path) and source and source.name == "COMMANDLINE":
+                    ctx.params[name] = caller / value
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            errors.print("interrupted")
+            raise
+
+
+class LightCommand(Command):
+    """A command for machines on which nothing is trained."""
+
+    extra = None
+
+
+def command(
+    panel: Panel, name: str | None = None, cls: type[Command] = Command
+) -> Callable[[Function], Function]:
+    """Add a function to the commands of a panel."""
+    return app.command(name, cls=cls, rich_help_panel=panel)
+
+
+def check_extra(what: str, extra: str | None) -> None:
+    """Refuse what needs an extra of the package that is not installed.
+
+    Raises
+    ------
+    EvergreenError
+        Which names the extra.
+    """
+    if any(find_spec(module) is None for module in EXTRAS.get(extra or "", ())):
+        raise missing_extra(what, str(extra))
+
+
+def enter_repository() -> Path:
+    """Change to the root of the repository: this folder, or one above it.
+
+    Returns
+    -------
+    Path
+        From the root to the folder where the command was called.
+
+    Raises
+    ------
+    SettingsError
+        If neither this folder nor one above it holds ``params.yaml``.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / paths.PARAMS).is_file():
+            os.chdir(folder)
+            return here.relative_to(folder)
+    raise SettingsError(
+        f"{paths.PARAMS} was expected in {here} or in a folder above it, and is not there",
+        "change to the folder of your Evergreen repository",
+    )
 
 
 def warn_renamed(old: str, new: str) -> None:
@@ -44,42 +146,64 @@ def warn_renamed(old: str, new: str) -> None:
     )
 
 
-def renamed(old: str, new: str, command: Callable[..., None]) -> None:
+def renamed(old: str, new: str, function: Callable[..., None]) -> None:
     """Keep the old name of a command for one version: hidden, with a warning that names the new."""
 
-    @wraps(command)
+    @wraps(function)
     def alias(*args: object, **options: object) -> None:
         warn_renamed(old, new)
-        command(*args, **options)
+        function(*args, **options)
 
-    app.command(old, hidden=True)(alias)
+    app.command(old, cls=Command, hidden=True, rich_help_panel=Panel.UNDO)(alias)
+
+
+def run_exclusively(lines: Iterable[object]) -> None:
+    """Print what an iterator yields as it works, while no other run can start here."""
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
+
+    with exclusive():
+        for line in lines:
+            console.print(line)
 
 
 def progress_bar() -> Progress:
     """A bar at a terminal; nothing in a file or a pipe."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+    from rich import progress  # noqa: PLC0415 - for few commands
+
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
     )
 
 
-def date_option(said: str, *names: str) -> Any:  # noqa: ANN401 - as typer.Option
+def read_day(text: str) -> date:
+    """Read a date on the command line."""
+    try:
+        return parse_date(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def date_option(help_text: str, *names: str) -> Any:  # noqa: ANN401 - as typer.Option
     """An option that takes a date such as 2024-04-01."""
-    return typer.Option(*names, formats=[DATE_FORMAT], metavar="DATE", help=said)
+    return typer.Option(*names, parser=read_day, metavar="DATE", help=help_text)
 
 
-AsOf = Annotated[datetime, date_option("The date to look from.")]
-Through = Annotated[
-    datetime | None,
-    date_option("Catch up until this date."),
+AsOf = Annotated[date, date_option("Use only what was known before this date.")]
+Push = Annotated[
+    bool, typer.Option("--push", help="Push data to DVC's remote, then commits to git's.")
 ]
-Push = Annotated[bool, typer.Option(help="Push data to the DVC remote, then commits with git.")]
+Reason = Annotated[str, typer.Option(help="Record this reason in the history.")]
+OneTarget = Annotated[str, typer.Argument(help="Choose the target.", show_default=False)]
+AnyTarget = Annotated[
+    str | None, typer.Argument(help="Choose one target.", show_default="all targets")
+]
 
 
 class Mode(StrEnum):
@@ -92,5 +216,9 @@ class Mode(StrEnum):
 
 
 ModeOption = Annotated[
-    Mode, typer.Option(help="What to do; auto: whatever is due.", show_default=True)
+    Mode,
+    typer.Option(
+        metavar="MODE",
+        help="Choose what to train: auto (what is due), incremental, full, or compare (nothing).",
+    ),
 ]

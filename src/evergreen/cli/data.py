@@ -1,24 +1,26 @@
-"""Commands about data: take it in, simulate it, check it, score it."""
+"""Commands about data: create a repository for it, check it, ingest it, simulate it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date  # noqa: TC003 - typer reads it
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path  # noqa: TC003 - likewise
 from typing import Annotated
 
 import typer
 
 from evergreen.cli.app import (
-    DATE_FORMAT,
-    AsOf,
-    app,
+    LightCommand,
+    Panel,
+    command,
     console,
     date_option,
     progress_bar,
+    read_day,
 )
 from evergreen.settings import paths
+from evergreen.settings.dates import parse_date
 
 
 class Demo(StrEnum):
@@ -29,20 +31,114 @@ class Demo(StrEnum):
     SIMULATED = "simulated"
 
 
-@app.command()
+@command(Panel.DATA)
+def init(
+    folder: Annotated[Path, typer.Argument(help="Create the repository in this folder.")],
+    *,
+    files: Annotated[
+        Path | None, typer.Option(metavar="GLOB", help="Read the files that match.")
+    ] = None,
+    url_env: Annotated[
+        str | None,
+        typer.Option(help="Read a database instead; this environment variable holds its URL."),
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Read this table of the database.")] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="Read files of a known format, without naming columns.")
+    ] = None,
+    client_id: Annotated[
+        str | None, typer.Option(help="Take the client's id from this column.")
+    ] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Take the date from this column.")] = None,
+    amount: Annotated[
+        str | None, typer.Option(help="Take the amount from this column, or from PRICE*QUANTITY.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Take a description from this column, if there is one.")
+    ] = None,
+    invoice_id: Annotated[
+        str | None, typer.Option(help="Take the invoice from this column, if there is one.")
+    ] = None,
+    as_of: Annotated[
+        date | None,
+        date_option("Make the first run as of this date: the day after the last day of data."),
+    ] = None,
+) -> None:
+    """Create a repository for your own data from this one; asks for options that are missing."""
+    from evergreen.lifecycle.init import begin  # noqa: PLC0415 - each command loads its own
+
+    glob = None if files is None else str(files)
+    if glob is None and url_env is None:
+        glob = str(typer.prompt("Files, as a glob (or $NAME, a variable with a database's URL)"))
+        if glob.startswith("$"):
+            url_env, glob = glob[1:], None
+    if url_env is not None:
+        table = table or typer.prompt("Table of the database")
+    transactions: dict[str, object] = {"files": glob, "url_env": url_env, "table": table}
+    if adapter is None:
+        client_id = client_id or typer.prompt("Column of the client's id")
+        timestamp = timestamp or typer.prompt("Column of the date")
+        if amount is None:
+            amount = str(typer.prompt("Column of the amount (or PRICE*QUANTITY)"))
+            text = text or typer.prompt("Column of a description (Enter: none)", default="")
+            invoice_id = invoice_id or typer.prompt(
+                "Column of the invoice (Enter: none)", default=""
+            )
+        price, _, quantity = amount.partition("*")
+        factors = {"price": price.strip(), "quantity": quantity.strip()}
+        transactions["columns"] = {
+            "client_id": client_id,
+            "timestamp": timestamp,
+            **(factors if quantity else {"amount": amount}),
+            "text": text,
+            "invoice_id": invoice_id,
+        }
+    day = as_of or typer.prompt(
+        "Date of the first run, the day after the last day of data (YYYY-MM-DD)",
+        value_proc=read_day,
+    )
+    for line in begin(folder, transactions | {"adapter": adapter}, as_of=day):
+        console.print(line)
+
+
+@command(Panel.DATA)
+def check() -> None:
+    """Check settings, source, git, DVC and disk, and name what to do next."""
+    from evergreen.lifecycle.check import check as check_all  # noqa: PLC0415
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
+
+    failed = False
+    with exclusive():
+        for finding in check_all():
+            console.print(str(finding))
+            failed = failed or bool(finding.next_step)
+    if failed:
+        raise typer.Exit(code=1)
+
+
+@command(Panel.DATA)
 def ingest(
     demo: Annotated[
         Demo | None,
-        typer.Option(help="A demo data set to take in; by default what params.yaml names."),
+        typer.Option(
+            metavar="NAME",
+            help=f"Ingest this demo data set: {', '.join(Demo)}.",
+            show_default="the source named in params.yaml",
+        ),
     ] = None,
     through: Annotated[
-        datetime | None,
-        date_option("The last day to take in; the day before as_of by default."),
+        date | None,
+        typer.Option(
+            parser=read_day,
+            metavar="DATE",
+            help="Ingest rows up to this day.",
+            show_default="the day before as_of",
+        ),
     ] = None,
 ) -> None:
-    """Append new rows of a source to data/raw, checked and partitioned by day."""
+    """Ingest new rows of the source into data/raw, checked and partitioned by day."""
     from evergreen.ingestion.ingest import ingest_new_rows  # noqa: PLC0415
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     settings = load_settings()
@@ -51,200 +147,68 @@ def ingest(
         for line in ingest_new_rows(
             settings,
             demo=demo.value if demo else None,
-            through=through.date() if through else None,
+            through=through,
             progress=lambda days, total: progress.update(task, completed=days, total=total),
         ):
             console.print(line)
-    made_for_it = paths.CONFIGS / f"{demo}.yaml"
-    if demo and made_for_it.is_file() and settings.source.demo != demo:
-        console.print(f"{demo}: settings made for it: cp {made_for_it} {paths.PARAMS}")
+    config = paths.CONFIGS / f"{demo}.yaml"
+    if demo and config.is_file() and settings.source.demo != demo:
+        console.print(f"settings made for {demo}: cp {config} {paths.PARAMS}")
 
 
 @dataclass(frozen=True)
-class Drift:
-    """From which day on, and by how much, simulated segments behave otherwise."""
+class SimulatedDrift:
+    """The day from which simulated segments behave differently, and by how much."""
 
     on: date
     size: float
 
     @classmethod
-    def parse(cls, value: str) -> Drift:
+    def parse(cls, value: str) -> SimulatedDrift:
         """Read DATE:SIZE."""
         day, _, size = value.partition(":")
         try:
-            return cls(datetime.strptime(day, DATE_FORMAT).date(), float(size))
+            return cls(parse_date(day), float(size))
         except ValueError:
             raise typer.BadParameter(
                 f"{value!r} is not DATE:SIZE, such as 2017-07-01:0.5"
             ) from None
 
 
-@app.command()
+@command(Panel.DATA, cls=LightCommand)
 def simulate(
-    out: Annotated[Path, typer.Option(help="The folder to write; must not exist.")],
+    out: Annotated[Path, typer.Option(help="Write to this folder; it must not exist.")],
     *,
-    clients: Annotated[int | None, typer.Option(help="How many there are in all.")] = None,
-    days: Annotated[int | None, typer.Option(help="How many to simulate.")] = None,
-    start: Annotated[
-        datetime | None,
-        date_option("The first day."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The only source of randomness.")] = None,
+    clients: Annotated[int | None, typer.Option(help="Simulate this many clients.")] = None,
+    days: Annotated[int | None, typer.Option(help="Simulate this many days.")] = None,
+    start: Annotated[date | None, date_option("Start on this day.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed all randomness with this number.")] = None,
     drift: Annotated[
-        Drift | None,
+        SimulatedDrift | None,
         typer.Option(
-            parser=Drift.parse,
+            parser=SimulatedDrift.parse,
             metavar="DATE:SIZE",
-            help="From which day on, and by how much, segments behave otherwise.",
+            help="Change the behaviour of segments from this date on, by this size.",
         ),
     ] = None,
     strategy_change: Annotated[
-        datetime | None,
-        date_option("From which day on prices, assortment and clientele are others."),
+        date | None,
+        date_option("Change prices, assortment and clientele on this date."),
     ] = None,
 ) -> None:
-    """Simulate a retailer whose true probabilities are known; params.yaml says what else."""
+    """Simulate a retailer with known ground truth; params.yaml has further settings."""
     from evergreen.settings.loading import load_settings, with_simulation  # noqa: PLC0415
     from evergreen.simulation.files import write_simulation  # noqa: PLC0415
 
-    chosen = {
+    options = {
         "clients": clients,
         "days": days,
-        "start": start.date() if start else None,
+        "start": start,
         "seed": seed,
         "drift_on": drift.on if drift else None,
         "drift_size": drift.size if drift else None,
-        "strategy_change_on": strategy_change.date() if strategy_change else None,
+        "strategy_change_on": strategy_change,
     }
-    given = {name: value for name, value in chosen.items() if value is not None}
-    for line in write_simulation(with_simulation(load_settings(), given), out):
+    changes = {name: value for name, value in options.items() if value is not None}
+    for line in write_simulation(with_simulation(load_settings(), changes), out):
         console.print(line)
-
-
-@app.command()
-def check() -> None:
-    """Examine configuration, source, git, DVC and disk: what is fine, and what to do next."""
-    from evergreen.lifecycle.check import check as examine  # noqa: PLC0415
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
-
-    with exclusive():
-        found = []
-        for finding in examine():
-            console.print(str(finding))
-            found.append(finding)
-    if any(finding.next_step for finding in found):
-        raise typer.Exit(code=1)
-
-
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(help="The repository to make.")],
-    *,
-    files: Annotated[str | None, typer.Option(help="Your files, as a glob.")] = None,
-    url_env: Annotated[
-        str | None, typer.Option(help="Instead: the variable that holds a database's URL.")
-    ] = None,
-    table: Annotated[str | None, typer.Option(help="The table of the database.")] = None,
-    adapter: Annotated[
-        str | None, typer.Option(help="For files of a known kind, instead of columns.")
-    ] = None,
-    client_id: Annotated[str | None, typer.Option(help="The column of the client.")] = None,
-    timestamp: Annotated[str | None, typer.Option(help="The column of the date.")] = None,
-    amount: Annotated[
-        str | None, typer.Option(help="The column of the amount, or PRICE*QUANTITY.")
-    ] = None,
-    text: Annotated[str | None, typer.Option(help="The column of a description.")] = None,
-    invoice_id: Annotated[str | None, typer.Option(help="The column of the invoice.")] = None,
-    as_of: Annotated[
-        datetime | None,
-        date_option("The date of the first run: one after the last day of data."),
-    ] = None,
-) -> None:
-    """Make a repository for your own data from this one; asks for what is not given."""
-    from evergreen.lifecycle.init import begin  # noqa: PLC0415
-
-    if files is None and url_env is None:
-        files = typer.prompt("Files, as a glob (or $NAME, a variable with a database's URL)")
-        if str(files).startswith("$"):
-            files, url_env = None, str(files)[1:]
-    if url_env is not None:
-        table = table or typer.prompt("Table of the database")
-    transactions: dict[str, object] = {"files": files, "url_env": url_env, "table": table}
-    if adapter is None:
-        client_id = client_id or typer.prompt("Column of the client")
-        timestamp = timestamp or typer.prompt("Column of the date")
-        if amount is None:
-            amount = str(typer.prompt("Column of the amount (or PRICE*QUANTITY)"))
-            text = text or typer.prompt("Column of a description (none: return)", default="")
-            invoice_id = invoice_id or typer.prompt("Column of the invoice (none)", default="")
-        price, _, quantity = amount.partition("*")
-        each = {"price": price.strip(), "quantity": quantity.strip()}
-        transactions["columns"] = {
-            "client_id": client_id,
-            "timestamp": timestamp,
-            **(each if quantity else {"amount": amount}),
-            "text": text,
-            "invoice_id": invoice_id,
-        }
-    day = as_of or typer.prompt(
-        "Date of the first run, one after the last day of data (YYYY-MM-DD)",
-        value_proc=_day,
-    )
-    for line in begin(folder, transactions | {"adapter": adapter}, as_of=day.date()):
-        console.print(line)
-
-
-def _day(given: str) -> datetime:
-    try:
-        return datetime.strptime(given, DATE_FORMAT)
-    except ValueError:
-        raise typer.BadParameter(f"{given!r} is no date such as 2024-04-01") from None
-
-
-@app.command()
-def score(
-    as_of: AsOf,
-    clients: Annotated[
-        Path | None,
-        typer.Option(help="CSV or Parquet with client_id; all known clients by default."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The .parquet or .csv to write.", show_default="build/scores-DATE"),
-    ] = None,
-    to_sql: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL_ENV:TABLE",
-            help="A table too; URL_ENV is the variable that holds the database's URL.",
-        ),
-    ] = None,
-) -> None:
-    """Score clients with the release that is served."""
-    from evergreen.serving import batch  # noqa: PLC0415
-    from evergreen.serving.release import load_release  # noqa: PLC0415
-    from evergreen.serving.sql_table import SqlTable  # noqa: PLC0415
-    from evergreen.settings.loading import load_settings  # noqa: PLC0415
-
-    try:
-        table = SqlTable.parse(to_sql) if to_sql else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--to-sql") from None
-    day = as_of.date()
-    target = out or paths.BUILD / f"scores-{day}.parquet"
-    served = load_release()
-    with progress_bar() as progress:
-        task = progress.add_task("score", total=None)
-        done = batch.score(
-            served,
-            load_settings(),
-            day,
-            target,
-            clients=clients,
-            to_sql=table,
-            progress=lambda n, total: progress.update(task, completed=n, total=total),
-        )
-    new = f", {done.new:,} of them new: nothing is known of them" if done.new else ""
-    console.print(f"{done.clients:,} clients{new}; release {served.version}: {target}")
-    if table is not None:
-        console.print(f"the same rows: table {table.table} of the database of {table.variable}")

@@ -1,62 +1,43 @@
-"""Commands between people and clones: approve or reject what waits, take over what is recorded."""
+"""Commands between people and clones: approve or reject a run, pull what others recorded."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated
 
 import typer
 
-from evergreen.cli.app import (
-    DATE_FORMAT,
-    Push,
-    app,
-    console,
-)
+from evergreen.cli.app import Panel, Push, Reason, command, read_day, run_exclusively
 
 Run = Annotated[
-    datetime | None,
+    date | None,
     typer.Argument(
-        formats=[DATE_FORMAT],
+        parser=read_day,
         metavar="DATE",
-        help="The date of the run; not needed where one alone waits.",
+        help="Choose the run by its date; needed where several wait.",
     ),
 ]
 
 
-@app.command()
+@command(Panel.REVIEW)
 def approve(run: Run = None, *, push: Push = False) -> None:
     """Serve what a run that waits for review has promoted; the next run starts from it."""
     from evergreen.lifecycle.approval import approve as approve_run  # noqa: PLC0415
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
-    with exclusive():
-        for line in approve_run(run.date() if run else None, push=push):
-            console.print(line)
+    run_exclusively(approve_run(run, push=push))
 
 
-@app.command()
-def reject(
-    reason: Annotated[str, typer.Option(help="Why; for the history.")],
-    run: Run = None,
-    *,
-    push: Push = False,
-) -> None:
-    """Keep what is served instead of what a run that waits for review has promoted."""
+@command(Panel.REVIEW)
+def reject(reason: Reason, run: Run = None, *, push: Push = False) -> None:
+    """Go on serving the current models instead of those of a run that waits for review."""
     from evergreen.lifecycle.approval import reject as reject_run  # noqa: PLC0415
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
-    with exclusive():
-        for line in reject_run(run.date() if run else None, reason, push=push):
-            console.print(line)
+    run_exclusively(reject_run(run, reason, push=push))
 
 
-@app.command()
+@command(Panel.REVIEW)
 def pull() -> None:
-    """Take over what others have recorded and approved, with its data, and serve it."""
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
-    from evergreen.lifecycle.pull import pull as take_over  # noqa: PLC0415
+    """Pull runs that others recorded or approved, with their data, and serve the result."""
+    from evergreen.lifecycle.pull import pull as pull_runs  # noqa: PLC0415
 
-    with exclusive():
-        for line in take_over():
-            console.print(line)
+    run_exclusively(pull_runs())

@@ -1,38 +1,108 @@
-"""The command that serves predictions over HTTP."""
+"""Commands that predict with the release in production: for a file or table, and over HTTP."""
 
 from __future__ import annotations
 
 import logging
-from importlib.util import find_spec
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import Annotated
 
 import typer
 
-from evergreen.cli.app import app
-from evergreen.errors import EvergreenError
+from evergreen.cli.app import (
+    AsOf,
+    Command,
+    LightCommand,
+    Panel,
+    command,
+    console,
+    progress_bar,
+)
+from evergreen.settings import paths
 
-NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+class ServeCommand(Command):
+    """A command for machines that hold a release and no repository."""
+
+    extra = "serve"
+    repository = False
 
 
-@app.command()
+@command(Panel.SERVE, cls=LightCommand)
+def score(
+    as_of: AsOf,
+    clients: Annotated[
+        Path | None,
+        typer.Option(
+            help="Score the clients in this CSV or Parquet file (column client_id).",
+            show_default="all clients",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write to this .parquet or .csv file.", show_default="build/scores-DATE.parquet"
+        ),
+    ] = None,
+    to_sql: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL_ENV:TABLE",
+            help="Write to a table as well; the environment variable URL_ENV holds the URL of "
+            "the database.",
+        ),
+    ] = None,
+) -> None:
+    """Score clients with the release in production."""
+    from evergreen.serving import batch  # noqa: PLC0415 - each command loads its own
+    from evergreen.serving.release import load_release  # noqa: PLC0415
+    from evergreen.serving.sql_table import SqlTable  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
+
+    try:
+        table = SqlTable.parse(to_sql) if to_sql else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to-sql") from None
+    target = out or paths.BUILD / f"scores-{as_of}.parquet"
+    release = load_release()
+    with progress_bar() as progress:
+        task = progress.add_task("score", total=None)
+        outcome = batch.score(
+            release,
+            load_settings(),
+            as_of,
+            target,
+            clients=clients,
+            to_sql=table,
+            progress=lambda n, total: progress.update(task, completed=n, total=total),
+        )
+    new = f", {outcome.new:,} of them new (without events)" if outcome.new else ""
+    console.print(f"{outcome.clients:,} clients{new}; release {release.version}: {target}")
+    if table is not None:
+        console.print(f"the same rows: table {table.table} of the database in {table.variable}")
+
+
+@command(Panel.SERVE, cls=ServeCommand)
 def serve(
     host: Annotated[
-        str, typer.Option(help="The address; one that others reach needs EVERGREEN_API_KEY.")
+        str,
+        typer.Option(help="Listen on this address; others than localhost need EVERGREEN_API_KEY."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8000,
-    max_mib: Annotated[int, typer.Option(min=1, max=1024, help="The largest upload.")] = 32,
-    max_rows: Annotated[int, typer.Option(min=1, help="The most rows of a request.")] = 500_000,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, metavar="N", help="Listen on this port.")
+    ] = 8000,
+    max_mib: Annotated[
+        int, typer.Option(min=1, max=1024, metavar="N", help="Limit an upload to this many MiB.")
+    ] = 32,
+    max_rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Limit a request to this many rows.")
+    ] = 500_000,
     max_seconds: Annotated[
-        int, typer.Option(min=1, max=3600, help="The longest that a request may take.")
+        int,
+        typer.Option(min=1, max=3600, metavar="N", help="Limit a request to this many seconds."),
     ] = 60,
 ) -> None:
-    """Serve the published release over HTTP, with a page for people at /."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise EvergreenError(
-            f"serving needs {', '.join(missing)}", "pip install 'evergreen[serve]'"
-        )
-    from evergreen.serving.http.limits import Limits  # noqa: PLC0415 - each command loads its own
+    """Serve the release in production over HTTP, with an upload page at /."""
+    from evergreen.serving.http.limits import Limits  # noqa: PLC0415
     from evergreen.serving.http.server import serve as serve_until_stopped  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -1,0 +1,196 @@
+"""Commands about past runs: their outcome, their history, their models, and replays."""
+
+from __future__ import annotations
+
+from datetime import date  # noqa: TC003 - typer reads it
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evergreen.cli.app import (
+    AnyTarget,
+    LightCommand,
+    OneTarget,
+    Panel,
+    command,
+    console,
+    date_option,
+    progress_bar,
+    renamed,
+)
+from evergreen.errors import DataError
+
+
+@command(Panel.INSPECT)
+def summary() -> None:
+    """Show the outcome of the last run: models, gains with their intervals, verdicts."""
+    from evergreen.lifecycle.summary import summary as summarise  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
+
+    for part in summarise(load_settings()):
+        console.print(part)
+
+
+@command(Panel.INSPECT)
+def report(
+    out: Annotated[
+        Path, typer.Option(help="Write the page to this file, and its Markdown beside it as .md.")
+    ] = Path("reports/report.html"),
+) -> None:
+    """Write the last run as a page for reviewers, and in Markdown for a pull request."""
+    from evergreen.history import run_records  # noqa: PLC0415
+    from evergreen.report.page import write_report  # noqa: PLC0415
+    from evergreen.settings import paths  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
+    from evergreen.vcs.git import git  # noqa: PLC0415
+
+    settings = load_settings()
+    console.print(write_report(settings, out, out.with_suffix(".md")))
+    if out == paths.PAGE and run_records.is_recorded(settings.as_of):
+        git("restore", "--", str(paths.PAGE_IN_MARKDOWN))  # it stays as it was committed
+
+
+@command(Panel.INSPECT)
+def history(
+    target: AnyTarget = None,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the whole records as a JSON list.")
+    ] = False,
+) -> None:
+    """List all runs: the models that were judged, their gains, and what was decided."""
+    from evergreen.history import rollback_records, run_records  # noqa: PLC0415
+    from evergreen.history.run_summaries import live  # noqa: PLC0415
+    from evergreen.history.tables import as_json, history_table, live_table  # noqa: PLC0415
+    from evergreen.lifecycle import review  # noqa: PLC0415
+
+    records = run_records.read_all()
+    run_records.check_target(records, target)
+    if json:
+        console.print_json(data=as_json(records, target))
+        return
+    console.print(history_table(records, rollback_records.read_all(), target))
+    if live_losses := live(records[-1], records) if records else []:
+        console.print(live_table(live_losses, target))
+    for run in (*review.rejections(), *review.waiting()):
+        console.print(str(run))
+
+
+@command(Panel.INSPECT)
+def plot_history(
+    out: Annotated[Path, typer.Option(help="Write the plot to this PNG file.")] = Path(
+        "reports/history.png"
+    ),
+) -> None:
+    """Plot the losses of all runs, with promotions marked."""
+    from evergreen.core.wording import plural  # noqa: PLC0415
+    from evergreen.history import run_records  # noqa: PLC0415
+    from evergreen.history.run_summaries import loss_rows  # noqa: PLC0415
+    from evergreen.plots.history_figure import draw_history  # noqa: PLC0415
+
+    records = run_records.read_all()
+    losses = {name: target.loss for record in records for name, target in record.targets.items()}
+    draw_history(out, loss_rows(records), loss_names=losses)
+    console.print(f"{plural(len(records), 'run')}: {out}")
+
+
+@command(Panel.INSPECT, "versions")
+def list_versions(target: AnyTarget = None) -> None:
+    """List every model that was ever judged; `evergreen get` retrieves any of them."""
+    from evergreen.history import run_records  # noqa: PLC0415
+    from evergreen.history.run_summaries import versions  # noqa: PLC0415
+    from evergreen.history.tables import versions_table  # noqa: PLC0415
+
+    records = run_records.read_all()
+    run_records.check_target(records, target)
+    console.print(versions_table(versions(records), target))
+
+
+@command(Panel.INSPECT, cls=LightCommand)
+def champion(target: OneTarget) -> None:
+    """Print the version and the folder of the model in production."""
+    from evergreen.lifecycle.publish import in_production  # noqa: PLC0415
+
+    version, folder = in_production(target)
+    console.print(f"{target}@{version} {folder}")
+
+
+@command(Panel.INSPECT)
+def get(
+    version: Annotated[str, typer.Argument(metavar="TARGET@VERSION", help="Choose the model.")],
+    out: Annotated[Path, typer.Option(help="Write to this folder; it must not exist.")],
+) -> None:
+    """Retrieve a past model from DVC's cache or remote."""
+    from evergreen.lifecycle.rollback import fetch_version  # noqa: PLC0415
+
+    target, _, name = version.partition("@")
+    if not name or out.exists():
+        problem = f"{out} already exists" if name else f"{version!r} names no version"
+        raise DataError(
+            f"TARGET@VERSION and a new folder are expected, but {problem}", "evergreen versions"
+        )
+    fetch_version(target, name, out)
+    console.print(f"{version}: {out}")
+
+
+@command(Panel.INSPECT)
+def replay(
+    first: Annotated[date, date_option("Start with a run on this date.", "--from")],
+    to: Annotated[date, date_option("Judge by the history up to this date.", "--to")],
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Replay this policy; repeat the option for several.",
+            metavar="NAME",
+            show_default="all policies",
+        ),
+    ] = None,
+    *,
+    every: Annotated[
+        int, typer.Option(min=1, metavar="DAYS", help="Let this many days pass between runs.")
+    ] = 1,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Replay this target; repeat the option for several.",
+            metavar="NAME",
+            show_default="all targets",
+        ),
+    ] = None,
+    budget: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            max=1.0,
+            metavar="SHARE",
+            help="Assume that this share of clients is contacted.",
+        ),
+    ] = 0.1,
+    jobs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Replay this many policies at a time.")
+    ] = 2,
+    out: Annotated[Path, typer.Option(help="Write to this folder.")] = Path("reports/replay"),
+) -> None:
+    """Compare what retraining policies would have gained on your own history."""
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
+    from evergreen.replay import policies, workers  # noqa: PLC0415
+    from evergreen.replay.report import write_report  # noqa: PLC0415
+    from evergreen.replay.scenario import make_scenario  # noqa: PLC0415
+    from evergreen.settings.loading import load_settings  # noqa: PLC0415
+
+    chosen = policies.policies_named(policy or policies.POLICIES)
+    scenario = make_scenario(load_settings(), first, to, every, target)
+    with exclusive(), progress_bar() as progress:
+        task = progress.add_task(f"replay {len(chosen)} policies", total=None)
+        results, labels = workers.replay(
+            scenario,
+            chosen,
+            jobs=jobs,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for part in write_report(out, scenario, results, labels, budget=budget):
+        console.print(part)
+
+
+renamed("best", "champion", champion)

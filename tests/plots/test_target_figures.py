@@ -10,7 +10,8 @@ from dvc_render.vega import VegaRenderer
 from matplotlib.figure import Figure
 from PIL import Image
 
-from evergreen.core.evaluation.curves import MODEL_ORDER, Scored, plot_rows
+from evergreen.core.evaluation.curves import Scored, plot_rows
+from evergreen.core.evaluation.model_names import MODEL_ORDER
 from evergreen.plots.replay_figure import LOOKS
 from evergreen.plots.target_figures import STYLES, draw_target
 

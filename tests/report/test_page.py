@@ -78,6 +78,6 @@ def test_user_text_is_escaped(finished):
 
 def test_a_run_that_is_not_complete_names_the_command(finished):
     paths.DVC_LOCK.touch()
-    paths.METRICS_REPORT.unlink()
-    with pytest.raises(EvergreenError, match=r"metrics\.json was expected.*\nNext: dvc repro"):
+    paths.EVALUATION_REPORT.unlink()
+    with pytest.raises(EvergreenError, match=r"evaluation\.json was expected.*\nNext: dvc repro"):
         write_report(finished.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)

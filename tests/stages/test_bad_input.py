@@ -112,7 +112,7 @@ def test_too_few_repeat_buyers_leave_buy_till_you_die_out_and_say_why(repository
     repository.write_raw(retailer.filter(few))
     said = repository.run()["featurize"]
     assert any("purchases not fitted: " in line and "at least 50 are" in line for line in said)
-    assert "btyd" not in read(paths.METRICS_REPORT)["purchase"]
+    assert "btyd" not in read(paths.EVALUATION_REPORT)["purchase"]
     told = repository.report()
     assert "No btyd (buy till you die): purchases: " in told
     assert "200 are needed" in told

@@ -43,13 +43,16 @@ def test_a_first_run_promotes_models_that_beat_the_baselines(finished):
 
 
 def test_buy_till_you_die_is_judged_beside_the_models(finished):
-    measured = read(paths.METRICS_REPORT)
+    measured = read(paths.EVALUATION_REPORT)
+    headline = read(paths.METRICS_REPORT)
     for name, loss in (
         ("purchase", "log_loss"),
         ("churn", "log_loss"),
         ("clv", "tweedie_deviance"),
     ):
         assert measured[name]["btyd"][loss] < measured[name]["base_rate"][loss]
+        assert headline[name]["loss"] == measured[name]["full"][loss]
+        assert (headline[name]["promoted"], len(headline[name])) == (1, 7)
     assert "btyd" in set(pd.read_csv(paths.PLOT_ROWS / "gains.csv")["model"])
 
 
@@ -58,7 +61,7 @@ def test_buy_till_you_die_is_judged_where_models_do_not_see_it(repository):
     repository.run()
     manifest = read(paths.FULL / "purchase" / "manifest.json")
     assert not [name for name in manifest["features"] if name.startswith("btyd")]
-    assert "btyd" in read(paths.METRICS_REPORT)["purchase"]
+    assert "btyd" in read(paths.EVALUATION_REPORT)["purchase"]
 
 
 def test_a_run_again_is_the_same_bytes(finished):
@@ -286,7 +289,7 @@ def test_a_further_target_is_a_further_entry(repository):
     repository.run()
     scored = tables.read_frame(tables.partition_path(paths.SCORED, AS_OF), made_by="promote")
     assert "loyal_probability" in scored.columns
-    assert "loyal" in read(paths.METRICS_REPORT)
+    assert "loyal" in read(paths.EVALUATION_REPORT)
 
 
 @pytest.mark.parametrize("estimator", ["random_forest", "linear", "blend"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from evergreen.core.evaluation.model_names import in_model_order
 from evergreen.history.alerts import in_lines
 from evergreen.settings import paths
 from evergreen.store import files
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from evergreen.settings.pipeline import Settings
 
 NEXT = "dvc repro"
-MODELS = ("champion", "incremental", "full", "btyd", "last_period", "base_rate")
-"""The order in which models are shown."""
 
 
 def summary(settings: Settings) -> Iterator[Table | str]:
@@ -30,7 +29,7 @@ def summary(settings: Settings) -> Iterator[Table | str]:
     ModelError
         If there is no completed run.
     """
-    measured = files.read_json(paths.METRICS_REPORT, next_step=NEXT)
+    measured = files.read_json(paths.EVALUATION_REPORT, next_step=NEXT)
     compared = files.read_json(paths.COMPARISON_REPORT, next_step=NEXT)
     decided = files.read_json(paths.DECISION_REPORT, next_step=NEXT)
     targets = [name for name in settings.targets if name in decided["targets"]]
@@ -58,7 +57,7 @@ def _table(
     for name in targets:
         report, models = compared[name], measured[name]
         shown = Text(name).append(f"\n{report['loss'].replace('_', ' ')}", style="dim")
-        for model in sorted(models, key=MODELS.index):
+        for model in in_model_order(models):
             loss = models[model][report["loss"]]
             table.add_row(
                 shown,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from evergreen.core.evaluation.curves import in_model_order
+from evergreen.core.evaluation.model_names import in_model_order
 from evergreen.plots.history_figure import draw_panel, mark_dates
 from evergreen.plots.target_figures import (
     draw_calibration,

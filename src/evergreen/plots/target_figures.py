@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from evergreen.core.evaluation.curves import in_model_order
+from evergreen.core.evaluation.model_names import in_model_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +39,9 @@ STYLES: Final = {
     "champion": Style("#000000", (), "o", 2.3),
     "incremental": Style("#0072B2", (6, 2), "s", 1.5),
     "full": Style("#D55E00", (6, 2, 1, 2), "^", 1.5),
-    "base_rate": Style("#CC79A7", (1, 1.5), "D", 1.5),
-    "last_period": Style("#009E73", (3, 1.5), "v", 1.5),
     "btyd": Style("#E69F00", (8, 2), "P", 1.5),
+    "last_period": Style("#009E73", (3, 1.5), "v", 1.5),
+    "base_rate": Style("#CC79A7", (1, 1.5), "D", 1.5),
 }
 OTHER_STYLE: Final = Style("#56B4E9", (8, 2, 1, 2, 1, 2), "X", 1.5)
 

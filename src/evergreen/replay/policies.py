@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from evergreen.core.evaluation.comparison import FULL, INCREMENTAL
+from evergreen.core.evaluation.model_names import FULL, INCREMENTAL
 from evergreen.errors import SettingsError
 from evergreen.history.retraining_plan import foresee
 from evergreen.settings.loading import parse_settings

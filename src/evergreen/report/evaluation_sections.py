@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, Any, Final
 
+from evergreen.core.evaluation.model_names import in_model_order
 from evergreen.core.evaluation.slices import MIN_CLIENTS, MIN_MINORITY, MIN_ROWS
 from evergreen.core.events.label_rules import RULES
 from evergreen.plots.report_panels import history_panel, target_panels
@@ -22,13 +23,10 @@ from evergreen.report.components import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
 
     from evergreen.report.report_data import ReportData
 
-MODELS: Final = ("champion", "incremental", "full", "btyd", "last_period", "base_rate")
 METRICS: Final = {
     "log_loss": "log loss",
     "tweedie_deviance": "Tweedie deviance",
@@ -64,7 +62,7 @@ ABSENCES: Final = {"no_new_candidate": "no full retrain was due"}
 def gain_section(data: ReportData, name: str) -> PageSection:
     """Show what each candidate gains over its opponent."""
     compared = data.comparison[name]
-    candidates = {k: compared["candidates"][k] for k in in_order(compared["candidates"])}
+    candidates = {k: compared["candidates"][k] for k in in_model_order(compared["candidates"])}
     known = (
         f" Their outcomes became known from {compared['known_from']} to "
         f"{compared['known_through']}."
@@ -94,11 +92,6 @@ def gain_section(data: ReportData, name: str) -> PageSection:
     ]
     columns = ["candidate", "gain in %", "interval", "detectable gain (80 % power)", "outcome"]
     return PageSection("Gain", sentences, PageTable(columns, rows) if rows else None)
-
-
-def in_order(models: Iterable[str]) -> list[str]:
-    """Sort the models of a table."""
-    return sorted(models, key=MODELS.index)
 
 
 def known_gain(candidate: dict[str, Any]) -> tuple[float | None, float | None, float | None]:
@@ -133,7 +126,7 @@ def _outcome(
 def models_section(data: ReportData, name: str) -> PageSection:
     """Show champion, candidates and baselines on the same rows, with their curves."""
     measured, kind = data.metrics[name], data.settings.targets[name].kind
-    models = [model for model in MODELS if model in measured]
+    models = in_model_order(measured)
     metrics = [key for key in METRICS if any(key in measured[model] for model in models)]
     rows = [row(m, *(number(measured[m].get(key)) for key in metrics)) for m in models]
     sentences = [Sentence(f"No {what}: {why}.") for what, why in _left_out(data, name).items()]
@@ -171,7 +164,7 @@ def budget_section(data: ReportData, name: str) -> PageSection:
     gains = data.curves.gains
     gains = gains[gains["target"] == name]
     rows = []
-    for model in [model for model in MODELS if model in set(gains["model"])]:
+    for model in in_model_order(gains["model"].unique()):
         curve = gains[gains["model"] == model].set_index("contacted_share")["captured_share"]
         reached = [(float(curve.loc[budget]), budget) for budget in BUDGETS]
         rows.append(row(model, *(f"{share(r, 1)} ({r / b:.1f}{TIMES})" for r, b in reached)))
@@ -190,7 +183,7 @@ def slice_sections(data: ReportData, name: str) -> list[PageSection]:
     """Show for each candidate the slices on which it is better or worse."""
     slices = data.slices[data.slices["target"] == name]
     opponent = data.comparison[name]["opponent"]
-    candidates: list[str | None] = [*in_order(data.comparison[name]["candidates"])]
+    candidates: list[str | None] = [*in_model_order(data.comparison[name]["candidates"])]
     if slices.empty:
         return [PageSection("Slices", [Sentence("No rows, or no features to slice them by.")])]
     first, *others = [_slice_section(slices, opponent, kind) for kind in candidates or [None]]

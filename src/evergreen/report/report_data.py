@@ -33,7 +33,7 @@ class ReportData:
     Attributes
     ----------
     metrics, comparison, decision, drift
-        ``metrics.json``, ``comparison.json``, ``decision.json`` and ``drift.json``.
+        ``evaluation.json``, ``comparison.json``, ``decision.json`` and ``drift.json``.
     curves, slices
         The rows of the plots.
     record, records
@@ -69,7 +69,7 @@ def read_report_data(settings: Settings) -> ReportData:
     earlier = [run for run in run_records.read_all() if run.as_of < settings.as_of]
     return ReportData(
         settings=settings,
-        metrics=files.read_json(paths.METRICS_REPORT, next_step=NEXT),
+        metrics=files.read_json(paths.EVALUATION_REPORT, next_step=NEXT),
         comparison=files.read_json(paths.COMPARISON_REPORT, next_step=NEXT),
         decision=files.read_json(paths.DECISION_REPORT, next_step=NEXT),
         drift=read_drift(next_step=NEXT),

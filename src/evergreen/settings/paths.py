@@ -35,6 +35,7 @@ PRODUCTION = Path("models/production")
 SCORED = Path("data/scored")
 
 LABELS_REPORT = Path("reports/labels.json")
+EVALUATION_REPORT = Path("reports/evaluation.json")
 METRICS_REPORT = Path("reports/metrics.json")
 COMPARISON_REPORT = Path("reports/comparison.json")
 DRIFT_REPORT = Path("reports/drift.json")

@@ -15,6 +15,7 @@ from evergreen.core.evaluation import (
 )
 from evergreen.core.evaluation.baselines import Baseline, columns_of, predict_baseline
 from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.evaluation.model_names import CHAMPION, FULL, INCREMENTAL
 from evergreen.core.events.loss_scale import UNSCALED
 from evergreen.core.monitoring.decline import relative_loss
 from evergreen.errors import ModelError
@@ -65,7 +66,7 @@ class Judged(NamedTuple):
 
 
 def run(settings: Settings) -> Iterator[str]:
-    """Write ``reports/metrics.json``, ``reports/comparison.json``, plot rows and pictures."""
+    """Write ``reports/evaluation.json``, ``reports/comparison.json``, plot rows and pictures."""
     judged = judge(settings)
     for name, found in judged.report.items():
         yield f"{name}: {found['verdict']}"
@@ -75,7 +76,7 @@ def run(settings: Settings) -> Iterator[str]:
 
 
 def judge(settings: Settings) -> Judged:
-    """Decide on the candidates of each target; write ``metrics.json`` and ``comparison.json``."""
+    """Judge the candidates of each target; write ``evaluation.json`` and ``comparison.json``."""
     threads = settings.compute.threads
     champions = load_release(paths.CHAMPION, threads=threads).models
     judged = Judged({}, {}, {}, {})
@@ -90,7 +91,7 @@ def judge(settings: Settings) -> Judged:
         y, clients = contest.labels["label"].to_numpy(), contest.labels["client_id"]
         judged.scored[name] = curves.Scored(target.kind, y, clients, predictions)
         judged.contests[name] = contest
-    files.write_json(judged.metrics, paths.METRICS_REPORT)
+    files.write_json(judged.metrics, paths.EVALUATION_REPORT)
     files.write_json(judged.report, paths.COMPARISON_REPORT)
     return judged
 
@@ -105,10 +106,10 @@ def _contest(settings: Settings, name: str, champion: Model | None) -> Contest:
             absent[candidate] = skipped[name]
         else:
             found[candidate] = models.load_model(folder / name, threads=settings.compute.threads)
-    full = found.get(comparison.FULL)
+    full = found.get(FULL)
     if full is not None and settings.full_retrain.as_of != settings.as_of:
-        del found[comparison.FULL]
-        absent[comparison.FULL] = "no_new_candidate"
+        del found[FULL]
+        absent[FULL] = "no_new_candidate"
     labels = matrices.read_labels(paths.FEATURES_HOLDOUT, name)
     return Contest(labels, champion, found, absent, full)
 
@@ -133,7 +134,7 @@ def _check_champion(settings: Settings, name: str, champion: Model) -> None:
 
 def predict_all(contest: Contest) -> dict[str, np.ndarray]:
     """What every model and baseline says, in the order in which they are shown."""
-    reigning = {} if contest.champion is None else {comparison.CHAMPION: contest.champion}
+    reigning = {} if contest.champion is None else {CHAMPION: contest.champion}
     known = reigning | contest.challengers
     features = _features(contest, known)
     made = {name: model.predict(features[_extractor(model)]) for name, model in known.items()}
@@ -177,12 +178,12 @@ def _compare(
         settings.targets[name].kind,
         contest.labels["label"],
         contest.labels["client_id"],
-        champion=predictions.get(comparison.CHAMPION),
+        champion=predictions.get(CHAMPION),
         challengers={challenger: predictions[challenger] for challenger in contest.challengers},
         baselines={baseline: predictions[baseline] for baseline in contest.baselines},
         alphas={
-            comparison.INCREMENTAL: limits.alpha_incremental,
-            comparison.FULL: limits.alpha_full,
+            INCREMENTAL: limits.alpha_incremental,
+            FULL: limits.alpha_full,
         },
         scale=trained.manifest.scale if trained else UNSCALED,
         minimum=gate.Minimum(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from evergreen.core.evaluation.headline import headline_metrics
 from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import ModelError
 from evergreen.settings import paths
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings) -> Iterator[str]:
-    """Write ``models/production``, ``data/scored``, ``reports/{drift,decision}.json``."""
+    """Write ``models/production``, ``data/scored``, ``reports/{metrics,drift,decision}.json``."""
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro compare")
+    evaluation = files.read_json(paths.EVALUATION_REPORT, next_step="dvc repro compare")
     threads = settings.compute.threads
     champion = load_release(paths.CHAMPION, threads=threads)
-    chosen, decisions = {}, {}
+    chosen, decisions, metrics = {}, {}, {}
     for name in settings.targets:
         reigning = champion.released.get(name)
         held = name in settings.hold and reigning is not None
@@ -47,7 +49,7 @@ def run(settings: Settings) -> Iterator[str]:
         verdict = report[name]["verdict"]
         one = reigning
         if winner is not None:
-            one = _promoted(settings, name, report[name], reigning)
+            one = _promoted(settings, name, report[name], evaluation[name], reigning)
         if one is not None:
             chosen[name] = one
         decisions[name] = {
@@ -56,6 +58,7 @@ def run(settings: Settings) -> Iterator[str]:
             "replaced": reigning.model.manifest.version if reigning and winner else None,
             "verdict": f"held ({settings.hold[name]}); {verdict}" if held else verdict,
         }
+        metrics[name] = headline_metrics(report[name], evaluation[name], promoted=winner)
         yield f"{name}: {decisions[name]['action']} {decisions[name]['version'] or '(no model)'}"
     write_release(paths.PRODUCTION, chosen)
     release = load_release(paths.PRODUCTION, threads=threads)
@@ -72,6 +75,7 @@ def run(settings: Settings) -> Iterator[str]:
         "targets": decisions,
     }
     files.write_json(decision, paths.DECISION_REPORT)
+    files.write_json(metrics, paths.METRICS_REPORT)
     yield f"release {release.version or 'none'}, {len(scored):,} clients scored"
     for name, found in report_drift(settings, champion.released).items():
         yield from (f"{name}: alert: {a['kind']}: {a['message']}" for a in found["alerts"])
@@ -87,7 +91,11 @@ def _unknown_words() -> float | None:
 
 
 def _promoted(
-    settings: Settings, name: str, report: dict[str, Any], reigning: Released | None
+    settings: Settings,
+    name: str,
+    report: dict[str, Any],
+    evaluation: dict[str, Any],
+    reigning: Released | None,
 ) -> Released:
     """The winner, with the figures that it was promoted for.
 
@@ -102,13 +110,12 @@ def _promoted(
             f"{model.folder} is {model.manifest.version}, the comparison judged {judged}",
             "dvc repro compare",
         )
-    measured = files.read_json(paths.METRICS_REPORT, next_step="dvc repro compare")
     as_of, expected = settings.as_of.isoformat(), report["candidates"][winner]["expected_loss"]
     if model.manifest.parent is not None and reigning is not None:
         expected = reigning.expected_loss
     elif expected is not None:
         expected = expected | {"since": as_of}
-    return Released(model, as_of, measured[name][winner], expected)
+    return Released(model, as_of, evaluation[winner], expected)
 
 
 def _score(settings: Settings, release: Release) -> pd.DataFrame:

@@ -226,7 +226,7 @@ def test_models_come_in_one_order_whatever_the_input():
     names = ["last_period", "zeta", "btyd", "full", "base_rate", "champion", "alpha", "incremental"]
 
     assert in_model_order(names) == [
-        *("champion", "incremental", "full", "base_rate", "last_period", "btyd"),
+        *("champion", "incremental", "full", "btyd", "last_period", "base_rate"),
         *("alpha", "zeta"),
     ]
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 Baseline = dict[str, float | str | list[float]]
 
 BINS = 10
-WITHOUT_A_MODEL = ("last_period", "base_rate")
-"""What anyone can predict without a model: a first release has to beat these."""
 
 
 def fit_baselines(

@@ -7,9 +7,9 @@ from math import inf
 from typing import TYPE_CHECKING, TypedDict
 
 from evergreen.core.evaluation import gate, metrics
-from evergreen.core.evaluation.baselines import WITHOUT_A_MODEL
 from evergreen.core.evaluation.decision import gain_in_words
 from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.evaluation.model_names import CHAMPION, INCREMENTAL, WITHOUT_A_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evergreen.core.events.loss_scale import LossScale
-
-CHAMPION = "champion"
-INCREMENTAL = "incremental"
-FULL = "full"
 
 
 class Evidence(TypedDict):

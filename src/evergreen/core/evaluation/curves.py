@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from evergreen.core.evaluation.model_names import in_model_order
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-MODEL_ORDER: Final = ("champion", "incremental", "full", "base_rate", "last_period", "btyd")
 ROC_COLUMNS: Final = {"false_positive_rate": "float64", "true_positive_rate": "float64"}
 CALIBRATION_COLUMNS: Final = {
     "predicted": "float64",
@@ -195,7 +196,7 @@ def plot_rows(scored: Mapping[str, Scored]) -> PlotRows:
     Parameters
     ----------
     scored : mapping of str to Scored
-        By target. Targets keep their order; models come as champion, incremental, full, baselines.
+        By target. Targets keep their order; models come in `MODEL_ORDER`.
 
     Returns
     -------
@@ -218,17 +219,6 @@ def plot_rows(scored: Mapping[str, Scored]) -> PlotRows:
             ),
         ),
         gains=_long(scored, GAINS_COLUMNS, lambda one, prediction: gains_points(one.y, prediction)),
-    )
-
-
-def in_model_order(names: Iterable[str]) -> list[str]:
-    """Names of models as plots list them: those of `MODEL_ORDER`, then others by name."""
-    return sorted(
-        names,
-        key=lambda name: (
-            MODEL_ORDER.index(name) if name in MODEL_ORDER else len(MODEL_ORDER),
-            name,
-        ),
     )
 
 

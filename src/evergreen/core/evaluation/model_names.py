@@ -1,0 +1,26 @@
+"""What the models that are compared are called, in the one order in which they are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CHAMPION: Final = "champion"
+INCREMENTAL: Final = "incremental"
+FULL: Final = "full"
+CANDIDATES: Final = (INCREMENTAL, FULL)
+BTYD: Final = "btyd"
+LAST_PERIOD: Final = "last_period"
+BASE_RATE: Final = "base_rate"
+BASELINES: Final = (BTYD, LAST_PERIOD, BASE_RATE)
+WITHOUT_A_MODEL: Final = (LAST_PERIOD, BASE_RATE)
+"""What anyone can predict without a model: a first release has to beat these."""
+MODEL_ORDER: Final = (CHAMPION, *CANDIDATES, *BASELINES)
+
+
+def in_model_order(names: Iterable[str]) -> list[str]:
+    """Sort names of models: those of `MODEL_ORDER` first, then others by name."""
+    place = {name: number for number, name in enumerate(MODEL_ORDER)}
+    return sorted(names, key=lambda name: (place.get(name, len(place)), name))

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from evergreen.settings.editing import overlay
+
 DOCS = Path(__file__).parents[2] / "docs"
 README = DOCS.parent / "README.md"
 LINK = re.compile(r"\]\((?!http)([^)#\s]+)")
@@ -84,6 +86,12 @@ def schema_errors():
 
 def test_the_schema_accepts_the_settings(schema_errors):
     assert schema_errors(yaml.safe_load(PARAMS)) == []
+
+
+@pytest.mark.parametrize("config", sorted((DOCS.parent / "configs").glob("*.yaml")), ids=str)
+def test_the_schema_accepts_the_settings_of_each_demo(schema_errors, config):
+    text = overlay(PARAMS, yaml.safe_load(config.read_text(encoding="utf-8")))
+    assert schema_errors(yaml.safe_load(text)) == []
 
 
 def test_the_schema_accepts_user_tables(schema_errors):

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from evergreen.errors import EvergreenError
-from evergreen.lifecycle.init import begin
+from evergreen.lifecycle.init import begin, begin_demo
 from evergreen.settings.loading import load_settings
 
 COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
@@ -55,6 +55,27 @@ def test_the_source_may_be_a_database(here, monkeypatch):
     assert any("read 1 rows = 1 accepted" in line for line in said)
 
 
+def test_a_demo_comes_with_its_settings(here):
+    (here / "here" / "configs").mkdir()
+    (here / "here" / "configs" / "simulated.yaml").write_text("source: {demo: simulated}")
+    lines = list(begin_demo(here / "demo", "simulated"))
+    assert load_settings(here / "demo" / "params.yaml").source.demo == "simulated"
+    assert any("the demo simulated" in line for line in lines)
+
+
+def test_a_demo_without_settings_is_refused(here):
+    with pytest.raises(EvergreenError, match=r"there are no settings for cdnow"):
+        list(begin_demo(here / "demo", "cdnow"))
+    assert not (here / "demo").exists()
+
+
+def test_a_hold_is_left_behind(here):
+    text = (here / "here" / "params.yaml").read_text()
+    (here / "here" / "params.yaml").write_text(text.replace("hold: {}", "hold: {clv: why}"))
+    made, _ = begun(here)
+    assert load_settings(made / "params.yaml").hold == {}
+
+
 def test_a_column_left_blank_is_not_mapped(here):
     made, _ = begun(here, text="", invoice_id=None)
     assert load_settings(made / "params.yaml").source.transactions.columns.text is None
@@ -77,8 +98,8 @@ def test_a_folder_that_exists_is_left_alone(here):
         begun(here)
 
 
-def test_a_source_that_is_not_as_described_ends_with_an_error_and_leaves_the_folder_to_mend(here):
-    with pytest.raises(EvergreenError, match="its source is not as it is described") as told:
+def test_a_source_that_is_not_as_described_ends_with_an_error_and_leaves_the_folder_to_fix(here):
+    with pytest.raises(EvergreenError, match="its source can't be read as described") as told:
         begun(here, client_id="Customer")
     assert (here / "mine" / "params.yaml").is_file()
-    assert "mend source.transactions" in told.value.next_step
+    assert "fix source.transactions" in told.value.next_step

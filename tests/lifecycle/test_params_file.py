@@ -33,9 +33,9 @@ def test_only_the_dates_of_the_run_change(params):
 
 
 def test_holds_come_and_go(params):
-    params_file.write_hold({"purchase": 'seasonal "peak"'})
+    params_file.write({"hold": {"purchase": 'seasonal "peak"'}})
     assert load_settings().hold == {"purchase": 'seasonal "peak"'}
-    params_file.write_hold({})
+    params_file.write({"hold": {}})
     assert changed_lines(params) == []
 
 
@@ -48,7 +48,7 @@ def test_a_file_that_would_not_be_valid_is_not_written(params):
 
 def test_a_file_without_the_line_is_refused(params):
     params.write_text(params.read_text().replace("\nmode: auto", "\nmood: auto"))
-    with pytest.raises(SettingsError, match="was expected to have one line of mode, found 0"):
+    with pytest.raises(SettingsError, match=r"params\.yaml has no mode"):
         params_file.write_run(as_of=date(2031, 5, 2), full_as_of=date(2031, 5, 1), mode="auto")
 
 
@@ -57,5 +57,5 @@ def test_a_file_that_dvc_has_rewritten_is_understood(params):
     text = params.read_text().replace('"', "'").replace("hold: {}", "hold:\n  clv: why")
     params.write_text(text)
     params_file.write_run(as_of=date(2031, 5, 2), full_as_of=date(2031, 5, 1), mode="auto")
-    params_file.write_hold({})
+    params_file.write({"hold": {}})
     assert (load_settings().as_of, load_settings().hold) == (date(2031, 5, 2), {})

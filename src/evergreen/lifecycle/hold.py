@@ -33,7 +33,7 @@ def set_hold(target: str, reason: str | None) -> str:
             f"{target!r} is none of {', '.join(known) or 'no target'}", "evergreen history"
         )
     others = {name: why for name, why in settings.hold.items() if name != target}
-    params_file.write_hold(others if reason is None else others | {target: reason})
+    params_file.write({"hold": others if reason is None else others | {target: reason}})
     words = f"Release {target} from its hold" if reason is None else f"Hold {target}: {reason}"
     commit(words, paths.PARAMS)
     return words

@@ -145,7 +145,7 @@ def _exchange(
     )
     files.write_json(record.model_dump(mode="json"), record.path)
     if hold:
-        params_file.write_hold(dict(load_settings().hold) | dict.fromkeys(changed, reason))
+        params_file.write({"hold": dict(load_settings().hold) | dict.fromkeys(changed, reason)})
     _commit(record)
     yield from (f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
     yield f"recorded in {record.path}; the next run starts from these models"

@@ -1,6 +1,6 @@
 from datetime import date, timedelta
 
-from evergreen.history.alerts import in_lines, unanswered
+from evergreen.history.alerts import alert_lines, unanswered
 
 FIRST = date(2024, 4, 1)
 NONE = {"purchase": []}
@@ -14,7 +14,7 @@ def runs(*raised):
 
 def test_an_alert_waits_for_a_full_retrain():
     assert unanswered(runs(NONE, DECLINE), FIRST) == (
-        "purchase has declined (reported on 2024-04-02)"
+        "purchase performance has declined (reported on 2024-04-02)"
     )
 
 
@@ -53,12 +53,12 @@ def test_another_kind_or_target_is_another_alert():
     answered = FIRST + timedelta(days=1)
     both = {"purchase": ["decline", "inputs"], "clv": ["predictions"]}
     assert unanswered(runs(DECLINE, DECLINE, both), answered) == (
-        "purchase sees inputs that have drifted (reported on 2024-04-03); "
-        "clv says predictions that have drifted (reported on 2024-04-03)"
+        "purchase inputs have drifted (reported on 2024-04-03); "
+        "clv predictions have drifted (reported on 2024-04-03)"
     )
 
 
 def test_alerts_are_lines_of_the_summary():
     alert = {"kind": "decline", "since": "2024-04-01", "message": "worse"}
     report = {"purchase": {"alerts": [alert]}, "clv": {"alerts": []}}
-    assert in_lines(report) == ["purchase: alert: purchase has declined: worse"]
+    assert alert_lines(report) == ["purchase: alert: purchase performance has declined: worse"]

@@ -46,9 +46,9 @@ def pin(
         warn_renamed("pin --new-line", "pin --new-lineage")
     new_lineage = new_lineage or new_line
     run_exclusively(
-        pin_run(as_of, mode, new_line=new_lineage)
+        pin_run(as_of, mode, new_lineage=new_lineage)
         if as_of
-        else pin_first_run(load_settings(), new_line=new_lineage)
+        else pin_first_run(load_settings(), new_lineage=new_lineage)
     )
 
 

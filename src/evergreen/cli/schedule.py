@@ -52,13 +52,13 @@ def schedule(action: Annotated[Action, typer.Argument(help="Choose what to do.")
 @command(Panel.RUN)
 def menu() -> None:
     """Show the status, and run what you choose from a menu."""
-    from evergreen.lifecycle.status import next_date, state  # noqa: PLC0415
+    from evergreen.lifecycle.status import next_date, status  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     while True:
         settings = load_settings()
         following = next_date(settings)
-        for part in state(settings, following):
+        for part in status(settings, following):
             console.print(part)
         choice = _choice()
         as_of = None if choice == QUIT else _date(following)

@@ -1,1 +1,1 @@
-"""What past runs have left: records, summaries, alerts, and what is due next."""
+"""Past runs: records, summaries and alerts, and the plan for the next run."""

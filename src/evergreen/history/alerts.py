@@ -1,4 +1,4 @@
-"""Alerts of past runs, and which of them no full retrain has answered yet."""
+"""Alerts of past runs, and which of them no full retrain has answered."""
 
 from __future__ import annotations
 
@@ -14,47 +14,48 @@ if TYPE_CHECKING:
     Raised = tuple[date, Mapping[str, Sequence[str]]]
 
 QUIET_DAYS = 28
-"""After so long without it an alert is a new one."""
+"""An alert that returns after more days than these is a new one."""
 
-WORDS = {
-    DECLINE: "has declined",
-    INPUTS: "sees inputs that have drifted",
-    PREDICTIONS: "says predictions that have drifted",
+MESSAGES = {
+    DECLINE: "performance has declined",
+    INPUTS: "inputs have drifted",
+    PREDICTIONS: "predictions have drifted",
 }
+"""What each kind of alert says, after the name of the target."""
 
 
 def unanswered(raised: Sequence[Raised], last_full: date) -> str | None:
-    """The alerts of the last run that no full retrain has followed, in words.
+    """Describe the alerts of the last run that no full retrain has followed.
 
-    An alert stands from the first run that raised it, with pauses of up to `QUIET_DAYS`. A full
-    retrain of that run, or of a later one, has answered it, whatever came of it: else an alert that
-    stays would make a full retrain due every day.
+    An alert dates from the first run that raised it, with pauses of up to `QUIET_DAYS`. A full
+    retrain on that date or later answers it, whatever the outcome: otherwise a lasting alert would
+    make a full retrain due every day.
 
     Parameters
     ----------
     raised
-        For each run, in order: its date, and the kinds of alerts by target.
+        The date of each run, in order, and the kinds of alerts it raised for each target.
     last_full
         The date of the last full retrain.
 
     Returns
     -------
     str or None
-        None where there is no such alert.
+        None if there is no such alert.
     """
     if not raised:
         return None
-    found = [
-        f"{target} {WORDS[kind]} (reported on {standing})"
+    alerts = [
+        f"{target} {MESSAGES[kind]} (reported on {since})"
         for target, kinds in raised[-1][1].items()
         for kind in kinds
-        for standing in [_standing_since(raised, target, kind)]
-        if last_full < standing
+        for since in [_since(raised, target, kind)]
+        if last_full < since
     ]
-    return "; ".join(found) or None
+    return "; ".join(alerts) or None
 
 
-def _standing_since(raised: Sequence[Raised], target: str, kind: str) -> date:
+def _since(raised: Sequence[Raised], target: str, kind: str) -> date:
     since = raised[-1][0]
     for day, alerts in reversed(raised):
         if kind in alerts.get(target, ()):
@@ -65,7 +66,7 @@ def _standing_since(raised: Sequence[Raised], target: str, kind: str) -> date:
 
 
 def unanswered_before(as_of: date, last_full: date) -> str | None:
-    """The same of the recorded runs before a date."""
+    """The unanswered alerts of the recorded runs before a date; see `unanswered`."""
     days = [day for day in run_records.dates() if day < as_of]
     if not days or not any(_kinds(run_records.read(days[-1])).values()):
         return None
@@ -73,7 +74,7 @@ def unanswered_before(as_of: date, last_full: date) -> str | None:
 
 
 def unanswered_in(records: Sequence[run_records.RunRecord], last_full: date) -> str | None:
-    """The same of some records, in the order of their dates."""
+    """The unanswered alerts of some records, in the order of their dates; see `unanswered`."""
     return unanswered([(record.as_of, _kinds(record)) for record in records], last_full)
 
 
@@ -81,10 +82,10 @@ def _kinds(record: run_records.RunRecord) -> dict[str, list[str]]:
     return {name: [a.kind for a in target.alerts] for name, target in record.targets.items()}
 
 
-def in_lines(report: Mapping[str, Any]) -> list[str]:
+def alert_lines(report: Mapping[str, Any]) -> list[str]:
     """A line for each alert of ``reports/drift.json``."""
     return [
-        f"{name}: alert: {name} {WORDS[alert['kind']]}: {alert['message']}"
+        f"{name}: alert: {name} {MESSAGES[alert['kind']]}: {alert['message']}"
         for name, found in report.items()
         for alert in found["alerts"]
     ]

@@ -1,4 +1,4 @@
-"""What the models of a run read otherwise than those before them."""
+"""Which features the models of a run use that the models before did not, and vice versa."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ CHANGES_SHOWN = 10
 
 
 def features_changed(targets: Iterable[str]) -> dict[str, list[str]]:
-    """For each target whose model was replaced by one that reads otherwise: what came and went.
+    """The features that came (``+``) and went (``-``) with the new model of each target.
 
-    Columns, and the words and levels that they are made from; a line each, ``-`` or ``+`` in front.
+    Features are columns, and the words and levels they are made from. Targets without a new model,
+    or without such a change, are left out.
     """
     before, after = load_release(paths.CHAMPION).models, load_release(paths.PRODUCTION).models
     changed = {
@@ -35,6 +36,6 @@ def _difference(before: Model, after: Model) -> list[str]:
 
 
 def in_one_line(changed: list[str]) -> str:
-    """The first of the changes, and how many more there are."""
+    """The first changes, and the number of further ones."""
     more = f", and {len(changed) - CHANGES_SHOWN} more" if len(changed) > CHANGES_SHOWN else ""
     return ", ".join(changed[:CHANGES_SHOWN]) + more

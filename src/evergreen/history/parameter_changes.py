@@ -1,4 +1,4 @@
-"""Which parameters are not what they were at an earlier run."""
+"""Which parameters have changed since an earlier run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from evergreen.settings import paths
 from evergreen.vcs.git import show
 
 OF_THE_RUN = {"as_of", "mode", "full_retrain.as_of"}
-"""What every run sets anew."""
+"""Parameters that every run sets."""
 
 
 def parameters_changed(commit: str) -> dict[str, tuple[Any, Any]]:
-    """Parameters that differ from those of a commit: each with what it was and what it is.
+    """Parameters that differ from those of a commit: each with its old and its new value.
 
-    What neither names has its default on both sides, and is no change.
+    A parameter that neither file names has its default in both.
     """
     before = _values(show(commit, paths.PARAMS))
     after = _values(paths.PARAMS.read_text(encoding="utf-8"))
@@ -33,10 +33,10 @@ def _values(text: str) -> dict[str, Any]:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,16 +1,22 @@
-"""What a run is to do: an incremental update, a full retrain, or neither, and why."""
+"""Plan a run: whether a full retrain or an incremental update is due, and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from evergreen.core.events.label_selection import as_known
 from evergreen.core.wording import plural
+from evergreen.history.alerts import unanswered_before
+from evergreen.settings import paths
+from evergreen.store import challengers, tables
+from evergreen.store.labels import open_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from evergreen.settings.pipeline import Incremental, Schedule, Settings
@@ -18,19 +24,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What has come for a target.
+class NewLabels:
+    """Labels of training clients for a target.
 
     Attributes
     ----------
     for_update
-        Labels of training clients that are new to the model which the next update goes on from.
+        Labels that are new to the model which the next update starts from.
     since_full
-        Labels of training clients that became known since the last full retrain.
+        Labels that became known since the last full retrain.
     at_full
-        Labels that it was trained on.
+        Labels known at the last full retrain.
     updates
-        How often that model was updated since its own full fit; None without a champion.
+        Updates of that model since its full fit; None without a champion.
     """
 
     for_update: int
@@ -40,121 +46,190 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Due:
-    """The outcome, in words for the history."""
+class RetrainingPlan:
+    """What a run does, and why.
+
+    Attributes
+    ----------
+    full
+        Whether a full retrain is due.
+    full_reason, update_reason
+        Reasons for messages and the history.
+    """
 
     full: bool
-    why_full: str
-    why_incremental: str
+    full_reason: str
+    update_reason: str
+
+    def lines(self) -> list[str]:
+        """A line about the full retrain, and one about the update."""
+        return [
+            f"full retrain {'due' if self.full else 'not due'}: {self.full_reason}",
+            f"incremental update {self.update_reason}",
+        ]
+
+    def last_full(self, settings: Settings, as_of: date) -> date:
+        """The date of the last full retrain once a run of a date has followed this plan."""
+        return as_of if self.full else settings.full_retrain.as_of
 
 
-def what_is_due(
+def plan_from_counts(
     as_of: date,
     last_full: date,
-    waiting: dict[str, Waiting],
+    labels: Mapping[str, NewLabels],
     *,
     mode: str,
     schedule: Schedule,
     incremental: Incremental,
     alert: str | None = None,
-) -> Due:
-    """Decide on a full retrain, and foretell the update.
+) -> RetrainingPlan:
+    """Decide on a full retrain, and predict whether there will be an update.
 
-    A full retrain is due when an alert is unanswered (`alert` says which; see
-    `evergreen.history.alerts.unanswered`), after so many days, or new labels, or when a chain
-    of updates is at its bound; but for the sake of labels never before they add `full_after_growth`
-    to what was trained on: a large retailer has a thousand new labels every hour.
+    A full retrain is due when an alert is unanswered, after `schedule.full_after_days`, after
+    `schedule.full_after_labels` new labels, or when a model has had `incremental.max_updates`
+    updates. New labels count only if they add `schedule.full_after_growth` to the labels of the
+    last full retrain: a large retailer has a thousand new labels every hour.
+
+    Parameters
+    ----------
+    as_of, last_full
+        The dates of the run and of the last full retrain.
+    labels
+        New labels of each target.
+    mode
+        ``auto``, or what was requested instead.
+    schedule, incremental
+        The settings.
+    alert
+        The unanswered alerts, if any; see `evergreen.history.alerts.unanswered`.
     """
-    full, why = _full(as_of, last_full, waiting, schedule, incremental)
+    full, reason = _full(as_of, last_full, labels, schedule, incremental)
     if alert is not None:
-        full, why = True, alert
+        full, reason = True, alert
     if mode != "auto":
-        full, why = mode == "full", f"as asked for by mode {mode}"
-    ready = {n: w.for_update for n, w in waiting.items() if w.updates is not None}
-    enough = {n: c for n, c in ready.items() if c >= incremental.min_new_labels}
+        full, reason = mode == "full", f"requested by mode {mode}"
+    ready = {n: new.for_update for n, new in labels.items() if new.updates is not None}
     counts = ", ".join(f"{name} {count:,}" for name, count in ready.items())
     if mode == "compare":
-        update = "not asked for by mode compare"
+        update = "not requested by mode compare"
     elif not ready:
-        update = "there is no champion to update"
+        update = "not possible: there is no champion yet"
     else:
-        state = "due" if enough else "not due"
-        update = f"{state}: new labels {counts}; {incremental.min_new_labels} are needed"
-    return Due(full, why, update)
+        due = any(count >= incremental.min_new_labels for count in ready.values())
+        update = (
+            f"{'due' if due else 'not due'}: new labels {counts}; "
+            f"{incremental.min_new_labels} are needed"
+        )
+    return RetrainingPlan(full, reason, update)
 
 
 def _full(
     as_of: date,
     last_full: date,
-    waiting: dict[str, Waiting],
+    labels: Mapping[str, NewLabels],
     schedule: Schedule,
     incremental: Incremental,
 ) -> tuple[bool, str]:
     age = (as_of - last_full).days
     ago = f"the last was {plural(age, 'day')} ago"
     if age >= schedule.full_after_days:
-        return True, f"{ago}, {schedule.full_after_days} are allowed"
-    for name, found in waiting.items():
-        if (found.updates or 0) >= incremental.max_updates:
-            return True, f"{name} has had {found.updates} updates since its last full fit"
-        grown = found.since_full >= schedule.full_after_growth * max(1, found.at_full)
-        if found.since_full >= schedule.full_after_labels and grown:
-            return True, f"{name} has {found.since_full:,} labels more than at the last"
-    most = max((found.since_full for found in waiting.values()), default=0)
-    return False, f"{ago}, and at most {most:,} labels have come since"
+        return True, f"{ago}, and the limit is {schedule.full_after_days}"
+    for name, new in labels.items():
+        if (new.updates or 0) >= incremental.max_updates:
+            return True, f"{name} has had {new.updates} updates since its last full fit"
+        growth = new.since_full >= schedule.full_after_growth * max(1, new.at_full)
+        if new.since_full >= schedule.full_after_labels and growth:
+            return True, f"{name} has {new.since_full:,} new labels since the last"
+    most = max((new.since_full for new in labels.values()), default=0)
+    return False, f"{ago}, with at most {most:,} new labels since"
 
 
-def foresee(
+def plan_retraining(
     settings: Settings,
     as_of: date,
     mode: str,
-    bases: dict[str, Model],
+    bases: Mapping[str, Model],
     labels: pd.DataFrame,
     *,
     alert: str | None,
-) -> tuple[Due, date]:
-    """What is due on a date, and the date of the last full retrain of a run for it.
+) -> RetrainingPlan:
+    """Plan a run from models and labels.
 
     Parameters
     ----------
+    settings
+        Those of the run before: `full_retrain.as_of` is the last full retrain.
+    as_of, mode
+        Of the run.
     bases
-        The models that the run's updates would go on from; see `evergreen.store.challengers.bases`.
+        The models that its updates would start from; see `evergreen.store.challengers.bases`.
     labels
         All versions of the labels of training clients that are known by then.
     alert
-        As for `what_is_due`.
+        As for `plan_from_counts`.
     """
-    waiting = waiting_labels(settings, as_of, bases, labels)
-    due = what_is_due(
+    return plan_from_counts(
         as_of,
         settings.full_retrain.as_of,
-        waiting,
+        count_new_labels(settings, as_of, bases, labels),
         mode=mode,
         schedule=settings.schedule,
         incremental=settings.incremental,
         alert=alert,
     )
-    return due, as_of if due.full else settings.full_retrain.as_of
 
 
-def waiting_labels(
-    settings: Settings, as_of: date, bases: dict[str, Model], labels: pd.DataFrame
-) -> dict[str, Waiting]:
-    """What has come for each target; the parameters are those of `foresee`."""
+def preview(
+    settings: Settings, as_of: date, mode: str, served: Mapping[str, Model]
+) -> tuple[RetrainingPlan, dict[str, NewLabels], date]:
+    """Plan a run with the rows ingested so far.
+
+    Parameters
+    ----------
+    settings, as_of, mode
+        As for `plan_retraining`.
+    served
+        The models in production.
+
+    Returns
+    -------
+    tuple
+        The plan, the new labels of each target, and the last day of ingested rows.
+    """
+    through = max(tables.partitions(paths.TRANSACTIONS), default=as_of)
+    seen = min(as_of, through + timedelta(days=1))
+    bases = challengers.following(served, max_updates=settings.incremental.max_updates)
+    labels = training_labels(settings, seen)
+    alert = unanswered_before(as_of, settings.full_retrain.as_of)
+    plan = plan_retraining(settings, as_of, mode, bases, labels, alert=alert)
+    return plan, count_new_labels(settings, seen, bases, labels), through
+
+
+def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:
+    """All versions of the labels of training clients that are known by a date."""
+    con, _ = open_labels(settings.model_copy(update={"as_of": as_of}))
+    labels: pd.DataFrame = con.sql("select * from labels where not holdout").df()
+    return labels
+
+
+def count_new_labels(
+    settings: Settings, as_of: date, bases: Mapping[str, Model], labels: pd.DataFrame
+) -> dict[str, NewLabels]:
+    """Count the new labels of each target; the parameters are those of `plan_retraining`."""
     return {
-        name: _waiting(
+        name: _count(
             settings, as_known(labels[labels["target"] == name], by=as_of), bases.get(name)
         )
         for name in settings.targets
     }
 
 
-def _waiting(settings: Settings, known: pd.DataFrame, base: Model | None) -> Waiting:
-    since_full = int((known["known_on"] > pd.Timestamp(settings.full_retrain.as_of)).sum())
+def _count(settings: Settings, labels: pd.DataFrame, base: Model | None) -> NewLabels:
+    since_full = int((labels["known_on"] > pd.Timestamp(settings.full_retrain.as_of)).sum())
     through = base.manifest.trained_through if base else "1970-01-01"
-    return Waiting(
-        for_update=int((known["known_on"] > pd.Timestamp(through)).sum()),
+    return NewLabels(
+        for_update=int((labels["known_on"] > pd.Timestamp(through)).sum()),
         since_full=since_full,
-        at_full=len(known) - since_full,
+        at_full=len(labels) - since_full,
         updates=base.manifest.updates if base else None,
     )

@@ -1,4 +1,4 @@
-"""The records of rollbacks and late approvals, and which release the next run has to beat."""
+"""Records of rollbacks and late approvals, and the release that the next run has to beat."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ What = Literal["rollback", "approval"]
 
 
 class RollbackRecord(BaseModel):
-    """An exchange of models after the run of a date; `number` counts those after the same run.
+    """A change of served models after the run of a date; `number` counts those after the same run.
 
-    An approval is one too: of a run that could not be merged, for later runs were recorded.
+    A late approval is one too: its run could not be merged, as later runs had been recorded.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -35,12 +35,12 @@ class RollbackRecord(BaseModel):
 
     @property
     def path(self) -> Path:
-        """Where it stands, next to the records of the runs."""
+        """The file of the record."""
         return paths.HISTORY / "rollbacks" / f"{self.after}-{self.number}.json"
 
 
 def read_all() -> list[RollbackRecord]:
-    """Every rollback that was committed, in order: one that was interrupted has not happened."""
+    """All committed rollbacks, in order; an interrupted one does not count."""
     folder = paths.HISTORY / "rollbacks"
     names = files_at("HEAD", folder)
     records = [RollbackRecord.model_validate_json(show("HEAD", name)) for name in names]
@@ -52,12 +52,12 @@ def since(last: date) -> list[RollbackRecord]:
     return [record for record in read_all() if record.after == last]
 
 
-def reigning(last: date) -> tuple[str, Path]:
-    """Where the release is that the next run has to beat: a commit, and the folder in it.
+def current_release(last: date) -> tuple[str, Path]:
+    """The release that the next run has to beat: a commit, and the folder in it.
 
-    What the run of `last` released, or what was rolled back to since.
+    It is what the run of `last` released, or what was rolled back to since.
     """
-    found = since(last)
-    if not found:
+    rollbacks = since(last)
+    if not rollbacks:
         return run_records.commit_of(last), paths.PRODUCTION
-    return str(last_commit_of(found[-1].path)), paths.ROLLBACK
+    return str(last_commit_of(rollbacks[-1].path)), paths.ROLLBACK

@@ -1,4 +1,4 @@
-"""The record of the run that the working folder holds, from what its stages wrote."""
+"""Make the record of the run in the working folder from the reports of its stages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def record_of(settings: Settings) -> RunRecord:
-    """The record of the run that the working folder holds."""
+    """The record of the run in the working folder."""
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
     decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
     labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
@@ -29,7 +29,7 @@ def record_of(settings: Settings) -> RunRecord:
         full_retrain_as_of=settings.full_retrain.as_of,
         release=decision["release"],
         previous_release=decision["previous_release"],
-        parameters_changed=_since_the_run_before(settings),
+        parameters_changed=_parameter_changes(settings),
         features_changed=features_changed(settings.targets),
         targets={
             name: _target_record(
@@ -82,6 +82,6 @@ def _candidate(kind: str, name: str, judged: dict[str, Any]) -> run_records.Cand
     )
 
 
-def _since_the_run_before(settings: Settings) -> dict[str, tuple[Any, Any]]:
+def _parameter_changes(settings: Settings) -> dict[str, tuple[Any, Any]]:
     earlier = [day for day in run_records.dates() if day < settings.as_of]
     return parameters_changed(run_records.commit_of(earlier[-1])) if earlier else {}

@@ -1,4 +1,4 @@
-"""The history: one record of every run, in git, with what was decided for each target and why."""
+"""The history: a record of every run, in git, with the decision on each target and its reason."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class CandidateRecord(BaseModel):
-    """A challenger as it was judged.
+    """A candidate and its evaluation.
 
-    `alpha` is the chance that this look had of promoting it if it was no better; None in a record
-    from before it was kept.
+    `alpha` is the probability that this look promotes a model that is no better; None in records
+    of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -37,7 +37,7 @@ class CandidateRecord(BaseModel):
 
 
 class AlertRecord(BaseModel):
-    """What has become of the champion, where that is an alert; see docs/drift.md."""
+    """An alert about the champion; see docs/drift.md."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,9 +49,9 @@ class AlertRecord(BaseModel):
 class TargetRecord(BaseModel):
     """What a run did for one target.
 
-    `version` is the model in production after it, `champion` the one before. `opponent` is what
-    the candidates had to beat; `champion_loss` its loss on the same `rows`. `live` is what past
-    releases' predictions of this target were worth by then; `alerts` are about `champion`.
+    `version` is the model in production after the run, `champion` the one before. `opponent` is
+    what the candidates had to beat, and `champion_loss` its loss on the same `rows`. `live` has
+    the metrics of past releases' predictions; `alerts` are about `champion`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -73,10 +73,10 @@ class TargetRecord(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """One run. Durations are not part of it: they would differ from one machine to the next.
+    """One run, without durations, which differ between machines.
 
-    `lock` is the digest of its `dvc.lock`: a run that is made again by other code is another one,
-    even where it decides the same.
+    `lock` is the digest of its `dvc.lock`: the same run made by other code is another run, even if
+    its decisions are the same.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -93,18 +93,18 @@ class RunRecord(BaseModel):
 
 
 def path_of(as_of: date) -> Path:
-    """Where the record of a run stands."""
+    """The file of a run's record."""
     return paths.HISTORY / f"{as_of.isoformat()}.json"
 
 
 def is_recorded(as_of: date) -> bool:
-    """Whether a run has been finished: its record is there, and committed as it stands."""
+    """Whether a run is finished: its record exists and is committed."""
     path = path_of(as_of)
     return path.is_file() and not changes(path)
 
 
 def write(record: RunRecord) -> None:
-    """Write a record; writing it again for the same date replaces it."""
+    """Write a record, in place of an earlier one for the same date."""
     content = record.model_dump(mode="json")
     files.write_json(content, path_of(record.as_of), sort_keys=False)
 
@@ -115,12 +115,12 @@ def read(as_of: date) -> RunRecord:
     Raises
     ------
     DataError
-        If there is none, with the dates nearest to it.
+        If there is none, or it is damaged.
     """
     if not path_of(as_of).is_file():
-        known = ", ".join(str(day) for day in dates()[-3:]) or "none"
+        latest = ", ".join(map(str, dates()[-3:])) or "none"
         raise DataError(
-            f"no run is recorded for {as_of}; the last are {known}", "evergreen history"
+            f"no run is recorded for {as_of}; the latest are {latest}", "evergreen history"
         )
     path = path_of(as_of)
     try:
@@ -131,8 +131,8 @@ def read(as_of: date) -> RunRecord:
 
 def dates() -> list[date]:
     """The dates of all recorded runs, in order."""
-    found = [path.stem for path in paths.HISTORY.glob("*.json")]
-    return sorted(date.fromisoformat(stem) for stem in found if stem[:1].isdigit())
+    stems = [path.stem for path in paths.HISTORY.glob("*.json")]
+    return sorted(date.fromisoformat(stem) for stem in stems if stem[:1].isdigit())
 
 
 def read_all() -> list[RunRecord]:
@@ -141,43 +141,43 @@ def read_all() -> list[RunRecord]:
 
 
 def check_target(records: list[RunRecord], target: str | None) -> None:
-    """Refuse a target that no run has known.
+    """Refuse a target that is in no record.
 
     Raises
     ------
     DataError
-        With those that there are.
+        With the targets that are.
     """
-    known = sorted({name for record in records for name in record.targets})
-    if target is not None and target not in known:
+    targets = sorted({name for record in records for name in record.targets})
+    if target is not None and target not in targets:
         raise DataError(
-            f"no run has a target {target!r}; there are {', '.join(known) or 'none'}",
+            f"no run has a target {target!r}; targets: {', '.join(targets) or 'none'}",
             "evergreen history",
         )
 
 
 def last() -> RunRecord | None:
     """The record of the last run; None before the first."""
-    known = dates()
-    return read(known[-1]) if known else None
+    days = dates()
+    return read(days[-1]) if days else None
 
 
 def last_committed() -> RunRecord | None:
-    """The record of the last run that was committed; a killed one may have left a later record."""
-    known = files_at("HEAD", paths.HISTORY)
-    recorded = [day for day in dates() if str(path_of(day)) in known]
-    return read(recorded[-1]) if recorded else None
+    """The record of the last committed run; a killed run may have left a later record."""
+    committed = files_at("HEAD", paths.HISTORY)
+    days = [day for day in dates() if str(path_of(day)) in committed]
+    return read(days[-1]) if days else None
 
 
 def commit_of(as_of: date) -> str:
-    """The commit that recorded a run: with its `dvc.lock` every byte of it can be had again.
+    """The commit that recorded a run; its `dvc.lock` gives access to every byte of the run.
 
     Raises
     ------
     DataError
         If the record was never committed.
     """
-    found = last_commit_of(path_of(as_of))
-    if found is None:
+    commit = last_commit_of(path_of(as_of))
+    if commit is None:
         raise DataError(f"{path_of(as_of)} was never committed", "evergreen finish")
-    return found
+    return commit

@@ -1,4 +1,4 @@
-"""What the records of all runs add up to: losses, live metrics, versions."""
+"""Summaries of the records of all runs: losses, live metrics, versions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def loss_rows(records: list[RunRecord]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        as_of (ISO date), target, model (champion, incremental, full, or the baseline that stood in
-        for a champion), loss (float64, of the rows judged in that run) and promoted (bool).
+        as_of (ISO date), target, model (champion, incremental, full, or the baseline used where
+        there is no champion), loss (float64, on the rows of that run) and promoted (bool).
     """
     rows = []
     for record in records:
@@ -38,7 +38,7 @@ def loss_rows(records: list[RunRecord]) -> pd.DataFrame:
 
 
 class Version(NamedTuple):
-    """A model that was ever judged."""
+    """A candidate of any run."""
 
     target: str
     version: str
@@ -50,7 +50,7 @@ class Version(NamedTuple):
 
 
 def versions(records: list[RunRecord]) -> list[Version]:
-    """Every model that was ever judged, in the order of the runs."""
+    """All candidates, in the order of the runs."""
     return [
         Version(
             name,
@@ -68,10 +68,10 @@ def versions(records: list[RunRecord]) -> list[Version]:
 
 
 class Live(NamedTuple):
-    """What a release said of a target, against what happened and the expected loss.
+    """Predictions of a release for a target, compared with the outcome and the expected loss.
 
-    `expected` is the model's loss on held-out clients when it was promoted; `loss` that of the
-    predictions it made in production, as far as their outcome is known.
+    `expected` is the model's loss on held-out clients at promotion, `loss` that of its predictions
+    in production, where the outcome is known.
     """
 
     target: str
@@ -86,14 +86,14 @@ class Live(NamedTuple):
 
 
 def live(record: RunRecord, records: list[RunRecord]) -> list[Live]:
-    """The live metrics that were known at a run, next to the expected loss.
+    """The live metrics known at a run, next to the expected loss.
 
     Parameters
     ----------
     record
         The run.
     records
-        All runs up to it: those that released what it judges are among them.
+        All runs up to it, which include those that released the models.
     """
     expected = {(v.target, v.version): v.loss for v in versions(records) if v.promoted}
     served = {
@@ -127,18 +127,17 @@ def live_rows(records: list[RunRecord]) -> pd.DataFrame:
 
 
 def find_version(records: list[RunRecord], target: str, version: str) -> Version:
-    """The model of that name.
+    """The candidate with that version.
 
     Raises
     ------
     DataError
-        If there is none, with the nearest that there are.
+        If there is none; with similar versions.
     """
-    known = [found for found in versions(records) if found.target == target]
-    for found in known:
-        if found.version == version:
-            return found
-    near = difflib.get_close_matches(version, [found.version for found in known], n=3)
-    names = ", ".join(near or [found.version for found in known[-3:]]) or "none"
-    which = "the nearest are" if near else "the last are"
+    known = {known.version: known for known in versions(records) if known.target == target}
+    if version in known:
+        return known[version]
+    similar = difflib.get_close_matches(version, known, n=3)
+    names = ", ".join(similar or list(known)[-3:]) or "none"
+    which = "similar ones are" if similar else "the latest are"
     raise DataError(f"{target} has no version {version!r}; {which} {names}", "evergreen versions")

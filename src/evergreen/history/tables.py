@@ -1,4 +1,4 @@
-"""The history as tables for a terminal."""
+"""Tables of the history for a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.table import Table
 from rich.text import Text
 
-from evergreen.history.alerts import WORDS
+from evergreen.history.alerts import MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,79 +22,79 @@ PROMOTED = Text("promoted", style="green")
 def history_table(
     records: list[RunRecord], rollbacks: list[RollbackRecord], target: str | None
 ) -> Table:
-    """A line for each candidate that was judged, and for each rollback, in order."""
-    table = Table(title="History: gains are on held-out clients, over what was in production")
+    """A row for each candidate and each rollback, in order."""
+    table = Table(title="History (gains over the champion, on held-out clients)")
     for column in ("as of", "target", "candidate", "gain", "interval", "outcome"):
         table.add_column(column, justify="right" if column == "gain" else "left", no_wrap=True)
     for record in records:
-        for name, found in record.targets.items():
+        for name, result in record.targets.items():
             if target in (None, name):
-                for line in _lines(found):
-                    table.add_row(str(record.as_of), name, *line)
-        for undone in rollbacks:
-            if undone.after == record.as_of and (target is None or target in undone.targets):
-                names = ", ".join(undone.targets)
-                table.add_row(str(undone.after), names, undone.what, "", "", undone.reason)
+                for row in _rows(result):
+                    table.add_row(str(record.as_of), name, *row)
+        for rollback in rollbacks:
+            if rollback.after == record.as_of and (target is None or target in rollback.targets):
+                names = ", ".join(rollback.targets)
+                table.add_row(str(rollback.after), names, rollback.what, "", "", rollback.reason)
         table.add_section()
     return table
 
 
-def _lines(found: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
-    for kind, judged in found.candidates.items():
-        gain = "" if judged.gain is None else f"{judged.gain:+.2%}"
-        low, high = judged.interval or (None, None)
+def _rows(result: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
+    for kind, candidate in result.candidates.items():
+        gain = "" if candidate.gain is None else f"{candidate.gain:+.2%}"
+        low, high = candidate.interval or (None, None)
         interval = "" if low is None or high is None else f"{100 * low:+.2f} to {100 * high:+.2f} %"
-        won = found.action == "promoted" and judged.version == found.version
+        promoted = result.action == "promoted" and candidate.version == result.version
         reason = (
             "held"
-            if found.verdict.startswith("held")
-            else judged.reason.replace("_", " ").removeprefix("gain ")
+            if result.verdict.startswith("held")
+            else candidate.reason.replace("_", " ").removeprefix("gain ")
         )
-        yield kind, gain, interval, PROMOTED if won else reason
-    if not found.candidates:
-        yield "-", "", "", found.verdict
-    for alert in found.alerts:
-        yield "alert", "", "", Text(f"{WORDS[alert.kind]} (since {alert.since})", style="red")
+        yield kind, gain, interval, PROMOTED if promoted else reason
+    if not result.candidates:
+        yield "-", "", "", result.verdict
+    for alert in result.alerts:
+        yield "alert", "", "", Text(f"{MESSAGES[alert.kind]} (since {alert.since})", style="red")
 
 
-def live_table(found: list[Live], target: str | None) -> Table:
-    """A line for each release and target of which past predictions have met their outcome."""
-    table = Table(title="Live: what releases said of all clients, against what happened")
-    for column in ("release", "target", "predictions", "loss", "expected", "predicted", "happened"):
+def live_table(results: list[Live], target: str | None) -> Table:
+    """A row for each release and target whose predictions have a known outcome."""
+    table = Table(title="Live (predictions of all clients, compared with the outcome)")
+    for column in ("release", "target", "predictions", "loss", "expected", "predicted", "actual"):
         side: Literal["left", "right"] = "left" if column in ("release", "target") else "right"
         table.add_column(column, justify=side, no_wrap=True)
-    for one in sorted(found, key=lambda one: one.release):
-        if target in (None, one.target):
-            expected = "" if one.expected is None else f"{one.expected:.4f}"
-            means = f"{one.mean_prediction:.4g}", f"{one.mean_label:.4g}"
+    for live in sorted(results, key=lambda live: live.release):
+        if target in (None, live.target):
+            expected = "" if live.expected is None else f"{live.expected:.4f}"
+            means = f"{live.mean_prediction:.4g}", f"{live.mean_label:.4g}"
             table.add_row(
-                one.release, one.target, f"{one.rows:,}", f"{one.loss:.4f}", expected, *means
+                live.release, live.target, f"{live.rows:,}", f"{live.loss:.4f}", expected, *means
             )
     return table
 
 
 def versions_table(versions: list[Version], target: str | None) -> Table:
-    """A line for each model that was ever judged."""
+    """A row for each candidate of any run."""
     table = Table(title="Versions")
     for column in ("target@version", "kind", "loss", "parent", ""):
         table.add_column(column, justify="right" if column == "loss" else "left", no_wrap=True)
-    for found in versions:
-        if target in (None, found.target):
+    for version in versions:
+        if target in (None, version.target):
             table.add_row(
-                f"{found.target}@{found.version}",
-                found.kind,
-                "" if found.loss is None else f"{found.loss:.4f}",
-                found.parent or "",
-                PROMOTED if found.promoted else "",
+                f"{version.target}@{version.version}",
+                version.kind,
+                "" if version.loss is None else f"{version.loss:.4f}",
+                version.parent or "",
+                PROMOTED if version.promoted else "",
             )
     return table
 
 
 def as_json(records: list[RunRecord], target: str | None) -> list[dict[str, Any]]:
-    """Whole records, without the other targets where one is asked for."""
-    found = [record.model_dump(mode="json") for record in records]
-    for record in found:
+    """Complete records; of one target only if one is given."""
+    dumped = [record.model_dump(mode="json") for record in records]
+    for record in dumped:
         record["targets"] = {
             name: value for name, value in record["targets"].items() if target in (None, name)
         }
-    return found
+    return dumped

@@ -6,19 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evergreen.history import run_records
-from evergreen.history.alerts import unanswered_before
-from evergreen.history.retraining_plan import foresee
+from evergreen.history.retraining_plan import preview
 from evergreen.lifecycle import review
 from evergreen.lifecycle.ensure_served import republish
 from evergreen.lifecycle.finish import finish
 from evergreen.lifecycle.lock import exclusive
-from evergreen.lifecycle.pin import pin_run, training_labels
-from evergreen.lifecycle.publish import published
+from evergreen.lifecycle.pin import pin_run
+from evergreen.lifecycle.publish import served_models
 from evergreen.lifecycle.push import push as push_recorded
-from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
-from evergreen.store import challengers, tables
-from evergreen.store.releases import load_release
 from evergreen.vcs.dvc import reproduce
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
@@ -92,29 +88,22 @@ def cycle(
 def dry_run(
     first: date, through: date | None = None, *, every: int = 1, mode: str = "auto"
 ) -> Iterator[str]:
-    """Say what `cycle` would do with the rows at hand, and change nothing.
+    """Preview what `cycle` would do with the rows ingested so far; change nothing.
 
     Yields
     ------
     str
-        For each date what is due and why; rows that are still to be taken in may bring more.
+        For each date what is due and why; rows still to be ingested may make more due.
     """
-    settings = load_settings()
-    known = max(tables.partitions(paths.TRANSACTIONS), default=first)
-    champions = load_release(paths.CURRENT).models if published() else {}
-    bases = challengers.following(champions, max_updates=settings.incremental.max_updates)
+    settings, models = load_settings(), served_models()
     for day in _days(first, through, every):
         if run_records.is_recorded(day):
-            yield f"{day}: recorded already, nothing would be done"
+            yield f"{day}: already recorded, nothing to do"
             continue
-        seen = min(day, known + timedelta(days=1))
-        labels = training_labels(settings, seen)
-        alert = unanswered_before(day, settings.full_retrain.as_of)
-        due, _ = foresee(settings, day, mode, bases, labels, alert=alert)
-        yield f"{day}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
-        yield f"{day}: incremental update {due.why_incremental}"
-        if day > seen:
-            yield f"{day}: as rows are known through {known}; new ones would be taken in first"
+        plan, _, ingested = preview(settings, day, mode, models)
+        yield from (f"{day}: {line}" for line in plan.lines())
+        if day > ingested + timedelta(days=1):
+            yield f"{day}: based on rows through {ingested}; new rows would be ingested first"
 
 
 def _days(first: date, through: date | None, every: int) -> Iterator[date]:

@@ -42,6 +42,6 @@ def republish() -> Iterator[str]:
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
         folder = Path(scratch) / "release"
-        dvc_fetch.fetch(*rollback_records.reigning(last.as_of), folder)
+        dvc_fetch.fetch(*rollback_records.current_release(last.as_of), folder)
         publish(folder)
     yield f"{last.as_of}: release {named} is served from {paths.CURRENT}, as it is recorded"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import EvergreenError
 from evergreen.history import rollback_records, run_records, run_summaries
-from evergreen.history.alerts import WORDS, unanswered_before
+from evergreen.history.alerts import MESSAGES, unanswered_before
 from evergreen.history.feature_changes import in_one_line
 from evergreen.history.run_recorder import record_of
 from evergreen.lifecycle import review
@@ -151,7 +151,7 @@ def _message(record: RunRecord) -> str:
     lines = [f"{name}: {target.verdict}" for name, target in record.targets.items()]
     changes = [f"{k}: {a} -> {b}" for k, (a, b) in record.parameters_changed.items()]
     alerts = [
-        f"Alert: {name} {WORDS[a.kind]}: {a.message}."
+        f"Alert: {name} {MESSAGES[a.kind]}: {a.message}."
         for name, target in record.targets.items()
         for a in target.alerts
     ]

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from evergreen.errors import DataError, EvergreenError
 from evergreen.history import rollback_records, run_records
 from evergreen.history.alerts import unanswered_before
-from evergreen.history.retraining_plan import foresee
+from evergreen.history.retraining_plan import plan_retraining, training_labels
 from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import challengers, predictions, tables
-from evergreen.store.labels import open_labels
 from evergreen.store.releases import load_release, write_empty_release
 from evergreen.vcs import dvc_fetch
 from evergreen.vcs.commands import CommandError
@@ -30,12 +29,10 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    import pandas as pd
-
     from evergreen.settings.pipeline import Settings
 
 
-def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str]:
+def pin_first_run(settings: Settings, *, new_lineage: bool = False) -> Iterator[str]:
     """Lay the inputs that a first run lacks, and put all of them under DVC's care.
 
     A first run has made no predictions, has no champion and no update of one; all are written as
@@ -62,7 +59,7 @@ def pin_first_run(settings: Settings, *, new_line: bool = False) -> Iterator[str
     for folder in (paths.PREDICTIONS, paths.CHAMPION, paths.CHALLENGER):
         if not folder.exists():
             yield _lay(folder, settings)
-    if new_line:
+    if new_lineage:
         yield _begin_anew()
         params_file.write_run(as_of=settings.as_of, full_as_of=settings.as_of, mode="auto")
     dvc("add", "--quiet", *map(str, INPUTS))
@@ -108,7 +105,7 @@ def pin_run(
     mode: str,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     *,
-    new_line: bool = False,
+    new_lineage: bool = False,
 ) -> Iterator[str]:
     """Pin the inputs of the run for a date, which follows the last recorded one.
 
@@ -160,7 +157,7 @@ def pin_run(
     yield from _ingest(settings, as_of, progress)
     if settings.as_of != as_of:
         _inherit(last.as_of)
-    if new_line:
+    if new_lineage:
         yield _begin_anew()
     champions = load_release(paths.CHAMPION).models
     bases = challengers.bases(
@@ -168,12 +165,11 @@ def pin_run(
     )
     labels = training_labels(settings, as_of)
     alert = unanswered_before(as_of, settings.full_retrain.as_of)
-    alert = "a new line of models begins" if new_line else alert
-    due, full_as_of = foresee(settings, as_of, mode, bases, labels, alert=alert)
+    alert = "a new model lineage begins" if new_lineage else alert
+    plan = plan_retraining(settings, as_of, mode, bases, labels, alert=alert)
     dvc("add", "--quiet", *map(str, INPUTS))
-    params_file.write_run(as_of=as_of, full_as_of=full_as_of, mode=mode)
-    yield f"{as_of}: full retrain {'due' if due.full else 'not due'}: {due.why_full}"
-    yield f"{as_of}: incremental update {due.why_incremental}"
+    params_file.write_run(as_of=as_of, full_as_of=plan.last_full(settings, as_of), mode=mode)
+    yield from (f"{as_of}: {line}" for line in plan.lines())
 
 
 def _check_recorded_as_it_stands(last: date) -> None:
@@ -211,7 +207,7 @@ def _inherit(last: date) -> None:
     """What the last run wrote, as it was recorded: the working folder may hold experiments."""
     scored = tables.partition_path(paths.SCORED, last)
     _fetch(run_records.commit_of(last), scored, tables.partition_path(paths.PREDICTIONS, last))
-    _fetch(*rollback_records.reigning(last), paths.CHAMPION)
+    _fetch(*rollback_records.current_release(last), paths.CHAMPION)
     updated = _fetched(run_records.commit_of(last), paths.INCREMENTAL)
     champions = load_release(paths.CHAMPION).models
     challengers.inherit(champions, updated, paths.CHALLENGER, into=paths.CHALLENGER)
@@ -231,10 +227,3 @@ def _fetched(commit: str, path: Path) -> Path:
     fetched = paths.FETCHED / path.name
     dvc_fetch.fetch(commit, path, fetched)
     return fetched
-
-
-def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:
-    """Every version of the labels of training clients that is known by a date."""
-    con, _ = open_labels(settings.model_copy(update={"as_of": as_of}))
-    labels: pd.DataFrame = con.sql("select * from labels where not holdout").df()
-    return labels

@@ -15,6 +15,8 @@ from evergreen.store.releases import load_release
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evergreen.store.models import Model
+
 
 def publish(folder: Path) -> str | None:
     """Copy a release to ``releases/<version>`` and let ``releases/current`` name it.
@@ -65,6 +67,11 @@ def published() -> str | None:
     return os.readlink(paths.CURRENT) if paths.CURRENT.is_symlink() else None  # noqa: PTH115
 
 
+def served_models() -> dict[str, Model]:
+    """The models in production, by target; none before the first release."""
+    return load_release(paths.CURRENT).models if published() else {}
+
+
 def in_production(target: str) -> tuple[str, Path]:
     """The version of a target's model that is served, and its folder.
 
@@ -73,14 +80,14 @@ def in_production(target: str) -> tuple[str, Path]:
     ModelError
         If none is served.
     """
-    if not paths.CURRENT.is_symlink():
+    models = served_models()
+    if not models:
         raise ModelError(f"nothing is served from {paths.CURRENT} yet", "evergreen finish")
-    known = load_release(paths.CURRENT).models
-    if target not in known:
+    if target not in models:
         raise ModelError(
-            f"no model of {target!r} is served; there are {', '.join(known)}", "evergreen versions"
+            f"no model of {target!r} is served, only of {', '.join(models)}", "evergreen versions"
         )
-    return known[target].manifest.version, paths.CURRENT / target
+    return models[target].manifest.version, paths.CURRENT / target
 
 
 def verify_in_clean_process(folder: Path) -> None:

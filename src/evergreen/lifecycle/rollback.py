@@ -62,7 +62,9 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
             f"the run for {settings.as_of} is not finished", "dvc repro && evergreen finish"
         )
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        before = _fetch_release(*rollback_records.reigning(last.as_of), Path(scratch) / "now")
+        before = _fetch_release(
+            *rollback_records.current_release(last.as_of), Path(scratch) / "now"
+        )
         older = _older(target, to, Path(scratch) / "older")
         yield from _exchange(before, older, last.as_of, to, reason, hold=hold)
 
@@ -91,7 +93,9 @@ def take_over(as_of: date, commit: str, proven: dict[str, str | None]) -> Iterat
     if last is None:
         raise DataError("no run is recorded that models could follow", "evergreen history")
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        before = _fetch_release(*rollback_records.reigning(last.as_of), Path(scratch) / "now")
+        before = _fetch_release(
+            *rollback_records.current_release(last.as_of), Path(scratch) / "now"
+        )
         theirs = _fetch_release(commit, paths.PRODUCTION, Path(scratch) / "theirs").released
         chosen = {name: theirs[name] for name in proven}
         wanted = {name: _version(one) for name, one in chosen.items()}
@@ -149,6 +153,10 @@ def _exchange(
     _commit(record)
     yield from (f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
     yield f"recorded in {record.path}; the next run starts from these models"
+
+
+def _fetch_current(last: date, into: Path) -> Release:
+    return _fetch_release(*rollback_records.current_release(last), into)
 
 
 def _fetch_release(commit: str, folder: Path, into: Path) -> Release:

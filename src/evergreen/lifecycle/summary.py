@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evergreen.core.evaluation.model_names import in_model_order
-from evergreen.history.alerts import in_lines
+from evergreen.history.alerts import alert_lines
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.store.reports import read_drift
@@ -37,7 +37,7 @@ def summary(settings: Settings) -> Iterator[Table | str]:
     for name in targets:
         yield f"{name}: {decided['targets'][name]['verdict']}"
         yield from (f"{name}: warning: {words}" for words in compared[name].get("warnings", ()))
-    yield from in_lines(read_drift(next_step=NEXT))
+    yield from alert_lines(read_drift(next_step=NEXT))
     yield (
         f"release {decided['release']} in {paths.PRODUCTION}; "
         f"{decided['scored']:,} clients observed today are scored in {paths.SCORED}"

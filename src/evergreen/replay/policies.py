@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from evergreen.core.evaluation.model_names import FULL, INCREMENTAL
 from evergreen.errors import SettingsError
-from evergreen.history.retraining_plan import foresee
+from evergreen.history.retraining_plan import plan_retraining
 from evergreen.settings.loading import parse_settings
 
 if TYPE_CHECKING:
@@ -99,9 +99,10 @@ class Policy:
         settings
             Those of the previous run: `full_retrain.as_of` is the last full retrain.
         bases, labels, alert
-            As for `evergreen.history.retraining_plan.foresee`.
+            As for `evergreen.history.retraining_plan.plan_retraining`.
         """
-        _, full_as_of = foresee(settings, as_of, "auto", bases, labels, alert=alert)
+        plan = plan_retraining(settings, as_of, "auto", bases, labels, alert=alert)
+        full_as_of = plan.last_full(settings, as_of)
         if len(bases) < len(settings.targets):  # every policy needs a first model
             return ("auto" if self.trains in ("both", "incremental") else "compare"), full_as_of
         if self.trains in ("nothing", "incremental"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.wording import plural
 from evergreen.history.alerts import unanswered_in
-from evergreen.history.retraining_plan import foresee
+from evergreen.history.retraining_plan import plan_retraining
 from evergreen.report.components import PageSection, Sentence
 from evergreen.settings import paths
 from evergreen.store import challengers, tables
@@ -51,10 +51,10 @@ def next_steps_section(data: ReportData) -> PageSection:
     bases = challengers.following(models, max_updates=settings.incremental.max_updates)
     tomorrow = record.as_of + timedelta(days=1)
     alert = unanswered_in(data.records, settings.full_retrain.as_of)
-    due, _ = foresee(settings, tomorrow, "auto", bases, training, alert=alert)
+    plan = plan_retraining(settings, tomorrow, "auto", bases, training, alert=alert)
     full = (
-        f"A full retrain is due in the next run: {due.why_full}."
-        if due.full
+        f"A full retrain is due in the next run: {plan.full_reason}."
+        if plan.full
         else f"The next full retrain is due by {latest}, or earlier if there are enough new labels "
         "or an alert."
     )

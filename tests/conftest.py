@@ -15,6 +15,7 @@ import pytest
 import yaml
 from hypothesis import settings as hypothesis_settings
 
+from evergreen.core.events import transactions
 from evergreen.core.events.ledger import create_ledger, create_texts
 from evergreen.report.page import write_report
 from evergreen.settings import paths
@@ -61,7 +62,7 @@ def transactions_table(rows):
         row.setdefault("text", None)
         row.setdefault("invoice_id", f"i{number}")
         row.setdefault("ingested_on", row["timestamp"].date())
-    return pa.Table.from_pylist(made, schema=tables.TRANSACTIONS)
+    return pa.Table.from_pylist(made, schema=transactions.SCHEMA)
 
 
 @pytest.fixture

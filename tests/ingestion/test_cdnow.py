@@ -3,6 +3,7 @@ from datetime import date
 
 import pytest
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion import cdnow
 from evergreen.store import tables
@@ -15,9 +16,9 @@ def rows():
 
 def test_every_published_transaction_is_there_in_the_canonical_columns(rows):
     assert rows.num_rows == 69_659
-    assert rows.schema.names == tables.TRANSACTIONS.names
+    assert rows.schema.names == transactions.SCHEMA.names
     assert rows.drop_columns("invoice_id").cast(
-        tables.TRANSACTIONS.remove(tables.TRANSACTIONS.get_field_index("invoice_id"))
+        transactions.SCHEMA.remove(transactions.SCHEMA.get_field_index("invoice_id"))
     )
 
 

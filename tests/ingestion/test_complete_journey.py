@@ -2,6 +2,7 @@ from datetime import date
 
 import pytest
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion import complete_journey
 from evergreen.store import tables
@@ -15,8 +16,8 @@ def rows():
 
 def test_every_published_transaction_is_there_in_the_canonical_columns(rows):
     assert rows.num_rows == 1_469_307
-    assert rows.schema.names == tables.TRANSACTIONS.names
-    assert rows.cast(tables.TRANSACTIONS).schema == tables.TRANSACTIONS
+    assert rows.schema.names == transactions.SCHEMA.names
+    assert rows.cast(transactions.SCHEMA).schema == transactions.SCHEMA
 
 
 def test_amounts_are_cents_and_texts_describe_the_product(rows):

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion.demos import ingest_demo
 from evergreen.settings import paths
@@ -38,7 +39,7 @@ def test_transactions_and_notes_are_partitioned_by_the_day_they_became_known(ing
     ingest()
     made = simulate(SIMULATION)
     for folder, table, schema in (
-        (paths.TRANSACTIONS, made.transactions, tables.TRANSACTIONS),
+        (paths.TRANSACTIONS, made.transactions, transactions.SCHEMA),
         (paths.NOTES, made.notes, tables.NOTES),
     ):
         days, rows = stored(folder, schema)

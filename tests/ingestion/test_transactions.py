@@ -4,12 +4,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion.transactions import ingest_transactions
 from evergreen.settings import paths
 from evergreen.store import tables
 
-LOOSE = pa.schema([(field.name, field.type) for field in tables.TRANSACTIONS])
+LOOSE = pa.schema([(field.name, field.type) for field in transactions.SCHEMA])
 
 
 def row(client="a", day=date(2024, 1, 5), **columns):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import evergreen
+from evergreen.core.events import transactions
 from evergreen.core.features.attributes import Attributes, known_attributes
 from evergreen.core.models.validation import FeatureMismatchError
 from evergreen.errors import DataError, ModelError
@@ -261,7 +262,7 @@ def test_the_package_itself_imports_nothing_heavy():
 
 
 def test_attributes_that_are_not_told_are_missing():
-    bought, written = tables.TRANSACTIONS.empty_table(), tables.NOTES.empty_table()
+    bought, written = transactions.SCHEMA.empty_table(), tables.NOTES.empty_table()
     with Databases().of(bought, written) as con:
         known = known_attributes(con, snapshots_on(AS_OF, ["a", "b"]))
     made = Attributes(("number_age",), {"level_segment": ("gold",)}).transform(known)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.settings.loading import load_settings, with_simulation
 from evergreen.settings.simulation import Simulation
@@ -36,7 +37,7 @@ def test_the_same_settings_give_the_same_bytes(written, settings, tmp_path):
 
 
 def test_the_tables_are_canonical(written):
-    tables.check_schema(written[0] / "transactions.parquet", tables.TRANSACTIONS)
+    tables.check_schema(written[0] / "transactions.parquet", transactions.SCHEMA)
     tables.check_schema(written[0] / "notes.parquet", tables.NOTES)
 
 

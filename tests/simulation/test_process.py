@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from evergreen.core.events import transactions
 from evergreen.settings.simulation import Simulation
 from evergreen.simulation.retailer import simulate
 from evergreen.store import tables
@@ -57,7 +58,7 @@ def test_a_drift_without_a_day_is_refused():
 
 def test_the_tables_have_the_canonical_columns(retailer):
     made = retailer()
-    for table, schema in ((made.transactions, tables.TRANSACTIONS), (made.notes, tables.NOTES)):
+    for table, schema in ((made.transactions, transactions.SCHEMA), (made.notes, tables.NOTES)):
         assert [(f.name, f.type) for f in table.schema] == [(f.name, f.type) for f in schema]
         assert table.cast(schema).num_rows > 500
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from evergreen.core.events import transactions
 from evergreen.settings import paths
 from evergreen.store import extractors, matrices, tables
 from evergreen.store.models import load_model
@@ -98,8 +99,8 @@ def poisoned(retailer, where):
     """Every amount and text changed where a condition holds."""
     amounts = pc.if_else(where, pa.scalar(987_654, pa.int64()), retailer["amount_minor"])
     texts = pc.if_else(where, pa.scalar("poison"), retailer["text"])
-    return retailer.set_column(2, tables.TRANSACTIONS.field(2), amounts).set_column(
-        4, tables.TRANSACTIONS.field(4), texts
+    return retailer.set_column(2, transactions.SCHEMA.field(2), amounts).set_column(
+        4, transactions.SCHEMA.field(4), texts
     )
 
 

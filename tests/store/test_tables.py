@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.store import tables
@@ -14,7 +15,7 @@ def raw(tmp_path, monkeypatch):
     """Write an empty partition of transactions for each day given; return its folder."""
     monkeypatch.chdir(tmp_path)
 
-    def write(*days, schema=tables.TRANSACTIONS):
+    def write(*days, schema=transactions.SCHEMA):
         for day in days:
             path = tables.partition_path(paths.TRANSACTIONS, day)
             tables.write(schema.empty_table(), path)
@@ -67,7 +68,7 @@ def test_no_transactions_at_all(raw):
 
 
 def test_a_deleted_column_is_named_with_the_nearest_one_found(raw):
-    others = [f for f in tables.TRANSACTIONS if f.name != "amount_minor"]
+    others = [f for f in transactions.SCHEMA if f.name != "amount_minor"]
     raw(date(2024, 1, 5), schema=pa.schema([*others, pa.field("amount", pa.int64())]))
     with pytest.raises(DataError) as error:
         view(date(2024, 1, 6))
@@ -79,8 +80,8 @@ def test_a_deleted_column_is_named_with_the_nearest_one_found(raw):
 
 def test_a_column_of_another_type_is_refused(raw):
     field = pa.field("amount_minor", pa.float64())
-    position = tables.TRANSACTIONS.get_field_index("amount_minor")
-    raw(date(2024, 1, 5), schema=tables.TRANSACTIONS.set(position, field))
+    position = transactions.SCHEMA.get_field_index("amount_minor")
+    raw(date(2024, 1, 5), schema=transactions.SCHEMA.set(position, field))
     with pytest.raises(DataError, match="has 'amount_minor' as double, expected int64"):
         view(date(2024, 1, 6))
 

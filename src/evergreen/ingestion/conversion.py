@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from evergreen.core.events.transactions import missing
+
 if TYPE_CHECKING:
     from evergreen.ingestion.dates import DateFormat
 
 MAX_CHARS = 131_072
-MAX_AMOUNT_MINOR = 10**14
 NO_BREAK, NARROW = "\u00a0", "\u202f"
 EARLIEST, LATEST = "1970-01-01", "2200-01-01"
 
@@ -78,7 +79,7 @@ def number_sql(raw: str, decimal: str, digits: int) -> str:
 def require_text(made: Conversion, role: str, header: str, raw: str) -> None:
     """A column that must hold something."""
     made.columns[role] = trimmed_sql(raw)
-    made.checks.append(Check(header, raw, f"{role} is null", f"{role} is missing"))
+    made.checks.append(Check(header, raw, f"{role} is null", missing(role).reason))
     limit_text(made, role, header, raw)
 
 

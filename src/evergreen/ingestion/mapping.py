@@ -6,9 +6,9 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING
 
+from evergreen.core.events.transactions import TOO_EARLY, TOO_LARGE, invoice_id
 from evergreen.errors import DataError
 from evergreen.ingestion.conversion import (
-    MAX_AMOUNT_MINOR,
     Check,
     Conversion,
     add_number,
@@ -76,14 +76,13 @@ def transactions(
     _number(made, part, "amount" if columns.amount else "price", money, decimal, required=True)
     product = "amount" if columns.amount else "price * quantity"
     made.columns["amount_minor"] = f"try_cast({product} * {minor_units} as bigint)"
-    large = f"amount_minor is null or abs(amount_minor) > {MAX_AMOUNT_MINOR}"
-    made.checks.append(Check(money, _cell(part, money), large, "amount_minor exceeds 10^14"))
+    too_large = f"amount_minor is null or {TOO_LARGE.fails}"  # null: beyond int64
+    made.checks.append(Check(money, _cell(part, money), too_large, TOO_LARGE.reason))
     _texts(made, part, columns.text)
     if columns.invoice_id is not None:
         made.columns["invoice"] = trimmed_sql(_cell(part, columns.invoice_id))
         limit_text(made, "invoice", columns.invoice_id, _cell(part, columns.invoice_id))
-    named = "client_id || '@' || timestamp::varchar"
-    made.columns["invoice_id"] = f"coalesce(invoice, {named})" if columns.invoice_id else named
+    made.columns["invoice_id"] = invoice_id("invoice" if columns.invoice_id else "null")
     if columns.row_id is not None:
         require_text(made, "row_id", columns.row_id, _cell(part, columns.row_id))
     _ingested_on(made, part, columns.ingested_on, formats)
@@ -246,5 +245,4 @@ def _ingested_on(made: Conversion, part: Input, header: str | None, formats: For
         return
     _date(made, part, "ingested_on", header, formats)
     made.columns["day"] = "ingested_on::date"
-    early, why = "timestamp::date > ingested_on::date", "timestamp is after ingested_on"
-    made.checks.append(Check(header, _cell(part, header), early, why))
+    made.checks.append(Check(header, _cell(part, header), TOO_EARLY.fails, TOO_EARLY.reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion.corrections import ACCEPTED, ALREADY_INGESTED
 from evergreen.ingestion.day_files import write_days
@@ -18,22 +19,14 @@ if TYPE_CHECKING:
 
     import duckdb
 
-STATUS = """
-    case when client_id is null or trim(client_id) = '' then 'client_id is missing'
-         when timestamp is null then 'timestamp is missing'
-         when amount_minor is null then 'amount_minor is missing'
-         when abs(amount_minor) > 100000000000000 then 'amount_minor exceeds 10^14'
-         when ingested_on is null then 'ingested_on is missing'
-         when timestamp::date > ingested_on then 'timestamp is after ingested_on'
-         when ingested_on <= $after then 'already ingested'
-         when ingested_on > $through then 'after the requested date'
-         else 'accepted'
+STATUS = f"""
+    case {" ".join(f"when {rule.fails} then '{rule.reason}'" for rule in transactions.RULES)}
+         when ingested_on <= $after then '{ALREADY_INGESTED}'
+         when ingested_on > $through then '{AFTER_THROUGH}'
+         else '{ACCEPTED}'
     end
 """
-"""What becomes of a row; any word but the three above is the reason for its quarantine."""
-
-INVOICE = "coalesce(invoice_id, client_id || '@' || timestamp::varchar)"
-"""What an invoice without a number is called: all rows of a client at one time are one."""
+"""The status of a row; any but the last three is the reason for its quarantine."""
 
 
 def ingest_transactions(
@@ -89,7 +82,7 @@ def ingest_transactions(
         write_days(
             con,
             _accepted_sql(),
-            schema=tables.TRANSACTIONS,
+            schema=transactions.SCHEMA,
             folder=paths.TRANSACTIONS,
             days=list(tables.days(start, end)),
             progress=progress,
@@ -111,8 +104,8 @@ def _check_reach(con: duckdb.DuckDBPyConnection, reach: date | None) -> None:
 
 def _accepted_sql() -> str:
     columns = ", ".join(
-        f"{INVOICE} as invoice_id" if name == "invoice_id" else name
-        for name in tables.TRANSACTIONS.names
+        f"{transactions.invoice_id()} as invoice_id" if name == "invoice_id" else name
+        for name in transactions.SCHEMA.names
     )
     return f"select {columns} from incoming where status = '{ACCEPTED}'"
 

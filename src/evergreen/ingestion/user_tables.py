@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion import (
     ingestion_state,
@@ -199,7 +200,7 @@ def _tables(settings: Settings) -> Iterator[RawTable]:
 
 def _transactions_schema(source: TransactionsSource | None) -> pa.Schema:
     by_id = source is not None and source.columns is not None and source.columns.row_id is not None
-    return tables.TRANSACTIONS_BY_ID if by_id else tables.TRANSACTIONS
+    return transactions.SCHEMA_BY_ID if by_id else transactions.SCHEMA
 
 
 def _attributes_schema(source: AttributesSource | None) -> pa.Schema:

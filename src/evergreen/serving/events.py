@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evergreen.core.events import transactions
+from evergreen.core.events.transactions import CLIENT_ID
 from evergreen.errors import DataError
 from evergreen.store import tables
 
@@ -22,7 +24,6 @@ TRANSACTION = ("client_id", "timestamp")
 OPTIONAL = ("quantity", "text", "invoice_id", "ingested_on")
 NOTE = ("client_id", "timestamp", "text")
 NOTE_OPTIONAL = ("language", "ingested_on")
-LARGEST_MINOR = 10**14
 
 
 class EventsIgnoredWarning(UserWarning):
@@ -49,7 +50,7 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        With the columns of `evergreen.store.tables.TRANSACTIONS`; an invoice may lack its name.
+        With the columns of `evergreen.core.events.transactions.SCHEMA`; invoice_id may be null.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     numbers = pd.to_numeric(frame[amount], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     with np.errstate(over="ignore"):  # what is too large is refused below
         minor = np.round(numbers * (minor_units if amount == "amount" else 1))
-    usable = np.abs(minor) <= LARGEST_MINOR
+    usable = transactions.valid_amounts(minor)
     number = "number"
     if amount == "amount_minor":  # 12.50 here is the amount in major units
         usable, number = usable & (minor == numbers), "whole number"
@@ -78,7 +79,7 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
         "text": _text("the events", frame, "text"),
         "invoice_id": _text("the events", frame, "invoice_id"),
     }
-    names = tables.TRANSACTIONS.names
+    names = transactions.SCHEMA.names
     return pa.table([made[name] for name in names], names=names)
 
 
@@ -127,7 +128,7 @@ def client_ids(values: Iterable[object], where: str) -> list[str]:
     """
     ids = list(values)
     for place, one in enumerate(ids):
-        if one is None or one is pd.NA or one != one or not str(one).strip():  # noqa: PLR0124 - NaN
+        if one is None or one is pd.NA or one != one or not CLIENT_ID.search(str(one)):  # noqa: PLR0124
             raise DataError(
                 f"{where}: client_id is missing; the first is at position {place}",
                 "mend or drop these rows",
@@ -149,7 +150,8 @@ def _common(where: str, frame: pd.DataFrame) -> dict[str, pa.Array]:
     known = days
     if "ingested_on" in frame:
         known = _times(where, frame, "ingested_on").dt.normalize().fillna(days)
-        _check_rows(where, (days <= known).to_numpy(), "timestamp is after ingested_on")
+        on_time = transactions.valid_times(days.to_numpy(), known.to_numpy())
+        _check_rows(where, on_time, transactions.TOO_EARLY.reason)
     return {
         "client_id": pa.array(ids, pa.string()),
         "timestamp": pa.array(times.to_numpy("datetime64[us]")),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from evergreen.core.events.ledger import create_ledger
-from evergreen.ingestion.transactions import INVOICE
+from evergreen.core.events.transactions import invoice_id
 from evergreen.store import tables
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Databases(threading.local):
         try:
             con.execute(
                 f"create or replace temp view transactions as "
-                f"select * replace ({INVOICE} as invoice_id) from given_transactions"
+                f"select * replace ({invoice_id()} as invoice_id) from given_transactions"
             )
             create_ledger(con)
             yield con

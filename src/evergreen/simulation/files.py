@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
+from evergreen.core.events import transactions
 from evergreen.core.events.ledger import create_ledger
 from evergreen.core.events.snapshots import create_snapshots
 from evergreen.errors import DataError
@@ -48,7 +49,7 @@ def write_simulation(settings: Settings, out: Path) -> Iterator[str]:
     simulation = settings.source.simulation
     retailer = simulate(simulation)
     truth = _truth(settings, retailer)
-    tables.write(retailer.transactions.cast(tables.TRANSACTIONS), out / "transactions.parquet")
+    tables.write(retailer.transactions.cast(transactions.SCHEMA), out / "transactions.parquet")
     tables.write(retailer.notes.cast(tables.NOTES), out / "notes.parquet")
     tables.write(truth, out / "truth.parquet")
     files.write_json(simulation.model_dump(mode="json"), out / "simulation.json")

@@ -1,4 +1,4 @@
-"""Parquet tables: the canonical columns, deterministic writing, checked reading, DuckDB views."""
+"""Parquet tables: their columns, deterministic writing, checked reading, DuckDB views."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.settings import paths
 
@@ -22,19 +23,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-TRANSACTIONS = pa.schema(
-    [
-        pa.field("client_id", pa.string(), nullable=False),
-        pa.field("timestamp", pa.timestamp("us"), nullable=False),
-        pa.field("amount_minor", pa.int64(), nullable=False),
-        pa.field("quantity", pa.float64()),
-        pa.field("text", pa.string()),
-        pa.field("invoice_id", pa.string(), nullable=False),
-        pa.field("ingested_on", pa.date32(), nullable=False),
-    ]
-)
-TRANSACTIONS_BY_ID = TRANSACTIONS.append(pa.field("row_id", pa.string()))
-"""With the row's id in the source, where it has one: a changed row corrects the known one."""
 NOTES = pa.schema(
     [
         pa.field("client_id", pa.string(), nullable=False),
@@ -223,7 +211,7 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"evergreen ingest ... --through {through}, or an earlier as_of in {paths.PARAMS}; "
             "where days without any row are usual, data.max_lag_days, see docs/troubleshooting.md",
         )
-    _view(con, "transactions", list(found.values()), TRANSACTIONS, known_by)
+    _view(con, "transactions", list(found.values()), transactions.SCHEMA, known_by)
     return complete_until
 
 

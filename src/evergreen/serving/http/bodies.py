@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evergreen.core.events.transactions import CLIENT_ID
 from evergreen.serving.http.limits import RefusedError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ MANY = 1_000_000
 SHOWN = 5
 
 Form = Literal["known", "events", "features"]
-ClientId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+ClientId = Annotated[str, Field(min_length=1, max_length=200, pattern=CLIENT_ID.pattern)]
 Time = Annotated[
     str,
     Field(pattern=TIME, description="In the retailer's local time.", examples=["2017-03-30 17:45"]),

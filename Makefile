@@ -1,22 +1,29 @@
-# Two commands do the work: `make demo` and `make test`. Everything else is for daily life.
+# `make demo` and `make test` are all you need to begin; the rest is for daily work.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO = $(shell sed -n "s/^  demo: *\([-a-z]*\).*/\1/p" params.yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-weeks test quick lint format lock dvc-yaml bench
+# The demo's steps, and what git and DVC record of its first run.
+RUN := evergreen ingest --demo $(DEMO) && evergreen pin && dvc repro && evergreen summary
+WEEKS := evergreen cycle --as-of 2017-04-08 --through 2017-05-27 --every 7
+RECORDED := dvc.lock history reports data models
+CLONE := .cache/record
+
+.PHONY: help setup demo demo-weeks test quick lint format lock dvc-yaml record bench
 
 help:
-	@echo "make demo    set up, ingest the demo data, run the pipeline, show the outcome"
-	@echo "make demo-weeks   after the demo: eight weekly cycles, and their history"
-	@echo "make test    set up, then lint, type-check and run the whole test suite"
-	@echo "make quick   the same without the tests that run whole pipelines: a quarter of the time"
-	@echo "make lint    ruff and mypy only"
-	@echo "make format  let ruff rewrite the sources"
-	@echo "make dvc-yaml   write the code that each stage depends on to dvc.yaml"
-	@echo "make lock    pin the newest versions of the environment in requirements.lock"
-	@echo "make bench   run the benchmarks"
+	@echo "make demo        set up, ingest the demo data, run the pipeline, show the results"
+	@echo "make demo-weeks  the demo, then eight weekly cycles and a picture of their history"
+	@echo "make test        set up, lint, check types and run the whole test suite"
+	@echo "make quick       the same without the slow tests, in a quarter of the time"
+	@echo "make lint        check format, style and types"
+	@echo "make format      format the code and fix what ruff can fix"
+	@echo "make dvc-yaml    update the code that each stage depends on in dvc.yaml"
+	@echo "make lock        upgrade the lock files to the newest versions"
+	@echo "make record      rerun the recorded demo from scratch and update its files and pictures"
+	@echo "make bench       run the benchmarks"
 
 # The environment comes from the lock file alone; the stamp makes a second call free.
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -30,14 +37,11 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 setup: $(VENV)/.installed
 
 demo: setup
-	evergreen ingest --demo $(DEMO)
-	evergreen pin
-	dvc repro
-	evergreen summary
+	$(RUN)
 
 demo-weeks: demo
 	evergreen finish
-	evergreen cycle --as-of 2017-04-08 --through 2017-05-27 --every 7
+	$(WEEKS)
 	evergreen history
 	evergreen plot-history
 
@@ -65,6 +69,23 @@ lock: setup
 
 dvc-yaml: setup
 	python -m evergreen.vcs.stage_code
+
+# Runs the last commit in a clone that starts without history, and shares its DVC cache with this
+# one. Check the result with `git status` and commit it.
+record: setup
+	@git diff --quiet HEAD || { echo "make record runs the last commit: commit or stash your changes"; exit 1; }
+	rm -rf $(CLONE)
+	git clone --quiet . $(CLONE)
+	cd $(CLONE) && git rm -rq dvc.lock history 'data/*.dvc' 'models/*.dvc'
+	cd $(CLONE) && dvc config --quiet --local cache.dir $(CURDIR)/.dvc/cache
+	cd $(CLONE) && export PYTHONPATH=$$PWD/src && $(RUN) && evergreen finish && git tag recorded
+	cp $(CLONE)/reports/figures/purchase.png docs/first-run.png
+	cd $(CLONE) && export PYTHONPATH=$$PWD/src && $(WEEKS) && evergreen plot-history
+	cp $(CLONE)/reports/history.png docs/demo-weeks.png
+	git fetch --quiet $(CLONE) recorded
+	git restore --source FETCH_HEAD --staged --worktree -- $(RECORDED)
+	rm -rf $(CLONE)
+	git status --short
 
 bench: setup
 	for file in benchmarks/bench_*.py; do python $$file; done

@@ -1,4 +1,4 @@
-"""Training by hand: on held-out rows judged, by the gate decided, in one history kept."""
+"""Manual training: evaluated on held-out rows, decided by the gate, kept in one history."""
 
 import json
 import pickle
@@ -136,17 +136,17 @@ def test_an_empty_day_changes_nothing(trainer):
 
 
 @pytest.mark.parametrize(
-    ("own", "said"),
+    ("model_type", "message"),
     [
         (HistGradientBoostingClassifier(max_iter=5), "more rounds on the same rows"),
         (LogisticRegression(), "would make it forget all others"),
         (DecisionTreeRegressor(), "DecisionTreeRegressor can't be updated"),
     ],
 )
-def test_a_model_that_can_not_go_on_is_refused_in_words(trainer, own, said):
+def test_a_model_that_can_not_be_updated_is_refused_with_the_reason(trainer, model_type, message):
     X, y, _ = rows(200)
-    model, _ = trainer.full_retrain(X, y, own)
-    with pytest.raises(ModelError, match=said):
+    model, _ = trainer.full_retrain(X, y, model_type)
+    with pytest.raises(ModelError, match=message):
         trainer.incremental_update(model, X, y, "purchase")
 
 
@@ -175,15 +175,15 @@ def two(trainer):
 
 def test_the_gate_decides_between_two_files(trainer, two):
     old, new, (X, y, clients) = two
-    found = trainer.compare_models(old, new, X, y, "binary", clients=clients)
-    assert found["better"]
-    assert found["new_accuracy"] > found["old_accuracy"]
-    assert found["improvement_pct"] == pytest.approx(
-        100 * (found["new_accuracy"] / found["old_accuracy"] - 1)
+    comparison = trainer.compare_models(old, new, X, y, "binary", clients=clients)
+    assert comparison["better"]
+    assert comparison["new_accuracy"] > comparison["old_accuracy"]
+    assert comparison["improvement_pct"] == pytest.approx(
+        100 * (comparison["new_accuracy"] / comparison["old_accuracy"] - 1)
     )
-    assert found["reason"] == "gain_proven"
-    assert found["clients"] == 1500
-    assert found["alpha"] == 0.05
+    assert comparison["reason"] == "gain_proven"
+    assert comparison["clients"] == 1500
+    assert comparison["alpha"] == 0.05
     again = trainer.compare_models(new, new, X, y, "binary", clients=clients)
     assert (again["better"], again["reason"]) == (False, "identical_predictions")
 
@@ -194,9 +194,9 @@ def test_plain_pickles_of_own_models_are_compared(trainer, tmp_path):
         forest = RandomForestClassifier(20, max_depth=depth, random_state=0).fit(X, y)
         (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(forest))
     held, labels, _ = rows(seed=3)
-    found = trainer.compare_models("old.pkl", "new.pkl", held, labels, "classification")
-    assert found["better"]
-    assert json.dumps(found)
+    comparison = trainer.compare_models("old.pkl", "new.pkl", held, labels, "classification")
+    assert comparison["better"]
+    assert json.dumps(comparison)
 
 
 def test_amounts_are_compared_by_r2_and_the_gate(trainer):
@@ -208,62 +208,71 @@ def test_amounts_are_compared_by_r2_and_the_gate(trainer):
     held, bought, _ = rows(seed=3)
     paths_of = [paths.CONTINUOUS / f"v_{name}" / "clv_model.joblib" for name in ("old", "new")]
     amounts = bought * np.exp(held["monetary"])
-    found = trainer.compare_models(*paths_of, held, amounts, "regression")
-    assert found["better"]
-    assert found["new_accuracy"] == found["new_metrics"]["r2"] > found["old_accuracy"]
+    comparison = trainer.compare_models(*paths_of, held, amounts, "regression")
+    assert comparison["better"]
+    assert (
+        comparison["new_accuracy"] == comparison["new_metrics"]["r2"] > comparison["old_accuracy"]
+    )
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
-    [(["no", "yes"], "tells the classes 'no', 'yes' apart"), ([1, 2], "tells the classes 1, 2")],
+    ("labels", "message"),
+    [
+        (["no", "yes"], "has the classes 'no', 'yes', expected 0 and 1"),
+        ([1, 2], "has the classes 1, 2"),
+    ],
 )
-def test_a_model_of_other_classes_is_refused_rather_than_read_as_never(trainer, labels, said):
+def test_a_model_of_other_classes_is_refused_rather_than_read_as_never(trainer, labels, message):
     X, y, _ = rows(400)
     old = LogisticRegression().fit(X, np.array(labels)[y])
     new = trainer.save_model_version(LogisticRegression().fit(X, y), "purchase", {}, "new")
     path = trainer.save_model_version(old, "purchase", {}, "old")
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         trainer.compare_models(path, new, X, y, "binary")
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         trainer.incremental_update(SGDClassifier().fit(X, np.array(labels)[y]), X, y, "purchase")
 
 
 @pytest.mark.parametrize(
-    ("held", "said"),
+    ("content", "message"),
     [
-        (pickle.dumps({"no": "model"}), "a classifier or regressor was expected, found dict"),
+        (pickle.dumps({"no": "model"}), "expected a classifier or regressor, found dict"),
         (pickle.dumps(LogisticRegression()), "LogisticRegression is not fitted"),
         (pickle.dumps(DecisionTreeRegressor()), "holds a model for regression labels"),
         (b"hello", "can't be read as a model"),
         (b"", "can't be read as a model: EOFError"),
     ],
 )
-def test_a_file_without_a_fitted_model_of_the_kind_is_explained(trainer, tmp_path, held, said):
+def test_a_file_without_a_fitted_model_of_the_kind_is_explained(
+    trainer, tmp_path, content, message
+):
     X, y, _ = rows(50)
-    (tmp_path / "model.pkl").write_bytes(held)
-    with pytest.raises(ModelError, match=said):
+    (tmp_path / "model.pkl").write_bytes(content)
+    with pytest.raises(ModelError, match=message):
         trainer.compare_models("model.pkl", "model.pkl", X, y, "binary")
 
 
 def test_labels_in_words_are_refused_with_the_way_to_numbers(trainer):
     X, y, _ = rows(50)
-    with pytest.raises(ValueError, match=r"found 'no', 'yes'; such as \(labels == 'yes'\)"):
+    with pytest.raises(
+        ValueError, match=r"found 'no', 'yes'; convert them, for example by \(labels == 'yes'\)"
+    ):
         trainer.full_retrain(X, np.where(y, "yes", "no"), "binary")
 
 
-@pytest.mark.parametrize("own", [SGDClassifier(), RandomForestClassifier(3)])
-def test_a_model_that_has_learned_nothing_is_not_updated(trainer, own):
+@pytest.mark.parametrize("model", [SGDClassifier(), RandomForestClassifier(3)])
+def test_a_model_that_has_learned_nothing_is_not_updated(trainer, model):
     X, y, _ = rows(50)
-    with pytest.raises(ModelError, match="is not fitted so far"):
-        trainer.incremental_update(own, X, y, "purchase")
+    with pytest.raises(ModelError, match="is not fitted"):
+        trainer.incremental_update(model, X, y, "purchase")
 
 
 @pytest.mark.parametrize(
-    ("model", "metrics", "said"),
-    [({}, None, "expected to be a dict, found NoneType"), (lambda: 0, {}, "can't be written")],
+    ("model", "metrics", "message"),
+    [({}, None, "must be a dict, found NoneType"), (lambda: 0, {}, "can't be pickled")],
 )
-def test_what_can_not_be_kept_leaves_nothing_behind(trainer, model, metrics, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_can_not_be_kept_leaves_nothing_behind(trainer, model, metrics, message):
+    with pytest.raises(ValueError, match=message):
         trainer.save_model_version(model, "purchase", metrics)
     assert trainer.training_history == []
     assert not [path for path in paths.CONTINUOUS.rglob("*") if path.is_file()]
@@ -286,8 +295,8 @@ def test_a_model_of_a_release_is_compared_by_its_folder_alone(finished):
         c for c in features if c in json.loads((folder / "manifest.json").read_text())["features"]
     ]
     y = np.arange(len(features)) % 2
-    found = trainer.compare_models(folder, folder, features[columns], y, "purchase")
-    assert found["reason"] == "identical_predictions"
+    comparison = trainer.compare_models(folder, folder, features[columns], y, "purchase")
+    assert comparison["reason"] == "identical_predictions"
     part = folder / "estimator" / "model.pkl"
     part.write_bytes(b"")
     with pytest.raises(ModelError, match="part of a release"):
@@ -301,10 +310,10 @@ def test_a_version_is_named_by_the_time_and_never_replaced(trainer):
     assert path == paths.CONTINUOUS / "v_20240401_120000" / "purchase_model.joblib"
     metadata = json.loads((path.parent / "purchase_metadata.json").read_text())
     assert metadata["metrics"] == {"accuracy": 0.5}
-    with pytest.raises(DataError, match="versions stay"):
+    with pytest.raises(DataError, match="versions are never replaced"):
         trainer.save_model_version({}, "purchase", {})
     for name, version in (("../up", None), ("clv", "../../up")):
-        with pytest.raises(DataError, match="names a file"):
+        with pytest.raises(DataError, match="can't be used in a file name"):
             trainer.save_model_version({}, name, {}, version)
 
 
@@ -340,10 +349,10 @@ def test_one_history_holds_what_was_saved_in_the_order_of_time(tmp_path, monkeyp
     for second in (2, 1):
         trainer = ContinuousTrainer(clock=clock(second))
         trainer.save_model_version({}, "purchase", {"origin": "full", "log_loss": 0.5})
-    found = trainer.training_history
-    assert [one["version"] for one in found] == ["v_20240401_120001", "v_20240401_120002"]
-    assert {one["loss"] for one in found} == {0.5}
-    assert all(one["by_hand"] for one in found)
+    entries = trainer.training_history
+    assert [entry["version"] for entry in entries] == ["v_20240401_120001", "v_20240401_120002"]
+    assert {entry["loss"] for entry in entries} == {0.5}
+    assert all(entry["by_hand"] for entry in entries)
 
 
 def test_a_history_is_drawn(trainer):
@@ -357,8 +366,8 @@ def test_a_history_is_drawn(trainer):
 def test_predictions_meet_their_outcomes(trainer, tmp_path):
     (tmp_path / "p.csv").write_text("client_id,purchased_pred,clv_pred\n007,0.9,12.5\n8,0.2,1\n")
     (tmp_path / "o.csv").write_text("client_id,purchased_actual\n8,0\n007,1\n9,1\n")
-    found = trainer.collect_new_labels("p.csv", "o.csv")
-    assert found.to_dict("list") == {
+    labels = trainer.collect_new_labels("p.csv", "o.csv")
+    assert labels.to_dict("list") == {
         "client_id": ["007", "8"],
         "purchased_pred": [0.9, 0.2],
         "clv_pred": [12.5, 1.0],
@@ -369,26 +378,30 @@ def test_predictions_meet_their_outcomes(trainer, tmp_path):
 def test_predictions_of_several_days_meet_the_outcome_of_their_day(trainer, tmp_path):
     (tmp_path / "p.csv").write_text("client_id,observed_on,clv\n1,2024-01-01,5\n1,2024-01-08,6\n")
     (tmp_path / "o.csv").write_text("client_id,date,lifetime_value\n1,2024-01-08,7\n")
-    found = trainer.collect_new_labels("p.csv", "o.csv")
-    assert found[["clv", "lifetime_value"]].to_numpy().tolist() == [[6, 7]]
+    labels = trainer.collect_new_labels("p.csv", "o.csv")
+    assert labels[["clv", "lifetime_value"]].to_numpy().tolist() == [[6, 7]]
 
 
 @pytest.mark.parametrize(
-    ("predictions", "outcomes", "said"),
+    ("predictions", "outcomes", "message"),
     [
         ("clientid,a\n1,2\n", "client_id,b\n1,2\n", "lacks client_id .*nearest: 'clientid'"),
-        ("client_id,a\n1,2\n1,3\n", "client_id,b\n1,2\n", "1 rows of clients that are there"),
+        (
+            "client_id,a\n1,2\n1,3\n",
+            "client_id,b\n1,2\n",
+            "1 repeated rows, such as one of client '1'",
+        ),
         ("client_id,a\n1,2\n", "client_id,a\n1,2\n", "both have a"),
         ("client_id,a\n1,2\n", "client_id,b\n01,2\n", "no client of"),
         ("client_id;a\n1;2\n", "client_id,b\n1,2\n", "separate the columns by commas"),
         ("client_id,a\n,2\n", "client_id,b\n1,2\n", "1 rows without a client_id"),
-        ("client_id,date,a\n1,x,2\n", "client_id,b\n1,2\n", "date is no day"),
+        ("client_id,date,a\n1,x,2\n", "client_id,b\n1,2\n", "date is not a date"),
     ],
 )
-def test_files_that_do_not_match_are_explained(trainer, tmp_path, predictions, outcomes, said):
+def test_files_that_do_not_match_are_explained(trainer, tmp_path, predictions, outcomes, message):
     (tmp_path / "p.csv").write_text(predictions)
     (tmp_path / "o.csv").write_text(outcomes)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         trainer.collect_new_labels("p.csv", "o.csv")
 
 

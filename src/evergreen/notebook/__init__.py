@@ -1,1 +1,1 @@
-"""Continuous training by hand: ``ContinuousTrainer`` and its helpers."""
+"""Manual training in notebooks and scripts: ``ContinuousTrainer`` and its helpers."""

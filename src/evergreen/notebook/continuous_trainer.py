@@ -1,4 +1,4 @@
-"""Continuous training by hand, for notebooks and scripts: the functions of the stages."""
+"""Manual training in notebooks and scripts, with the functions of the stages."""
 
 from __future__ import annotations
 
@@ -12,83 +12,71 @@ import pandas as pd
 
 from evergreen.core.evaluation import gate
 from evergreen.core.evaluation.metrics import evaluate
-from evergreen.core.events.folds import held_out_clients, held_out_rows
+from evergreen.core.events.folds import held_out_rows
 from evergreen.core.events.loss_scale import LossScale
-from evergreen.core.models import registry
 from evergreen.core.models.validation import read_labels
 from evergreen.notebook import feature_tables, saved_models, sklearn_models, training_history
 from evergreen.notebook.label_matching import join_outcomes
+from evergreen.notebook.trainer_settings import TrainerSettings
 from evergreen.settings import paths
-from evergreen.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from evergreen.core.evaluation.losses import Kind
     from evergreen.core.models.validation import FloatArray, Labels
-    from evergreen.notebook.feature_tables import Features
+    from evergreen.notebook.feature_tables import FeatureTable
+    from evergreen.settings.names import Kind
 
-KINDS: Mapping[str, Kind] = {
-    "binary": "binary",
-    "classification": "binary",
-    "classifier": "binary",
-    "regression": "regression",
-    "regressor": "regression",
-}
-DEFAULT: Mapping[Kind, str] = {"binary": "blend", "regression": "lightgbm"}
 SCORE: Mapping[Kind, str] = {"binary": "accuracy", "regression": "r2"}
-SHARE, SALT = 0.25, "evergreen"
-STAMP = "%Y%m%d_%H%M%S"
+TIMESTAMP = "%Y%m%d_%H%M%S"
 
 
 class ContinuousTrainer:
-    """Update, retrain, judge and keep models, of the registry or of one's own making.
+    """Update, retrain, compare and save models: those of Evergreen, or your own.
 
-    Features are DataFrames, arrays or sparse matrices (n, k); labels arrays or Series (n,), 0 or 1
-    or amounts of at least 0. A DataFrame may have the column client_id, which no model sees. A part
-    of the clients, the same ones as in the pipeline, or of the rows where there are no clients, is
-    held out: models never learn from it, and figures are measured on it alone.
+    Features are DataFrames, arrays or sparse matrices (n, k). Labels are arrays or Series (n,): 0
+    or 1, or amounts of at least 0. A DataFrame may have the column client_id, which models do not
+    see. A share of the clients is held out, the same ones as in the pipeline; without clients, a
+    share of the rows. Models never learn from them, and all metrics are measured on them.
 
     Parameters
     ----------
     seed : int
-        Decides on rows that are held out, and on all that is random in the models.
+        Seeds the choice of held-out rows, and everything random in the models.
     clock : callable, optional
-        Gives the time by which a version without a name is named.
+        Returns the time that names versions saved without a name.
 
     Notes
     -----
-    Targets, estimators and the gate are as in ``params.yaml`` where there is one; without it, in a
-    folder of its own, a class of models is ``binary`` or ``regression``.
+    Targets, estimators and the gate come from ``params.yaml`` if there is one. In a folder without
+    it, only the model types ``binary`` and ``regression`` are known.
     """
 
     def __init__(self, *, seed: int = 0, clock: Callable[[], datetime] = datetime.now) -> None:
         self.seed = seed
         self._clock = clock
-        self._settings = load_settings() if paths.PARAMS.is_file() else None
+        self._settings = TrainerSettings()
 
     def held_out(self, clients: Iterable[object]) -> np.ndarray:
-        """Whether clients are held out: bool (n,), for the rows on which to compare models."""
-        chosen = self._settings and self._settings.holdout
-        share, salt = (chosen.share, chosen.salt) if chosen else (SHARE, SALT)
-        return held_out_clients(clients, share=share, salt=salt)
+        """Return which clients are held out, as bool (n,): the rows on which to compare models."""
+        return self._settings.held_out(clients)
 
     def collect_new_labels(
         self, predictions_file: str | Path, actual_outcomes_file: str | Path
     ) -> pd.DataFrame:
-        """Match logged predictions with what became of them.
+        """Match logged predictions with their outcomes.
 
         Parameters
         ----------
         predictions_file, actual_outcomes_file
-            CSV or Parquet with client_id, and observed_on or date where rows are of several days;
-            such as client_id, purchased_pred, churned_pred, clv_pred, and client_id,
-            purchased_actual, churned_actual, clv_actual.
+            CSV or Parquet with client_id, and observed_on or date if rows are of several days. For
+            example client_id, purchased_pred, clv_pred, and client_id, purchased_actual,
+            clv_actual.
 
         Returns
         -------
         pandas.DataFrame
-            A row for each prediction whose outcome is known: the columns of both files.
+            A row for each prediction with a known outcome, with the columns of both files.
 
         Raises
         ------
@@ -100,57 +88,57 @@ class ContinuousTrainer:
     def incremental_update(
         self,
         model: Any,  # noqa: ANN401 - scikit-learn has no types
-        new_features: Features,
+        new_features: FeatureTable,
         new_labels: Labels,
         model_name: str,
         *,
         clients: Iterable[object] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """Let a model learn from new rows as well; the one given stays as it is.
+        """Train a copy of a model on new rows too; the original is left unchanged.
 
         Parameters
         ----------
         model
-            What `full_retrain` returned, or a fitted model of scikit-learn with ``partial_fit``,
-            or one of its forests, which grows by 50 trees.
+            A model from `full_retrain`, a fitted scikit-learn model with ``partial_fit``, or a
+            scikit-learn forest, which grows by 50 trees.
         new_features, new_labels
-            Rows (n, k) that it has not learned from, with their labels (n,).
+            Rows (n, k) that the model has not learned from, and their labels (n,).
         model_name
-            What it is called in the figures.
+            The name in the metrics.
         clients
-            Whose rows these are (n,); by default those of the column client_id.
+            The client of each row (n,); by default the column client_id.
 
         Returns
         -------
         (model, dict)
-            The new model, and train_time (seconds), accuracy or r2 and the other figures on
-            held-out rows (None where there are too few), n_samples, n_train and n_validation; and
-            skipped, with the reason, where the rows are no ground for an update.
+            The new model; and train_time (seconds), n_samples, n_train, n_validation, and accuracy
+            or r2 with other metrics on held-out rows (None if there are too few). If the rows can't
+            be used for an update, ``skipped`` holds the reason.
 
         Raises
         ------
         FeatureMismatchError, DataError
             If the columns are not those that the model was fitted on.
         ModelError
-            If the model is not fitted, or can't learn further without forgetting.
+            If the model is not fitted, or can't be updated without forgetting what it learned.
         ValueError
             If labels are not as described.
         """
         kind = sklearn_models.kind_of(model)
         X, held = self._split(new_features, clients)
         y = read_labels(sklearn_models.read_numbers(new_labels), rows=len(held), kind=kind)
-        rows, labels = feature_tables.take(X, ~held), _labels(kind, y[~held])
+        rows, labels = feature_tables.take(X, ~held), _training_labels(kind, y[~held])
         reason = sklearn_models.reason_to_skip(model, rows, y[~held])
         started = time.perf_counter()
         updated = model if reason else sklearn_models.update(model, rows, labels)
         seconds = time.perf_counter() - started
-        figures = _measure(updated, kind, X, y, held)
         about = {"model_name": model_name, "origin": "incremental", "train_time": seconds}
-        return updated, about | figures | ({"skipped": reason} if reason else {})
+        metrics = _measure(updated, kind, X, y, held)
+        return updated, about | metrics | ({"skipped": reason} if reason else {})
 
     def full_retrain(
         self,
-        all_features: Features,
+        all_features: FeatureTable,
         all_labels: Labels,
         model_type: Any,  # noqa: ANN401 - a name, or a model of scikit-learn
         *,
@@ -161,37 +149,35 @@ class ContinuousTrainer:
         Parameters
         ----------
         all_features, all_labels
-            Rows (n, k) with their labels (n,).
+            Rows (n, k) and their labels (n,).
         model_type
-            A target of ``params.yaml``, whose estimator and settings are taken; ``binary`` or
-            ``regression``; or a classifier or regressor of scikit-learn, of which a copy is fitted.
+            A target of ``params.yaml``, for its estimator and settings; ``binary`` or
+            ``regression``; or a scikit-learn classifier or regressor, of which a copy is fitted.
         clients
             As for `incremental_update`.
 
         Returns
         -------
         (model, dict)
-            The model, fitted on the rows that are not held out, and the figures of
-            `incremental_update`; for an amount also label_cap and label_mean of those rows.
+            The model, fitted on the rows that are not held out, and metrics as from
+            `incremental_update`; for amounts also label_cap and label_mean of the training rows.
 
         Raises
         ------
         ValueError
-            If there is no such type, no row to learn from, or features or labels are not as
+            If the type is unknown, there is no row to train on, or features or labels are not as
             described.
         """
-        unfitted = self._unfitted(model_type)
+        unfitted = self._settings.unfitted(model_type, self.seed)
         kind = sklearn_models.kind_of(unfitted)
         X, held = self._split(all_features, clients)
         y = read_labels(sklearn_models.read_numbers(all_labels), rows=len(held), kind=kind)
         if held.all():
-            raise ValueError(
-                f"there is no row to learn from: {len(held)} of {len(held)} are held out"
-            )
+            raise ValueError(f"no row to train on: all {len(held)} are held out")
+        rows, labels = feature_tables.take(X, ~held), _training_labels(kind, y[~held])
         started = time.perf_counter()
-        model = sklearn_models.fit(unfitted, feature_tables.take(X, ~held), _labels(kind, y[~held]))
-        seconds = time.perf_counter() - started
-        about: dict[str, Any] = {"origin": "full", "train_time": seconds}
+        model = sklearn_models.fit(unfitted, rows, labels)
+        about: dict[str, Any] = {"origin": "full", "train_time": time.perf_counter() - started}
         if kind == "regression":
             scale = LossScale.of_labels(pd.Series(y[~held]))
             about |= {"label_cap": scale.cap, "label_mean": scale.mean}
@@ -204,26 +190,26 @@ class ContinuousTrainer:
         metrics: Mapping[str, Any],
         version: str | None = None,
     ) -> Path:
-        """Keep a model as ``models/continuous/v_VERSION/NAME_model.joblib``, and log it.
+        """Save a model as ``models/continuous/v_VERSION/NAME_model.joblib``, and log it.
 
         Parameters
         ----------
         metrics
-            Its figures, as `full_retrain` and `incremental_update` give them.
+            Its metrics, as returned by `full_retrain` and `incremental_update`.
         version
             By default the time, as YYYYMMDD_HHMMSS.
 
         Returns
         -------
         pathlib.Path
-            The model's file. Beside it stands NAME_metadata.json.
+            The model's file, with NAME_metadata.json beside it.
 
         Raises
         ------
         DataError
-            If there is such a version of the model, or a name can't be a file's.
+            If the version of the model exists, or a name can't be used in a file name.
         ValueError
-            If metrics are no dict, or the model can't be written.
+            If metrics are not a dict, or the model can't be pickled.
         """
         now = self._clock()
         return saved_models.save_version(
@@ -231,7 +217,7 @@ class ContinuousTrainer:
             model_name,
             metrics=metrics,
             columns=feature_tables.columns_of(model),
-            version=version or now.strftime(STAMP),
+            version=version or now.strftime(TIMESTAMP),
             saved_at=now,
         )
 
@@ -239,7 +225,7 @@ class ContinuousTrainer:
         self,
         old_model_path: str | Path,
         new_model_path: str | Path,
-        test_features: Features,
+        test_features: FeatureTable,
         test_labels: Labels,
         model_type: str,
         *,
@@ -250,65 +236,68 @@ class ContinuousTrainer:
         Parameters
         ----------
         old_model_path, new_model_path
-            Joblib or pickle files, which the caller vouches for, or folders of a release's models.
+            Joblib or pickle files that you trust, or model folders of a release.
         test_features, test_labels
-            Rows (n, k) that neither has learned from, with their labels (n,).
+            Rows (n, k) that neither model has learned from, and their labels (n,).
         model_type
             As for `full_retrain`.
         clients
-            Whose rows these are (n,): rows of one client count as one witness.
+            The client of each row (n,): rows of the same client are not independent.
 
         Returns
         -------
         dict
-            old_accuracy, new_accuracy (r2 for an amount) and improvement_pct (None where that is
-            not defined); better, the gate's verdict; old_metrics and new_metrics; and the figures
-            and the explanation of `evergreen.core.evaluation.decision.Decision`.
+            old_accuracy, new_accuracy (r2 for amounts) and improvement_pct (None if undefined);
+            better, the verdict of the gate; old_metrics and new_metrics; and the figures and
+            explanation of `evergreen.core.evaluation.decision.Decision`.
 
         Raises
         ------
         DataError, FeatureMismatchError
             If the models, or the rows, have different columns; with a line for each difference.
         ModelError
-            If a path holds no model, one of another kind, or not what was saved there.
+            If a path holds no model, a model of another kind, or an altered one.
         ValueError
             If labels are not as described.
         """
-        kind = sklearn_models.kind_of(self._unfitted(model_type))
+        kind = sklearn_models.kind_of(self._settings.unfitted(model_type, self.seed))
         old, about_old = saved_models.load_any(Path(old_model_path))
         new, about_new = saved_models.load_any(Path(new_model_path))
         for model, path in ((old, old_model_path), (new, new_model_path)):
             sklearn_models.check_kind(model, kind, str(path))
         feature_tables.check_same_columns(old, new)
-        X, own_clients = feature_tables.without_clients(test_features)
+        X, clients_of_rows = feature_tables.without_clients(test_features)
+        if clients is not None:
+            clients_of_rows = pd.Series(list(clients), dtype=object)
         y = read_labels(
             sklearn_models.read_numbers(test_labels), rows=feature_tables.row_count(X), kind=kind
         )
         before, after = (sklearn_models.predict(model, X, kind) for model in (old, new))
-        whose = own_clients if clients is None else pd.Series(list(clients), dtype=object)
         scale = LossScale(about_old.get("label_cap"), about_old.get("label_mean"))
         decision = gate.decide(
             kind,
             y,
             before,
             after,
-            clients=whose,
-            **self._demands(str(about_new.get("origin"))),
+            clients=clients_of_rows,
             scale=scale,
+            **self._settings.gate(str(about_new.get("origin"))),
         )
-        measured = [evaluate(kind, y, predicted, scale) for predicted in (before, after)]
-        old_score, new_score = (figures[SCORE[kind]] for figures in measured)
+        old_metrics, new_metrics = (evaluate(kind, y, p, scale) for p in (before, after))
+        old_score, new_score = old_metrics[SCORE[kind]], new_metrics[SCORE[kind]]
         return {
             "old_accuracy": old_score,
             "new_accuracy": new_score,
             "improvement_pct": _improvement(old_score, new_score),
             "better": decision.promote,
-            "old_metrics": measured[0],
-            "new_metrics": measured[1],
+            "old_metrics": old_metrics,
+            "new_metrics": new_metrics,
         } | decision.to_dict()
 
     def get_best_model(self, model_name: str) -> Path:
-        """The model in production; where there is none, the version with the best held-out loss.
+        """Return the path of the model in production, or else of the best saved version.
+
+        The best version has the smallest loss on held-out rows.
 
         Returns
         -------
@@ -318,21 +307,21 @@ class ContinuousTrainer:
         Raises
         ------
         DataError
-            If there is neither, with the names that there are.
+            If there is neither, with the names that exist.
         """
         return training_history.best(model_name)
 
     @property
     def training_history(self) -> list[dict[str, Any]]:
-        """Every model that a run judged or that was saved by hand, in the order of time.
+        """Every model that a run evaluated or that was saved by hand, in order of time.
 
-        Each has model_name, version, origin, at (ISO date or time), loss (held-out; None where it
-        is not known), promoted, by_hand, and metrics.
+        Each entry has model_name, version, origin, at (ISO date or time), loss (held-out; None if
+        unknown), promoted, by_hand, and metrics.
         """
         return training_history.entries()
 
     def plot_training_history(self, model_name: str, out: str | Path | None = None) -> Path:
-        """Draw the held-out losses of a model over time, promotions marked.
+        """Plot the held-out losses of a model over time, with promotions marked.
 
         Parameters
         ----------
@@ -349,61 +338,30 @@ class ContinuousTrainer:
         return path
 
     def _split(
-        self, features: Features, clients: Iterable[object] | None
-    ) -> tuple[Features, np.ndarray]:
-        X, own = feature_tables.without_clients(features)
+        self, features: FeatureTable, clients: Iterable[object] | None
+    ) -> tuple[FeatureTable, np.ndarray]:
+        X, column = feature_tables.without_clients(features)
         rows = feature_tables.row_count(X)
-        whose = own if clients is None else list(clients)
-        if whose is None:
-            return X, held_out_rows(rows, share=self._share, seed=self.seed)
-        if len(whose) != rows:
-            raise ValueError(f"clients has {len(whose)} entries for {rows} rows of features")
-        return X, self.held_out(whose)
-
-    @property
-    def _share(self) -> float:
-        return self._settings.holdout.share if self._settings else SHARE
-
-    def _unfitted(self, model_type: Any) -> Any:  # noqa: ANN401 - as above
-        """The estimator that a type stands for, which has learned nothing so far."""
-        if not isinstance(model_type, str):
-            return model_type
-        settings = self._settings
-        if settings is not None and model_type in settings.targets:
-            target = settings.targets[model_type]
-            options: Any = settings.estimators.of(target.estimator)
-            return registry.build(target.estimator, target.kind, options, seed=self.seed)
-        if model_type not in KINDS:
-            known = [*(settings.targets if settings else ()), *KINDS]
-            raise ValueError(f"there is no model_type {model_type!r}; there are {', '.join(known)}")
-        kind = KINDS[model_type]
-        return registry.build(DEFAULT[kind], kind, seed=self.seed)
-
-    def _demands(self, origin: str) -> dict[str, Any]:
-        """What the gate asks for: as in a run; of what may be an update, as of an update."""
-        if self._settings is None:
-            return {"alpha": 0.05 if origin == "full" else 0.01}
-        chosen = self._settings.gate
-        return {
-            "alpha": chosen.alpha_full if origin == "full" else chosen.alpha_incremental,
-            "minimum": gate.Minimum(
-                rows=chosen.min_rows, minority=chosen.min_minority, clients=chosen.min_clients
-            ),
-        }
+        ids = column if clients is None else list(clients)
+        if ids is None:
+            return X, held_out_rows(rows, share=self._settings.share, seed=self.seed)
+        if len(ids) != rows:
+            raise ValueError(f"clients has {len(ids)} entries for {rows} rows of features")
+        return X, self.held_out(ids)
 
 
-def _labels(kind: Kind, y: FloatArray) -> np.ndarray:
+def _training_labels(kind: Kind, y: FloatArray) -> np.ndarray:
     return y.astype(np.int64) if kind == "binary" else y
 
 
 def _measure(
     model: Any,  # noqa: ANN401 - as above
     kind: Kind,
-    X: Features,
+    X: FeatureTable,
     y: FloatArray,
     held: np.ndarray,
 ) -> dict[str, Any]:
-    """Figures on held-out rows, which the model has not learned from."""
+    """Measure a model on held-out rows."""
     predicted = sklearn_models.predict(model, feature_tables.take(X, held), kind)
     counts = {"n_samples": len(y), "n_train": int((~held).sum()), "n_validation": int(held.sum())}
     return evaluate(kind, y[held], predicted) | counts

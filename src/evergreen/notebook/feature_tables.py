@@ -1,4 +1,4 @@
-"""Feature tables of any container: arrays, DataFrames and sparse matrices, brought to a model."""
+"""Feature tables as DataFrames, arrays or sparse matrices, brought to the form a model needs."""
 
 from __future__ import annotations
 
@@ -18,95 +18,95 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Features: TypeAlias = pd.DataFrame | Any
-"""Rows (n, k): a DataFrame with named columns, an array, or a sparse matrix of scipy."""
+FeatureTable: TypeAlias = pd.DataFrame | Any
+"""Rows (n, k): a DataFrame with named columns, an array, or a scipy sparse matrix."""
 
 
-def row_count(X: Features) -> int:
-    """How many rows there are.
+def row_count(X: FeatureTable) -> int:
+    """Return the number of rows.
 
     Raises
     ------
     ValueError
-        If it is no table: not two-dimensional.
+        If the table is not two-dimensional.
     """
     shape: tuple[int, ...] = np.shape(X) if not sparse.issparse(X) else X.shape
     if len(shape) != 2:  # noqa: PLR2004 - rows and columns
-        raise ValueError(f"features are expected to have rows and columns, found shape {shape}")
+        raise ValueError(f"features must have rows and columns, found shape {shape}")
     return shape[0]
 
 
-def take(X: Features, rows: NDArray[np.bool_]) -> Features:
-    """The rows where a mask (n,) is true, in the container they came in."""
+def take(X: FeatureTable, rows: NDArray[np.bool_]) -> FeatureTable:
+    """Return the rows where a mask (n,) is true, in the same type of container."""
     if isinstance(X, pd.DataFrame):
         return X[rows]
     return X.tocsr()[np.flatnonzero(rows)] if sparse.issparse(X) else np.asarray(X)[rows]
 
 
-def without_clients(X: Features) -> tuple[Features, pd.Series | None]:
-    """A table and, where it has such a column, its client_id apart."""
+def without_clients(X: FeatureTable) -> tuple[FeatureTable, pd.Series | None]:
+    """Split a table into features and its column client_id; None if it has none."""
     if isinstance(X, pd.DataFrame) and "client_id" in X:
         return X.drop(columns="client_id"), X["client_id"]
     return X, None
 
 
 def columns_of(model: object) -> list[str] | None:
-    """The names of the columns that a model was fitted on; None where it knows none."""
+    """Return the names of the columns that a model was fitted on; None if it has no names."""
     if isinstance(model, Estimator):
         return list(model.columns)
     names = getattr(model, "feature_names_in_", None)
     return None if names is None else [str(name) for name in names]
 
 
-def as_frame(X: Features, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A table as a DataFrame; unnamed columns get the names given, by position, or x0, x1 ..."""
+def as_frame(X: FeatureTable, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return a table as a DataFrame; unnamed columns get the names by position, or x0, x1 ..."""
     if isinstance(X, pd.DataFrame):
         return X
     dense = X.toarray() if sparse.issparse(X) else np.asarray(X)
     names = columns if columns is not None else [f"x{k}" for k in range(dense.shape[1])]
     if len(names) != dense.shape[1]:
         raise DataError(
-            f"the model was fitted on {len(names)} columns, found {dense.shape[1]}, without names",
-            "pass a DataFrame: then it can be said which are missing",
+            f"the model was fitted on {len(names)} columns, found {dense.shape[1]} without names",
+            "pass a DataFrame, to see which are missing",
         )
     return pd.DataFrame(dense, columns=list(names))
 
 
-def as_fitted(X: Features, model: Any) -> Features:  # noqa: ANN401 - scikit-learn has no types
-    """A table as a model of scikit-learn was fitted on it: its columns, in its order.
+def as_fitted(X: FeatureTable, model: Any) -> FeatureTable:  # noqa: ANN401 - scikit-learn has no types
+    """Return a table as a scikit-learn model was fitted on it: its columns, in its order.
 
     Raises
     ------
     FeatureMismatchError
         If named columns are missing or unknown, with a line for each.
     DataError
-        If their number is another one.
+        If the number of columns differs.
     """
     names = columns_of(model)
-    who = type(model).__name__
+    model_type = type(model).__name__
     if names is not None:
         frame = as_frame(X, names)
         if Counter(map(str, frame.columns)) != Counter(names):
-            raise FeatureMismatchError(who, names, list(frame.columns))
+            raise FeatureMismatchError(model_type, names, list(frame.columns))
         return frame[names]
     plain = X.to_numpy() if isinstance(X, pd.DataFrame) else X
     expected = getattr(model, "n_features_in_", plain.shape[1])
     if plain.shape[1] != expected:
         raise DataError(
-            f"{who} was fitted on {expected} columns without names, found {plain.shape[1]}"
+            f"{model_type} was fitted on {expected} columns without names, found {plain.shape[1]}"
             + (f": {', '.join(map(str, X.columns))}" if isinstance(X, pd.DataFrame) else ""),
-            "pass the columns that it was fitted on, in their order",
+            "pass the columns that it was fitted on, in the same order",
         )
     return plain
 
 
 def check_same_columns(old: object, new: object) -> None:
-    """Refuse to compare models that were fitted on other columns.
+    """Check that two models were fitted on the same columns.
 
     Raises
     ------
     DataError
-        With a line for each column that only one of them knows.
+        If not, with a line for each difference.
     """
     before, after = columns_of(old), columns_of(new)
     counts = [_column_count(model) for model in (old, new)]
@@ -114,7 +114,7 @@ def check_same_columns(old: object, new: object) -> None:
         lines = "\n".join(difference(before, after))
         raise DataError(
             f"the new model was fitted on other columns than the old one:\n{lines}",
-            "compare models of one extractor, or each with the features that it knows",
+            "compare models with the same features, or evaluate each with its own",
         )
     if None not in counts and counts[0] != counts[1]:
         raise DataError(

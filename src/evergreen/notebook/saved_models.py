@@ -1,4 +1,4 @@
-"""Models saved by hand: ``models/continuous``, each beside what is known of it, and one log."""
+"""Models saved by hand in ``models/continuous``, each with its metadata, and one log."""
 
 from __future__ import annotations
 
@@ -37,33 +37,36 @@ def save_version(
     version: str,
     saved_at: datetime,
 ) -> Path:
-    """Write a model, then its metadata, then a line of the log; return the model's file.
+    """Write a model, then its metadata, then a line in the log; return the model's file.
 
     Raises
     ------
     DataError
-        If the name or version can't be a file's, or there is such a version already.
+        If the name or version can't be used in a file name, or the version exists.
     ValueError
-        If metrics are no dict, or the model can't be written.
+        If metrics are not a dict, or the model can't be pickled.
     """
     for what, value in (("model_name", name), ("version", version)):
         if not re.fullmatch(NAME, value, re.ASCII):
             raise DataError(
-                f"{what} {value!r} names a file: letters, digits, '_', '-' and '.' are expected"
+                f"{what} {value!r} can't be used in a file name (expected letters, digits, '_', "
+                "'-' and '.')"
             )
     if not isinstance(metrics, Mapping):
-        raise ValueError(f"metrics are expected to be a dict, found {type(metrics).__name__}")  # noqa: TRY004 - as for any other wrong argument
+        raise ValueError(f"metrics must be a dict, found {type(metrics).__name__}")  # noqa: TRY004 - as for any other wrong argument
     folder = paths.CONTINUOUS / f"v_{version.removeprefix('v_')}"
     path = folder / f"{name}_model.joblib"
     if path.exists():
-        raise DataError(f"{path} is there already, and versions stay", "another version")
+        raise DataError(
+            f"{path} exists already, and versions are never replaced", "choose another version"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{path.name}.unfinished"
     try:
         joblib.dump(model, unfinished)
-        os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
-    except (pickle.PicklingError, TypeError, AttributeError) as error:  # what can't be pickled
-        raise ValueError(f"the model can't be written: {error}") from None
+        os.replace(unfinished, path)  # noqa: PTH105 - replaces a file atomically
+    except (pickle.PicklingError, TypeError, AttributeError) as error:  # not picklable
+        raise ValueError(f"the model can't be pickled: {error}") from None
     finally:
         unfinished.unlink(missing_ok=True)
     entry = {
@@ -80,50 +83,49 @@ def save_version(
     with FileLock(LOG.with_suffix(".lock")):
         unfinished = LOG.with_suffix(".unfinished")
         files.write_json([*read_log(), entry], unfinished, sort_keys=False)
-        os.replace(unfinished, LOG)  # noqa: PTH105 - likewise
+        os.replace(unfinished, LOG)  # noqa: PTH105 - as above
     return path
 
 
 def read_log() -> list[dict[str, Any]]:
-    """What was saved by hand, in order."""
+    """Read the log of models saved by hand, in order."""
     if not LOG.is_file():
         return []
-    found: list[dict[str, Any]] = files.read_json(LOG, next_step=f"mend or move {LOG}")
-    return found
+    log: list[dict[str, Any]] = files.read_json(LOG, next_step=f"fix or move {LOG}")
+    return log
 
 
 def load_any(path: Path) -> tuple[Any, Mapping[str, Any]]:
-    """Open a model by its path, and what is known of its training.
+    """Load a model by its path, with what is known about its training.
 
     Parameters
     ----------
     path
-        The folder of a model of a release, whose digests are checked; or a joblib or pickle file,
-        which the caller vouches for: reading it can run code. One that was saved here has to be
-        what was saved.
+        A model folder of a release, whose digests are checked; or a joblib or pickle file that you
+        trust, as reading it can run code. A file saved here must be unchanged.
 
     Returns
     -------
     (model, dict)
-        An estimator or whatever the file held; and, where they are known, origin, label_cap and
-        label_mean.
+        An estimator, or whatever the file holds; and origin, label_cap and label_mean, if known.
 
     Raises
     ------
     ModelError
-        If there is no model, it was altered or damaged, or it is a part of a release.
+        If there is no model, it was altered or damaged, or it is part of a release.
     """
     if (path / models.MANIFEST).is_file():
-        found = models.load_model(path.resolve())
-        return found.estimator, _about(found.manifest)
+        model = models.load_model(path.resolve())
+        return model.estimator, _about(model.manifest)
     if not path.is_file() or path.suffix not in FILES:
         raise ModelError(
-            f"{path} is expected to be a file ({', '.join(FILES)}) or the folder of a model",
-            "the path that save_model_version or get_best_model returned",
+            f"{path} is neither a file ({', '.join(FILES)}) nor a model folder",
+            "pass the path that save_model_version or get_best_model returned",
         )
     if any((parent / models.MANIFEST).is_file() for parent in path.resolve().parents[:2]):
         raise ModelError(
-            f"{path} is a part of a release, which is checked as a whole", f"{path.parents[1]}"
+            f"{path} is part of a release, which is checked as a whole",
+            f"pass the model folder {path.parents[1]}",
         )
     metadata = _metadata_of(path)
     about: dict[str, Any] = {}
@@ -150,7 +152,7 @@ def _metadata_of(path: Path) -> Path:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - as wide as JSON
-    """What JSON can hold of numbers, arrays and paths; what is not finite becomes None."""
+    """Convert numbers, arrays and paths for JSON; what is not finite becomes None."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""One history: the models of all runs, and those that were saved by hand."""
+"""One history of the models of all runs and those saved by hand."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 def entries() -> list[dict[str, Any]]:
-    """Every model that was judged or saved, by time; see `ContinuousTrainer.training_history`."""
-    judged: list[dict[str, Any]] = [
+    """List every model, in order of time; see `ContinuousTrainer.training_history`."""
+    evaluated: list[dict[str, Any]] = [
         {
-            "model_name": one.target,
-            "version": one.version,
-            "origin": one.kind,
-            "at": one.as_of.isoformat(),
-            "loss": one.loss,
-            "promoted": one.promoted,
+            "model_name": version.target,
+            "version": version.version,
+            "origin": version.kind,
+            "at": version.as_of.isoformat(),
+            "loss": version.loss,
+            "promoted": version.promoted,
             "by_hand": False,
             "metrics": {},
         }
-        for one in run_summaries.versions(run_records.read_all())
+        for version in run_summaries.versions(run_records.read_all())
     ]
     saved = [
         {
@@ -48,11 +48,11 @@ def entries() -> list[dict[str, Any]]:
         }
         for entry in saved_models.read_log()
     ]
-    return sorted([*judged, *saved], key=lambda one: datetime.fromisoformat(str(one["at"])))
+    return sorted([*evaluated, *saved], key=lambda e: datetime.fromisoformat(str(e["at"])))
 
 
 def best(name: str) -> Path:
-    """The model in production, else the best one saved; see `ContinuousTrainer.get_best_model`."""
+    """Return the path of the best model; see `ContinuousTrainer.get_best_model`."""
     if paths.CURRENT.is_dir() and name in load_release(paths.CURRENT).models:
         return paths.CURRENT / name
     saved = [entry for entry in saved_models.read_log() if entry["model_name"] == name]
@@ -61,39 +61,39 @@ def best(name: str) -> Path:
         raise _unknown(name)
     if not ranked:
         raise DataError(
-            f"no version of {name!r} was saved with a figure on held-out rows",
-            "save_model_version(model, name, metrics) with the metrics that came with the model",
+            f"no version of {name!r} was saved with metrics on held-out rows",
+            "save_model_version(model, name, metrics), with the metrics returned with the model",
         )
     return Path(min(ranked, key=lambda entry: _rank(entry["metrics"]) or ())["path"])
 
 
 def draw(name: str, path: Path) -> None:
-    """Draw a model's history; see `ContinuousTrainer.plot_training_history`."""
+    """Plot a model's history; see `ContinuousTrainer.plot_training_history`."""
     records = run_records.read_all()
-    judged = run_summaries.loss_rows(records)
+    evaluated = run_summaries.loss_rows(records)
     saved = pd.DataFrame(
         [
-            {"as_of": one["at"], "target": name, "model": BY_HAND, "loss": one["loss"]}
-            for one in entries()
-            if one["by_hand"] and one["model_name"] == name
+            {"as_of": entry["at"], "target": name, "model": BY_HAND, "loss": entry["loss"]}
+            for entry in entries()
+            if entry["by_hand"] and entry["model_name"] == name
         ],
         columns=["as_of", "target", "model", "loss"],
     ).assign(promoted=False)
-    parts = [part for part in (judged[judged["target"] == name], saved) if len(part)]
+    parts = [part for part in (evaluated[evaluated["target"] == name], saved) if len(part)]
     if not parts:
         raise _unknown(name)
     losses = [record.targets[name].loss for record in records if name in record.targets]
-    drawn = pd.concat(parts, ignore_index=True)
-    draw_history(path, drawn, loss_names={name: losses[-1] if losses else "loss"})
+    rows = pd.concat(parts, ignore_index=True)
+    draw_history(path, rows, loss_names={name: losses[-1] if losses else "loss"})
 
 
 def _loss(metrics: Mapping[str, Any]) -> float | None:
-    """The held-out loss that the gate decides by, whichever the kind of the model has."""
+    """Return the held-out loss that the gate uses, of whichever kind the model is."""
     return next((metrics[n] for n in LOSS_NAME.values() if metrics.get(n) is not None), None)
 
 
 def _rank(metrics: Mapping[str, Any]) -> tuple[int, float] | None:
-    """Smaller is better: the loss, or where it is not known what there is instead."""
+    """Return a sort key, smaller is better: the loss, or else a score."""
     loss = _loss(metrics)
     if loss is not None:
         return 0, loss
@@ -102,5 +102,5 @@ def _rank(metrics: Mapping[str, Any]) -> tuple[int, float] | None:
 
 
 def _unknown(name: str) -> DataError:
-    known = sorted({str(one["model_name"]) for one in entries()})
-    return DataError(f"there is no model {name!r}; there are {', '.join(known) or 'none'}")
+    names = sorted({str(entry["model_name"]) for entry in entries()})
+    return DataError(f"there is no model {name!r}; there are {', '.join(names) or 'none'}")

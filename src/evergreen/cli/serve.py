@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path  # noqa: TC003 - typer reads it
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,11 @@ from evergreen.cli.app import (
     console,
     progress_bar,
 )
+from evergreen.errors import missing_extra
 from evergreen.settings import paths
+
+if TYPE_CHECKING:
+    from evergreen.serving.sql_table import SqlTable
 
 
 class ServeCommand(Command):
@@ -55,13 +59,9 @@ def score(
     """Score clients with the release in production."""
     from evergreen.serving import batch  # noqa: PLC0415 - each command loads its own
     from evergreen.serving.release import load_release  # noqa: PLC0415
-    from evergreen.serving.sql_table import SqlTable  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
-    try:
-        table = SqlTable.parse(to_sql) if to_sql else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--to-sql") from None
+    table = _sql_table(to_sql) if to_sql else None
     target = out or paths.BUILD / f"scores-{as_of}.parquet"
     release = load_release()
     with progress_bar() as progress:
@@ -79,6 +79,17 @@ def score(
     console.print(f"{outcome.clients:,} clients{new}; release {release.version}: {target}")
     if table is not None:
         console.print(f"the same rows: table {table.table} of the database in {table.variable}")
+
+
+def _sql_table(text: str) -> SqlTable:
+    try:
+        from evergreen.serving.sql_table import SqlTable  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise missing_extra("evergreen score --to-sql", "postgresql") from None
+    try:
+        return SqlTable.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to-sql") from None
 
 
 @command(Panel.SERVE, cls=ServeCommand)

@@ -7,12 +7,12 @@ the touchstone of the literature on buying till you die. The file comes with the
 
 from __future__ import annotations
 
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, missing_extra
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,7 +35,10 @@ def rows(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
     DataError
         If the file's counts are not the published ones.
     """
-    path = str(distribution("lifetimes").locate_file(FILE))
+    try:
+        path = str(distribution("lifetimes").locate_file(FILE))
+    except PackageNotFoundError:
+        raise missing_extra("the demo cdnow", "demo") from None
     con.register("cdnow_lines", pd.read_csv(path, sep=r"\s+", dtype=str))
     _check_counts(con)
     return con.sql(

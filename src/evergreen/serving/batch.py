@@ -16,7 +16,6 @@ from evergreen.errors import DataError
 from evergreen.serving.events import client_ids
 from evergreen.serving.release import snapshots_on
 from evergreen.serving.scores_file import read_client_ids, scores_file
-from evergreen.serving.sql_table import scores_table
 from evergreen.settings import paths
 from evergreen.store import predictions, tables
 
@@ -82,6 +81,8 @@ def score(
         out.parent.mkdir(parents=True, exist_ok=True)
         writers = [stack.enter_context(scores_file(out, schema))]
         if to_sql is not None:
+            from evergreen.serving.sql_table import scores_table  # noqa: PLC0415 - an extra
+
             writers.append(stack.enter_context(scores_table(to_sql, schema)))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
         con = _connect(settings, as_of, scratch)

@@ -2,11 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO = $(shell sed -n "s/^  demo: *\([-a-z]*\).*/\1/p" params.yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # The demo's steps, and what git and DVC record of its first run.
-RUN := evergreen ingest --demo $(DEMO) && evergreen pin && dvc repro && evergreen summary
+RUN := evergreen ingest && evergreen pin && dvc repro && evergreen summary
 WEEKS := evergreen cycle --as-of 2017-04-08 --through 2017-05-27 --every 7
 RECORDED := dvc.lock history reports data models
 CLONE := .cache/record

@@ -18,6 +18,7 @@ from typer.core import TyperCommand
 from evergreen.errors import SettingsError, missing_extra
 from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
+from evergreen.settings.names import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -204,15 +205,6 @@ OneTarget = Annotated[str, typer.Argument(help="Choose the target.", show_defaul
 AnyTarget = Annotated[
     str | None, typer.Argument(help="Choose one target.", show_default="all targets")
 ]
-
-
-class Mode(StrEnum):
-    """What a run is asked for."""
-
-    AUTO = "auto"
-    INCREMENTAL = "incremental"
-    FULL = "full"
-    COMPARE = "compare"
 
 
 ModeOption = Annotated[

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date  # noqa: TC003 - typer reads it
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - likewise
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -21,20 +20,20 @@ from evergreen.cli.app import (
 )
 from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
-
-
-class Demo(StrEnum):
-    """Data sets that need no download."""
-
-    COMPLETE_JOURNEY = "complete-journey"
-    CDNOW = "cdnow"
-    SIMULATED = "simulated"
+from evergreen.settings.names import Demo
 
 
 @command(Panel.DATA)
 def init(
     folder: Annotated[Path, typer.Argument(help="Create the repository in this folder.")],
     *,
+    demo: Annotated[
+        Demo | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Use this demo data set and its settings: {', '.join(get_args(Demo))}.",
+        ),
+    ] = None,
     files: Annotated[
         Path | None, typer.Option(metavar="GLOB", help="Read the files that match.")
     ] = None,
@@ -64,9 +63,13 @@ def init(
         date_option("Make the first run as of this date: the day after the last day of data."),
     ] = None,
 ) -> None:
-    """Create a repository for your own data from this one; asks for options that are missing."""
-    from evergreen.lifecycle.init import begin  # noqa: PLC0415 - each command loads its own
+    """Create a repository for other data from this one; asks for options that are missing."""
+    from evergreen.lifecycle.init import begin, begin_demo  # noqa: PLC0415 - each loads its own
 
+    if demo is not None:
+        for line in begin_demo(folder, demo):
+            console.print(line)
+        return
     glob = None if files is None else str(files)
     if glob is None and url_env is None:
         glob = str(typer.prompt("Files, as a glob (or $NAME, a variable with a database's URL)"))
@@ -122,7 +125,7 @@ def ingest(
         Demo | None,
         typer.Option(
             metavar="NAME",
-            help=f"Ingest this demo data set: {', '.join(Demo)}.",
+            help=f"Ingest this demo data set: {', '.join(get_args(Demo))}.",
             show_default="the source named in params.yaml",
         ),
     ] = None,
@@ -146,14 +149,14 @@ def ingest(
         task = progress.add_task("ingest", total=None)
         for line in ingest_new_rows(
             settings,
-            demo=demo.value if demo else None,
+            demo=demo,
             through=through,
             progress=lambda days, total: progress.update(task, completed=days, total=total),
         ):
             console.print(line)
     config = paths.CONFIGS / f"{demo}.yaml"
     if demo and config.is_file() and settings.source.demo != demo:
-        console.print(f"settings made for {demo}: cp {config} {paths.PARAMS}")
+        console.print(f"{demo} has settings of its own: evergreen init ../{demo} --demo {demo}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import typer
 
 from evergreen.cli.app import (
     AsOf,
-    Mode,
     ModeOption,
     Panel,
     Push,
@@ -28,7 +27,7 @@ def pin(
         date | None,
         date_option("Pin a run as of this date; without it, pin the first run."),
     ] = None,
-    mode: ModeOption = Mode.AUTO,
+    mode: ModeOption = "auto",
     *,
     new_lineage: Annotated[
         bool,
@@ -67,7 +66,7 @@ def cycle(
     every: Annotated[
         int, typer.Option(min=1, metavar="DAYS", help="Let this many days pass between runs.")
     ] = 1,
-    mode: ModeOption = Mode.AUTO,
+    mode: ModeOption = "auto",
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what is due and change nothing.")

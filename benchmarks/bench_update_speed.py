@@ -15,7 +15,7 @@ from bench_full_fit import RFM, wide_features
 from evergreen.core.models import registry
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
-from evergreen.store import extractors, matrices
+from evergreen.store import extractors, files, matrices
 
 NEW, REPLAYED = 100, 100
 
@@ -55,7 +55,7 @@ def main():
                 X_new[ours].tail(NEW), y_new.tail(NEW), X_new[ours].head(REPLAYED),
                 y_new.head(REPLAYED),
             )  # fmt: skip
-            updated.save(Path(scratch) / "ours")
+            files.write_folder(updated.to_files(), Path(scratch) / "ours")
             mine = time.perf_counter() - started
             started = time.perf_counter()
             forest.n_estimators += 50

@@ -108,6 +108,15 @@ def test_a_model_predicts_the_same_after_loading(save, tmp_path):
     )
 
 
+def test_saving_over_a_longer_chain_leaves_nothing_of_it(save, tmp_path):
+    save(name="random_forest")
+    estimator = tmp_path / "purchase" / models.ESTIMATOR
+    names = {path.name for path in estimator.iterdir()}
+    (estimator / "update-00001.joblib").touch()
+    save(name="random_forest")
+    assert {path.name for path in estimator.iterdir()} == names
+
+
 def test_golden_rows_are_predicted_again(save, tmp_path):
     save()
     model = models.load_model(tmp_path / "purchase")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -66,3 +67,15 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV with a header, for plots and for people."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, lineterminator="\n")
+
+
+def write_folder(content: Mapping[str, bytes], folder: Path) -> None:
+    """Write files by name into a folder, which is created."""
+    folder.mkdir(parents=True)
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Read the files of a folder by name, without those of folders in it."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from evergreen.core.models.base import Estimator
 
 MANIFEST = "manifest.json"
+ESTIMATOR = "estimator"
+EXTRACTOR = "extractor"
 SKIPPED = "skipped.json"
 """Beside the candidates of a stage: why a target has none, by its name."""
 LIBRARIES = ("duckdb", "joblib", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
@@ -99,13 +101,13 @@ class Model:
     @cached_property
     def estimator(self) -> Estimator:
         """The fitted estimator."""
-        folder = self.folder / "estimator"
-        return registry.load(self.manifest.estimator, folder, threads=self.threads)
+        content = files.read_folder(self.folder / ESTIMATOR)
+        return registry.from_files(self.manifest.estimator, content, threads=self.threads)
 
     @cached_property
     def extractor(self) -> Extractor:
         """The extractor that it was trained with."""
-        return extractors.load_extractor(self.folder / "extractor")
+        return extractors.load_extractor(self.folder / EXTRACTOR)
 
     @cached_property
     def reference(self) -> dict[str, Any] | None:
@@ -220,8 +222,8 @@ def save_model(
         The fields of `Manifest` that only the caller knows.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    estimator.save(folder / "estimator")
-    shutil.copytree(extractor_folder, folder / "extractor")
+    files.write_folder(estimator.to_files(), folder / ESTIMATOR)
+    shutil.copytree(extractor_folder, folder / EXTRACTOR)
     golden = trained_on.iloc[:: max(1, len(trained_on) // GOLDEN_ROWS)].head(GOLDEN_ROWS)
     tables.write_frame(golden.assign(**{PREDICTION: estimator.predict(golden)}), folder / GOLDEN)
     if reference is not None:
@@ -230,7 +232,7 @@ def save_model(
         {"champion": None}
         | about
         | {
-            "extractor": extractors.digest(folder / "extractor"),
+            "extractor": extractors.digest(folder / EXTRACTOR),
             "libraries": library_versions(),
             "platform": platform_class(),
             "files": files.digests(folder),

@@ -1,7 +1,6 @@
 """Simulated clients, and estimators small enough to be fitted in no time."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -52,12 +51,10 @@ def simulate():
 
 @pytest.fixture(scope="session")
 def digests():
-    """The SHA-256 of each file that an estimator saves, or that a folder holds."""
+    """The SHA-256 of each file of an estimator."""
 
-    def of(folder: Path, estimator=None):
-        if estimator is not None:
-            estimator.save(folder)
-        files = sorted(path for path in folder.iterdir() if path.is_file())
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    def of(estimator):
+        files = estimator.to_files().items()
+        return {name: hashlib.sha256(content).hexdigest() for name, content in files}
 
     return of

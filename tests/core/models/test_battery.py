@@ -99,10 +99,10 @@ def test_amounts_in_another_unit_give_the_same_model_in_that_unit(name, make, si
     np.testing.assert_array_equal(small.predict(X), 128 * whole.predict(X))
 
 
-def test_fitting_again_forgets_what_was_learned(case, make, simulate, tmp_path, digests):
+def test_fitting_again_forgets_what_was_learned(case, make, simulate, digests):
     X, y = simulate(case[1], rows=200, seed=4)
     again = make(*case).fit(*simulate(case[1])).fit(X, y)
-    assert digests(tmp_path / "a", again) == digests(tmp_path / "b", make(*case).fit(X, y))
+    assert digests(again) == digests(make(*case).fit(X, y))
 
 
 # What it takes
@@ -115,18 +115,18 @@ def test_inputs_are_not_changed(case, make, day, replay):
         np.testing.assert_array_equal(np.asarray(part), np.asarray(copy))
 
 
-def test_labels_go_by_position_whatever_their_index(case, make, day, tmp_path, digests):
+def test_labels_go_by_position_whatever_their_index(case, make, day, digests):
     X, y = day
     odd = pd.Series(y, index=range(1000, 1000 + len(y)))
     by_series, by_array = make(*case).fit(X, odd), make(*case).fit(X, y)
-    assert digests(tmp_path / "a", by_series) == digests(tmp_path / "b", by_array)
+    assert digests(by_series) == digests(by_array)
 
 
-def test_order_of_columns_is_irrelevant(fitted, day, replay, tmp_path, digests):
+def test_order_of_columns_is_irrelevant(fitted, day, replay, digests):
     turned = day[0][day[0].columns[::-1]]
     np.testing.assert_array_equal(fitted.predict(turned), fitted.predict(day[0]))
     a, b = fitted.update(turned, day[1], *replay), fitted.update(*day, *replay)
-    assert digests(tmp_path / "a", a) == digests(tmp_path / "b", b)
+    assert digests(a) == digests(b)
 
 
 @pytest.mark.parametrize("how", ["predict", "update", "replay"])
@@ -204,9 +204,9 @@ def test_wrong_labels_are_refused(case, make, day, wrong):
         model.predict(day[0])
 
 
-def test_nothing_can_be_asked_before_fit(case, make, day, tmp_path):
+def test_nothing_can_be_asked_before_fit(case, make, day):
     model = make(*case)
-    for call in (lambda: model.predict(day[0]), lambda: model.save(tmp_path)):
+    for call in (lambda: model.predict(day[0]), model.to_files):
         with pytest.raises(ModelError, match="has not been fitted"):
             call()
 
@@ -229,29 +229,29 @@ def test_no_spend_at_all_gives_zero(name, make, simulate):
     np.testing.assert_array_equal(predicted, 0.0)
 
 
-def test_a_constant_learns_as_soon_as_there_is_something_to_learn(case, make, simulate, tmp_path):
+def test_a_constant_learns_as_soon_as_there_is_something_to_learn(case, make, simulate):
     X, y = simulate(case[1])
-    make(*case).fit(X, np.zeros(len(X))).save(tmp_path)
-    constant = registry.load(case[0], tmp_path)
+    saved = make(*case).fit(X, np.zeros(len(X))).to_files()
+    constant = registry.from_files(case[0], saved)
     model = constant.update(X, y)
     assert (constant.updates, model.updates) == (0, 1)
     assert np.ptp(constant.predict(X)) == 0
     assert loss(case[1], y, model.predict(X)) < 0.85 * loss(case[1], y, np.full(len(y), y.mean()))
 
 
-def test_a_day_without_any_purchase_changes_nothing(fitted, day, tmp_path, digests):
+def test_a_day_without_any_purchase_changes_nothing(fitted, day, digests):
     child = fitted.update(day[0], np.zeros(80))
     assert child.updates == 0
-    assert digests(tmp_path / "a", child) == digests(tmp_path / "b", fitted)
+    assert digests(child) == digests(fitted)
 
 
 @each_estimator
-def test_a_day_of_nothing_but_ones_changes_nothing(name, make, simulate, tmp_path, digests):
+def test_a_day_of_nothing_but_ones_changes_nothing(name, make, simulate, digests):
     X, y = simulate("binary", rows=80)
     model = make(name, "binary").fit(X, y)
     child = model.update(X, np.ones(80))
     assert child.updates == 0
-    assert digests(tmp_path / "a", child) == digests(tmp_path / "b", model)
+    assert digests(child) == digests(model)
 
 
 def test_a_day_of_one_class_is_learned_along_with_older_rows(fitted, day, replay):
@@ -263,25 +263,25 @@ def test_a_day_of_one_class_is_learned_along_with_older_rows(fitted, day, replay
 # Updates
 
 
-def test_update_leaves_the_parent_as_it_was(fitted, day, replay, tmp_path, digests):
-    before, predicted = digests(tmp_path / "a", fitted), fitted.predict(day[0])
+def test_update_leaves_the_parent_as_it_was(fitted, day, replay, digests):
+    before, predicted = digests(fitted), fitted.predict(day[0])
     child = fitted.update(*day, *replay).update(*replay)
     assert child is not fitted
     assert (fitted.updates, child.updates) == (0, 2)
-    assert digests(tmp_path / "b", fitted) == before
+    assert digests(fitted) == before
     np.testing.assert_array_equal(fitted.predict(day[0]), predicted)
     assert not np.array_equal(child.predict(day[0]), predicted)
 
 
-def test_an_empty_day_changes_nothing(fitted, day, replay, tmp_path, digests):
+def test_an_empty_day_changes_nothing(fitted, day, replay, digests):
     child = fitted.update(day[0].iloc[:0], day[1][:0], *replay)
     assert child.updates == 0
-    assert digests(tmp_path / "a", child) == digests(tmp_path / "b", fitted)
+    assert digests(child) == digests(fitted)
 
 
-def test_an_empty_replay_is_no_replay(fitted, day, tmp_path, digests):
+def test_an_empty_replay_is_no_replay(fitted, day, digests):
     a = fitted.update(*day, day[0].iloc[:0], day[1][:0])
-    assert digests(tmp_path / "a", a) == digests(tmp_path / "b", fitted.update(*day))
+    assert digests(a) == digests(fitted.update(*day))
 
 
 def test_replayed_rows_come_with_their_labels(fitted, day):
@@ -313,44 +313,43 @@ def test_updates_follow_a_change_of_level(case, make, simulate):
 # Files
 
 
-def test_what_was_saved_predicts_exactly_the_same(fitted, day, replay, tmp_path):
+def test_what_was_saved_predicts_exactly_the_same(fitted, day, replay):
     model = fitted.update(*day, *replay)
-    model.save(tmp_path)
-    loaded = registry.load(model.name, tmp_path, threads=2)
+    loaded = registry.from_files(model.name, model.to_files(), threads=2)
     assert (loaded.kind, loaded.columns, loaded.updates) == (model.kind, model.columns, 1)
     assert (loaded.seed, loaded.settings) == (model.seed, model.settings)
     np.testing.assert_array_equal(loaded.predict(day[0]), model.predict(day[0]))
 
 
-def test_what_was_saved_is_saved_and_updated_the_same(fitted, day, replay, tmp_path, digests):
-    in_memory = digests(tmp_path / "a", fitted)
-    loaded = registry.load(fitted.name, tmp_path / "a")
-    assert digests(tmp_path / "b", loaded) == in_memory
+def test_what_was_saved_is_saved_and_updated_the_same(fitted, day, replay, digests):
+    loaded = registry.from_files(fitted.name, fitted.to_files())
+    assert digests(loaded) == digests(fitted)
     from_memory, from_file = fitted.update(*day, *replay), loaded.update(*day, *replay)
-    assert digests(tmp_path / "c", from_memory) == digests(tmp_path / "d", from_file)
+    assert digests(from_memory) == digests(from_file)
 
 
-def test_another_estimator_is_not_loaded(fitted, tmp_path):
-    fitted.save(tmp_path)
+def test_another_estimator_is_not_loaded(fitted):
     other = next(name for name in registry.NAMES if name != fitted.name)
-    with pytest.raises(ModelError, match=f"expected to hold {other}, found {fitted.name}$"):
-        registry.load(other, tmp_path)
+    with pytest.raises(ModelError, match=f"the files of {other}, found those of {fitted.name}$"):
+        registry.from_files(other, fitted.to_files())
 
 
 ELSEWHERE = """
-import json, pickle, sys
+import hashlib, json, pickle, sys
 from pathlib import Path
 from evergreen.core.models import registry
 folder, threads = Path(sys.argv[1]), int(sys.argv[2])
 for name, kind, settings, fit, update in pickle.loads((folder / "work.pickle").read_bytes()):
     model = registry.build(name, kind, settings, seed=7, threads=threads).fit(*fit)
-    model.update(*update).save(folder / f"{name}-{kind}-{threads}")
+    files = model.update(*update).to_files()
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    (folder / f"{name}-{kind}-{threads}.json").write_text(json.dumps(digests))
 """
 
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory, make, simulate):
-    """Where two other processes, with other hashes and threads, have saved what they fitted."""
+    """The digests of what two other processes fitted, with other hash seeds and threads."""
     folder = tmp_path_factory.mktemp("elsewhere")
     work = []
     for name, kind in CASES:
@@ -370,24 +369,18 @@ def elsewhere(tmp_path_factory, make, simulate):
     return folder
 
 
-@pytest.fixture
-def here(case, make, simulate, tmp_path):
-    """Where this process has saved the same."""
+def test_files_are_the_same_in_any_process_with_any_threads(
+    case, make, simulate, elsewhere, digests
+):
     kind = case[1]
     model = make(*case).fit(*simulate(kind, 2000)).update(*simulate(kind, 1000, 1))
-    model.save(tmp_path)
-    return tmp_path
+    for threads in (1, 2):
+        saved = (elsewhere / f"{'-'.join(case)}-{threads}.json").read_text()
+        assert json.loads(saved) == digests(model)
 
 
-def test_files_are_the_same_in_any_process_with_any_threads(case, here, elsewhere, digests):
-    expected = digests(here)
-    assert digests(elsewhere / f"{'-'.join(case)}-1") == expected
-    assert digests(elsewhere / f"{'-'.join(case)}-2") == expected
-
-
-def test_the_state_is_readable(fitted, tmp_path):
-    fitted.save(tmp_path)
-    state = json.loads((tmp_path / "estimator.json").read_text(encoding="utf-8"))
+def test_the_state_is_readable(fitted):
+    state = json.loads(fitted.to_files()["estimator.json"])
     assert list(state) == sorted(state)
     assert state["columns"] == ["recency_days", "frequency", "gap_mean_days", "noise"]
     assert state["settings"] == fitted.settings.model_dump()

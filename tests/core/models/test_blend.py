@@ -16,7 +16,7 @@ def pooled(kind, weights, said):
 
 
 @pytest.mark.parametrize("kind", ["binary", "regression"])
-def test_it_pools_its_members_also_after_an_update(make, simulate, kind):
+def test_it_pools_its_components_also_after_an_update(make, simulate, kind):
     X, y = simulate(kind)
     day = simulate(kind, rows=80, seed=1)
     blend = make("blend", kind).fit(X, y)
@@ -39,11 +39,11 @@ def test_an_expected_column_is_a_third_member(make, simulate, kind):
     np.testing.assert_allclose(blend.predict(X), pooled(kind, [5, 3, 2], said), rtol=1e-9)
 
 
-def test_the_expected_column_is_saved_with_it(make, simulate, tmp_path):
+def test_the_expected_column_is_saved_with_it(make, simulate):
     X, y = simulate("binary")
     blend = make("blend", "binary", expected=BOUGHT).fit(X, y)
-    blend.save(tmp_path)
-    np.testing.assert_array_equal(type(blend).load(tmp_path).predict(X), blend.predict(X))
+    loaded = type(blend).from_files(blend.to_files())
+    np.testing.assert_array_equal(loaded.predict(X), blend.predict(X))
 
 
 def test_a_column_that_the_model_does_not_see_is_not_expected_of_it():
@@ -52,7 +52,7 @@ def test_a_column_that_the_model_does_not_see_is_not_expected_of_it():
     assert BlendSettings().expecting(None, ["gap_mean_days"]).expected is None
 
 
-def test_an_update_leaves_the_members_of_the_parent_as_they_were(make, simulate):
+def test_an_update_leaves_the_components_of_the_parent_as_they_were(make, simulate):
     X, y = simulate("binary")
     blend = make("blend", "binary").fit(X, y)
     before = blend.predict(X)
@@ -60,6 +60,6 @@ def test_an_update_leaves_the_members_of_the_parent_as_they_were(make, simulate)
     np.testing.assert_array_equal(blend.predict(X), before)
 
 
-def test_its_settings_are_those_of_its_members():
+def test_its_settings_are_those_of_its_components():
     chosen = EstimatorSettings(lightgbm=LightGBMSettings(text="terms", rounds=7)).of("blend")
     assert (chosen.text, chosen.lightgbm.rounds) == ("terms", 7)

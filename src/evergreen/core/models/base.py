@@ -1,4 +1,4 @@
-"""The one face of every estimator: fit, update, predict, save and load."""
+"""The interface of every estimator: fit, update, predict, and conversion to and from files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evergreen.core.models.validation import column_names, read_labels, read_mat
 from evergreen.errors import ModelError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from evergreen.settings.names import Kind
 
 STATE = "estimator.json"
+Files = dict[str, bytes]
+"""Content of files by name; `evergreen.store.models` writes and reads them."""
 
 
 class Estimator(ABC):
-    """Learns one target from a table of numeric columns in which NaN stands for missing.
+    """Learns one target from a table of numeric columns, in which NaN means missing.
 
-    What holds for all of them is here: columns are taken by name, labels are checked, amounts are
-    divided by their mean so that settings mean the same in cents and in euros, and labels that
-    are all the same make a constant. A subclass learns and predicts on clean matrices.
+    This class does what all estimators have in common: it takes columns by name, checks labels,
+    divides amounts by their mean so that settings mean the same in cents and in euros, and predicts
+    a constant if all labels are the same. Subclasses fit and predict on clean matrices.
 
     Equal inputs and an equal seed give equal files, whatever the number of threads.
 
@@ -39,18 +41,18 @@ class Estimator(ABC):
         ``binary`` predicts the probability of 1; ``regression`` the conditional mean of an amount
         that is never negative, often zero and sometimes huge.
     settings
-        Of the class in `settings_class`.
+        An instance of `settings_class`.
     seed : int
         The only source of randomness.
     threads : int
-        For training; predictions are the same with any number.
+        For training; it does not change predictions.
 
     Attributes
     ----------
     columns : tuple of str
-        The columns that it was fitted on; empty before `fit`.
+        The columns it was fitted on; empty before `fit`.
     updates : int
-        How many updates have changed it since `fit`.
+        Number of updates that have changed it since `fit`.
     """
 
     name: ClassVar[str]
@@ -69,20 +71,20 @@ class Estimator(ABC):
         self._scale = 1.0
 
     def fit(self, X: pd.DataFrame, y: Labels) -> Self:
-        """Learn from scratch, forgetting whatever was learned before.
+        """Learn from scratch and forget everything learned before.
 
         Parameters
         ----------
         X : DataFrame (n, k)
             Numeric columns with distinct names; remembered for `update` and `predict`.
         y : array or Series (n,)
-            Labels by position: 0 or 1, or amounts of at least 0. If they are all 0 or all 1, the
-            model is a constant: Laplace's (ones + 1) / (n + 2), or an amount of 0.
+            Labels by position: 0 or 1, or amounts of at least 0. If all are 0 or all are 1, the
+            model predicts a constant: Laplace's (ones + 1) / (n + 2), or an amount of 0.
 
         Raises
         ------
         ValueError
-            If there is no row, or X or y are not as described.
+            If there are no rows, or X or y are not as described.
         """
         columns = column_names(X)
         matrix, labels = self._read(X, y, columns)
@@ -99,20 +101,20 @@ class Estimator(ABC):
         X_replay: pd.DataFrame | None = None,
         y_replay: Labels | None = None,
     ) -> Self:
-        """Make a new estimator that has also learned from new rows; this one stays as it is.
+        """Return a new estimator that has also learned from new rows; this one does not change.
 
         Parameters
         ----------
         X_new, y_new
-            Rows not learned from so far, as in `fit`.
+            Rows that it has not learned from yet, as in `fit`.
         X_replay, y_replay
-            Older rows to be learned from again along with them.
+            Older rows to learn from again, along with the new ones.
 
         Returns
         -------
         Estimator
-            An equal one, with the same count of `updates`, if there is no new row, or if new and
-            replayed labels together are all 0 or all 1: that is no ground to tell clients apart.
+            An equal one, with the same number of `updates`, if there are no new rows, or if new and
+            replayed labels together are all 0 or all 1: nothing distinguishes clients then.
 
         Raises
         ------
@@ -149,13 +151,13 @@ class Estimator(ABC):
         FeatureMismatchError
             If the columns are not those of `fit`.
         ValueError
-            If a column is not numeric or holds infinity.
+            If a column is not numeric or contains infinity.
         """
         self._check_fitted()
         return self.predict_matrix(read_matrix(X, self.columns, model=self.name))
 
     def predict_matrix(self, matrix: FloatArray) -> FloatArray:
-        """Predict, as `predict`, from what `read_matrix` made: float64 (n, k), in our order."""
+        """Predict, as `predict`, from the result of `read_matrix`: float64 (n, k)."""
         if self._constant is not None:
             return np.full(len(matrix), self._constant)
         if not len(matrix):
@@ -163,10 +165,9 @@ class Estimator(ABC):
         predicted = self._predict(matrix)
         return np.clip(predicted, 0.0, 1.0 if self.kind == "binary" else None) * self._scale
 
-    def save(self, folder: Path) -> None:
-        """Write ``estimator.json`` and the file of the model into the folder."""
+    def to_files(self) -> Files:
+        """Return the content of ``estimator.json`` and of the model's own files."""
         self._check_fitted()
-        folder.mkdir(parents=True, exist_ok=True)
         state = {
             "name": self.name,
             "kind": self.kind,
@@ -178,24 +179,22 @@ class Estimator(ABC):
             "scale": self._scale,
         }
         text = json.dumps(state, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        (folder / STATE).write_text(text + "\n", encoding="utf-8")
-        if self._constant is None:
-            self._write(folder)
+        return {STATE: f"{text}\n".encode()} | (self._to_files() if self._constant is None else {})
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int = 1) -> Self:
-        """Read what `save` has written; it predicts exactly the same.
+    def from_files(cls, files: Mapping[str, bytes], *, threads: int = 1) -> Self:
+        """Restore an estimator from `to_files`; it predicts exactly the same.
 
-        Only from folders whose digests were checked: the scikit-learn models are pickles.
+        Pass only files whose digests were checked: random forests are pickles.
 
         Raises
         ------
         ModelError
-            If the folder holds another estimator.
+            If the files are those of another estimator.
         """
-        state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        state: dict[str, Any] = json.loads(files[STATE])
         if state["name"] != cls.name:
-            raise ModelError(f"{folder} is expected to hold {cls.name}, found {state['name']}")
+            raise ModelError(f"expected the files of {cls.name}, found those of {state['name']}")
         settings = cls.settings_class.model_validate(state["settings"])
         loaded = cls(state["kind"], settings, seed=state["seed"], threads=threads)
         loaded.columns = tuple(state["columns"])
@@ -203,28 +202,28 @@ class Estimator(ABC):
         loaded._constant = state["constant"]
         loaded._scale = state["scale"]
         if loaded._constant is None:
-            loaded._restore(folder)
+            loaded._restore(files)
         return loaded
 
     @abstractmethod
     def _fit(self, matrix: FloatArray, labels: FloatArray) -> None:
-        """Learn from labels of both classes, or from amounts with a mean of 1."""
+        """Learn from labels of both classes, or from amounts whose mean is 1."""
 
     @abstractmethod
     def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
-        """Learn further; called on a shallow copy, so attributes are replaced, never changed."""
+        """Learn more rows; called on a shallow copy, so replace attributes, never change them."""
 
     @abstractmethod
     def _predict(self, matrix: FloatArray) -> FloatArray:
         """Predict for at least one row."""
 
     @abstractmethod
-    def _write(self, folder: Path) -> None:
-        """Write the model's own file."""
+    def _to_files(self) -> Files:
+        """Return the content of the model's own files."""
 
     @abstractmethod
-    def _restore(self, folder: Path) -> None:
-        """Read the model's own file."""
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        """Read the model from its own files."""
 
     def _start(self, matrix: FloatArray, labels: FloatArray) -> None:
         self._constant, self._scale = None, 1.0

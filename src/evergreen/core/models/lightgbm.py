@@ -1,4 +1,4 @@
-"""Boosted trees by LightGBM, updated by growing further trees or by refitting the leaves."""
+"""Boosted trees by LightGBM, updated by growing more trees or by refitting the leaves."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from evergreen.core.models.base import Estimator
 from evergreen.settings.estimators import LightGBMSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+    from evergreen.core.models.base import Files
     from evergreen.core.models.validation import FloatArray
 
 FILE = "model.txt"
@@ -23,12 +24,12 @@ FILE = "model.txt"
 class LightGBM(Estimator):
     """LightGBM with log loss, or Tweedie loss (variance power 1.5) for amounts.
 
-    Continued training alone hardly moves the level: where all residuals of a small batch point
-    the same way, the penalty makes any split a loss, and a tree without a split adds nothing. So
-    an update first moves the level by a Newton step.
+    Continued training alone hardly moves the level: if all residuals of a small batch have the same
+    sign, no split pays for its penalty, and a tree without a split adds nothing. So an update first
+    moves the level by a Newton step.
 
-    The model is held as the text that is saved, so what continues in memory and what continues
-    from a file are the same thing.
+    The model is kept as the text of its file, so that training continued in memory and training
+    continued from the file give the same result.
 
     Sources: Ke et al., "LightGBM: A Highly Efficient Gradient Boosting Decision Tree", NIPS 2017;
     Jørgensen, "Exponential dispersion models", J. R. Stat. Soc. B 49 (1987), for the loss.
@@ -71,18 +72,18 @@ class LightGBM(Estimator):
     def _refitted(
         self, parent: lightgbm.Booster, matrix: FloatArray, labels: FloatArray
     ) -> lightgbm.Booster:
-        # a booster that was read knows its parameters from the text, which says nothing of threads
+        # A booster has its parameters from the text, which does not contain the number of threads.
         parent.params |= self._params(self.settings.learning_rate)
         return parent.refit(matrix, labels, decay_rate=self.settings.refit_decay)
 
     def _predict(self, matrix: FloatArray) -> FloatArray:
         return np.asarray(self._booster.predict(matrix, num_threads=self.threads), dtype=np.float64)
 
-    def _write(self, folder: Path) -> None:
-        (folder / FILE).write_text(self._text, encoding="utf-8", newline="\n")
+    def _to_files(self) -> Files:
+        return {FILE: self._text.encode()}
 
-    def _restore(self, folder: Path) -> None:
-        self._keep((folder / FILE).read_text(encoding="utf-8"))
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        self._keep(files[FILE].decode())
 
     def _keep(self, text: str) -> None:
         self._text = text
@@ -99,7 +100,7 @@ class LightGBM(Estimator):
             "min_child_samples": chosen.min_child_samples,
             "feature_fraction": chosen.feature_fraction,
             "lambda_l2": chosen.lambda_l2,
-            # one stream of choices per update, or each would sample the same columns
+            # Each update needs its own seed, or all would sample the same columns.
             "seed": (self.seed + self.updates) % 2**31,
             "num_threads": self.threads,
             "deterministic": True,
@@ -109,12 +110,12 @@ class LightGBM(Estimator):
 
 
 def _shift(booster: lightgbm.Booster, level: float) -> None:
-    """Add a constant to every raw score, by way of the first tree."""
+    """Add a constant to every raw score, through the first tree."""
     first = booster.dump_model(num_iteration=1)["tree_info"][0]
     for leaf in range(first["num_leaves"]):
         booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + level)
 
 
 def _text_of(booster: lightgbm.Booster) -> str:
-    # the number of threads is in the text and changes nothing but the text
+    # The number of threads changes nothing but this line of the text.
     return re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", booster.model_to_string())

@@ -1,4 +1,4 @@
-"""A linear model learned by stochastic gradient descent, which an update simply continues."""
+"""A linear model fitted by stochastic gradient descent, which an update continues."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from evergreen.core.models.scaling import Scaling
 from evergreen.settings.estimators import LinearSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+    from evergreen.core.models.base import Files
     from evergreen.core.models.validation import FloatArray
 
 FILE = "model.json"
@@ -25,11 +26,11 @@ SCORE_MAX = 8.0
 class Linear(Estimator):
     """Logistic regression, or Poisson regression with a log link for amounts.
 
-    Least squares won't do for amounts: on heavy-tailed spend its clipped predictions are further
-    from the truth than the mean for everyone. scikit-learn has no descent with a log link, so it
-    is here, for both kinds: mini-batches, a step size per column that shrinks with what it has
-    seen (AdaGrad), and the average of the weights over the second half of the way. An update
-    takes further steps with the scaling and step sizes that it finds.
+    Least squares does not work for amounts: on heavy-tailed spend, its clipped predictions are
+    further from the truth than the same mean for everyone. scikit-learn has no gradient descent
+    with a log link, so both kinds are implemented here: mini-batches, a step size per column that
+    shrinks with the squared gradients so far (AdaGrad), and the average of the weights over the
+    second half of the steps. An update takes more steps with the same scaling and step sizes.
 
     Sources: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and
     stochastic optimization", JMLR 12 (2011); Polyak, Juditsky, "Acceleration of stochastic
@@ -90,20 +91,20 @@ class Linear(Estimator):
     def _predict(self, matrix: FloatArray) -> FloatArray:
         return self._mean(self._scaling.apply(matrix), self._weights)
 
-    def _write(self, folder: Path) -> None:
-        held = {
+    def _to_files(self) -> Files:
+        content = {
             "scaling": self._scaling.as_lists(),
             "weights": self._weights.tolist(),
             "squares": self._squares.tolist(),
         }
-        text = json.dumps(held, indent=1, sort_keys=True, allow_nan=False)
-        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
+        return {FILE: f"{text}\n".encode()}
 
-    def _restore(self, folder: Path) -> None:
-        held = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        self._scaling = Scaling.from_lists(held["scaling"])
-        self._weights = np.array(held["weights"])
-        self._squares = np.array(held["squares"])
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        content = json.loads(files[FILE])
+        self._scaling = Scaling.from_lists(content["scaling"])
+        self._weights = np.array(content["weights"])
+        self._squares = np.array(content["squares"])
 
 
 def _batches_in(rows: int) -> int:

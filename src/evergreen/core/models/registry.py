@@ -1,4 +1,4 @@
-"""Estimators by name; a library is imported when the first estimator that needs it is built."""
+"""Estimators by name; a library is imported when an estimator first needs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from evergreen.core.models.base import Estimator
     from evergreen.settings.estimators import OneEstimatorSettings
@@ -23,12 +22,12 @@ NAMES = tuple(_CLASSES)
 
 
 def estimator_class(name: str) -> type[Estimator]:
-    """The class of that name.
+    """Return the class of an estimator.
 
     Raises
     ------
     ValueError
-        If there is none, with the names that there are.
+        If there is none of that name.
     """
     if name not in _CLASSES:
         raise ValueError(f"there is no estimator {name!r}; available: {', '.join(NAMES)}")
@@ -45,21 +44,21 @@ def build(
     seed: int = 0,
     threads: int = 1,
 ) -> Estimator:
-    """Make an estimator that has learned nothing so far.
+    """Create an estimator that has not learned anything yet.
 
     Parameters
     ----------
     name
         One of `NAMES`.
     settings
-        Its settings, as an instance or a mapping; those left out have their defaults.
+        Its settings, as an instance or a mapping; missing ones have their defaults.
     kind, seed, threads
         As for `Estimator`.
 
     Raises
     ------
     ValueError
-        If the name or kind is unknown, or a setting is unknown or out of its range.
+        If the name, the kind or a setting is unknown, or a setting is out of range.
     """
     chosen = estimator_class(name)
     if kind not in ("binary", "regression"):
@@ -68,6 +67,6 @@ def build(
     return chosen(kind, checked, seed=seed, threads=threads)
 
 
-def load(name: str, folder: Path, *, threads: int = 1) -> Estimator:
-    """Read the estimator of that name from a folder; see `Estimator.load`."""
-    return estimator_class(name).load(folder, threads=threads)
+def from_files(name: str, files: Mapping[str, bytes], *, threads: int = 1) -> Estimator:
+    """Restore the estimator of that name; see `Estimator.from_files`."""
+    return estimator_class(name).from_files(files, threads=threads)

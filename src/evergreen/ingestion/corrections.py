@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from evergreen.ingestion.staging import content_of
-from evergreen.store import tables
+from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,14 +86,13 @@ def compare_by_id(
 
 def _view_versions(con: duckdb.DuckDBPyConnection, folder: Path, schema: pa.Schema) -> None:
     """Every stored row that has one of the ids at hand."""
-    files = [str(path) for path in tables.partitions(folder).values()]
+    files = tables.partitions(folder).values()
     ids = "row_id in (select row_id from incoming where status = 0)"
     if not files:
         con.register("versions", schema.empty_table())
         return
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
     names = ", ".join(schema.names)
-    known = f"select * from read_parquet([{listed}], union_by_name=true)"
+    known = f"select * from {sql.parquet(files, by_name=True)}"
     if "row_id" not in con.sql(known).columns:
         known = f"select *, null::varchar as row_id from ({known})"
     con.execute(

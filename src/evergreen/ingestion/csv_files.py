@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from evergreen.errors import DataError
 from evergreen.ingestion.csv_fallback import Record, read_records
 from evergreen.ingestion.inputs import Input
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -59,10 +60,9 @@ def read_csv(
 
 def _part(text: DecodedText, headers: list[str], line: int, delimiter: str, copy: Path) -> Input:
     columns = {f"c{i}": "VARCHAR" for i in range(len(headers))}
-    name = str(text.path).replace("'", "''")
     fast = (
-        f"select * from read_csv('{name}', auto_detect=false, delim='{delimiter}', quote='\"', "
-        f"escape='\"', header=false, skip=1, strict_mode=true, columns={columns})"
+        f"select * from read_csv({sql.literal(text.path)}, auto_detect=false, delim='{delimiter}', "
+        f"quote='\"', escape='\"', header=false, skip=1, strict_mode=true, columns={columns})"
     )
     return Input(
         name=text.name,
@@ -103,8 +103,7 @@ def _write_carefully(path: Path, delimiter: str, width: int, copy: Path) -> str:
                 ),
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    name = str(copy).replace("'", "''")
-    return f"select * from read_parquet('{name}')"
+    return f"select * from {sql.parquet([copy])}"
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

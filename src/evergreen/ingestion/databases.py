@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from evergreen.errors import DataError
 from evergreen.ingestion.connections import error_text, open_database
 from evergreen.ingestion.inputs import Input, read_copy
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +39,9 @@ class QueryResult:
 
     def watermark(self, con: duckdb.DuckDBPyConnection, before_line: int | None) -> str | None:
         """The watermark of the last row, or of the row at a line; None where there are none."""
-        name = str(self.copy).replace("'", "''")
         which = "" if before_line is None else f"where line <= {before_line}"
         found = con.sql(
-            f"select watermark from read_parquet('{name}') {which} order by line desc limit 1"
+            f"select watermark from {sql.parquet([self.copy])} {which} order by line desc limit 1"
         ).fetchall()
         return str(found[0][0]) if found and found[0][0] is not None else None
 

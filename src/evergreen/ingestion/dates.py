@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.ingestion.redaction import shown
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,7 +36,7 @@ class DateFormat:
         if self.text == ISO:
             return f"try_cast({raw} as timestamp)"
         if self.given:
-            return f"try_strptime(trim({raw}), '{self.text.replace(chr(39), chr(39) * 2)}')"
+            return f"try_strptime(trim({raw}), {sql.literal(self.text)})"
         formats = [self.text + time for time in TIMES]
         year_first = f"ltrim({raw}) like '____-__-__%'"
         iso = f"try_cast({raw} as timestamp)"

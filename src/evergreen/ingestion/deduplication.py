@@ -20,7 +20,7 @@ from evergreen.ingestion.corrections import (
     compare_by_id,
 )
 from evergreen.ingestion.staging import content_of
-from evergreen.store import tables
+from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,14 +137,13 @@ def _find_doubtful(con: duckdb.DuckDBPyConnection, newest: date, through: date) 
 def _view_stored(con: duckdb.DuckDBPyConnection, folder: Path, schema: pa.Schema) -> None:
     """The rows of these days in the raw table; none became known before it happened."""
     [(first,)] = con.sql("select min(timestamp)::date from doubtful").fetchall()
-    files = [str(p) for d, p in tables.partitions(folder).items() if first and d >= first]
+    files = [p for d, p in tables.partitions(folder).items() if first and d >= first]
     content = ", ".join(content_of(schema))
     if not files:
         con.execute("create or replace temp view stored as select * from doubtful where false")
         return
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
     con.execute(
-        f"create or replace temp view stored as select {content} from read_parquet([{listed}]) "
+        f"create or replace temp view stored as select {content} from {sql.parquet(files)} "
         "where timestamp::date in (select timestamp::date from doubtful)"
     )
 

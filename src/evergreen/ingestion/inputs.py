@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.ingestion.redaction import is_no_header
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,23 +96,22 @@ def read_copy(
     decimal_point: frozenset[int] = frozenset(),
 ) -> Input:
     """The part whose rows were written to a Parquet file as text, with their lines."""
-    quoted = str(copy).replace("'", "''")
-    sql = f"select * from read_parquet('{quoted}')"
+    rows = f"select * from {sql.parquet([copy])}"
     return Input(
         name=name,
         headers=headers,
         first_line=first_line,
         fast=None,
         rows=None,
-        careful=partial(str, sql),
-        values=partial(sample, con, sql),
+        careful=partial(str, rows),
+        values=partial(sample, con, rows),
         decimal_point=decimal_point,
     )
 
 
-def sample(con: duckdb.DuckDBPyConnection, sql: str, column: int) -> Iterator[str]:
+def sample(con: duckdb.DuckDBPyConnection, rows: str, column: int) -> Iterator[str]:
     """The cells of a column that an engine reads, in order."""
     cursor = con.cursor()
-    found = cursor.execute(f"select c{column} from ({sql}) where c{column} is not null")
-    while rows := found.fetchmany(1000):
-        yield from (value for (value,) in rows)
+    cells = cursor.execute(f"select c{column} from ({rows}) where c{column} is not null")
+    while batch := cells.fetchmany(1000):
+        yield from (value for (value,) in batch)

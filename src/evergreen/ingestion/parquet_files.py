@@ -13,6 +13,7 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from evergreen.errors import DataError
 from evergreen.ingestion.inputs import Input, read_copy, sample
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,22 +31,21 @@ def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
     DataError
         If it is none.
     """
-    quoted = str(path).replace("'", "''")
     try:
-        described = con.sql(f"describe select * from read_parquet('{quoted}')").fetchall()
+        described = con.sql(f"describe select * from {sql.parquet([path])}").fetchall()
     except duckdb.Error as error:
         raise unreadable(path, error) from None
     columns = [(str(name), str(kind)) for name, kind, *_ in described]
     cells = ", ".join(f"{_text(n, k)} as c{i}" for i, (n, k) in enumerate(columns))
-    sql = f"select {cells} from read_parquet('{quoted}')"
+    rows = f"select {cells} from {sql.parquet([path])}"
     return Input(
         name=str(path),
         headers=[name for name, _ in columns],
         first_line=1,
-        fast=sql,
+        fast=rows,
         rows=None,
-        careful=partial(str, sql),
-        values=partial(sample, con, sql),
+        careful=partial(str, rows),
+        values=partial(sample, con, rows),
         decimal_point=frozenset(
             i for i, (_, kind) in enumerate(columns) if kind.lstrip("U").startswith(NUMBERS)
         ),

@@ -12,7 +12,7 @@ from evergreen.ingestion.ingestion_report import LEFT_OUT
 from evergreen.ingestion.redaction import shown
 from evergreen.ingestion.staging import MALFORMED, PUT_OFF
 from evergreen.settings import paths
-from evergreen.store import files
+from evergreen.store import files, sql
 
 if TYPE_CHECKING:
     from datetime import date
@@ -117,7 +117,7 @@ def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) 
             select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
             from incoming join parts using (part) left join checks using (part, status)
             where status > 0 and coalesce(bad, true) order by part, line
-        ) to '{path_of(table, through, "csv")}' (header)
+        ) to {sql.literal(path_of(table, through, "csv"))} (header)
         """
     )
 

@@ -8,6 +8,7 @@ import duckdb
 
 from evergreen.errors import DataError
 from evergreen.settings import paths
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ def bound_memory(con: duckdb.DuckDBPyConnection) -> None:
     """Let a connection put on disk what would need more memory."""
     paths.WORK.mkdir(parents=True, exist_ok=True)
     con.execute(f"set memory_limit = '{MEMORY}'")
-    con.execute(f"set temp_directory = '{paths.WORK / 'spilled'}'")
+    con.execute(f"set temp_directory = {sql.literal(paths.WORK / 'spilled')}")
 
 
 def content_of(schema: pa.Schema) -> list[str]:

@@ -17,7 +17,7 @@ from evergreen.serving.events import client_ids
 from evergreen.serving.release import snapshots_on
 from evergreen.serving.scores_file import read_client_ids, scores_file
 from evergreen.settings import paths
-from evergreen.store import predictions, tables
+from evergreen.store import predictions, sql, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def _score_part(
 def _connect(settings: Settings, as_of: date, scratch: Path) -> duckdb.DuckDBPyConnection:
     """Open what was known on a day, with little memory and a place to put what exceeds it."""
     con = tables.connect(settings.compute.threads)
-    con.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = '{scratch}'")
+    con.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = {sql.literal(scratch)}")
     con.execute("set enable_progress_bar = false")  # the caller has one of its own
     tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
     tables.view_notes(con, known_by=as_of)

@@ -9,7 +9,7 @@ import duckdb
 from evergreen.core.events.ledger import create_ledger, create_texts
 from evergreen.errors import DataError
 from evergreen.settings import paths
-from evergreen.store import tables
+from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
     from datetime import date
@@ -97,7 +97,7 @@ class KeptHistory:
         if max_chars not in (None, self._max_chars):
             raise ValueError(f"texts of {self._max_chars} characters were kept, not {max_chars}")
         con, complete_until = _open_raw(known_by, max_lag_days, threads)
-        con.execute(f"attach '{_quoted(self._file)}' as kept (read_only)")
+        con.execute(f"attach {sql.literal(self._file)} as kept (read_only)")
         for table in ("ledger", "text_ledger"):
             con.execute(
                 f"create view {table} as select * from kept.{table} "
@@ -114,7 +114,7 @@ def keep_history(
     con, _ = open_history(
         known_by=known_by, max_lag_days=max_lag_days, threads=threads, max_chars=max_chars
     )
-    con.execute(f"attach '{_quoted(file)}' as kept")
+    con.execute(f"attach {sql.literal(file)} as kept")
     for table, order in (
         ("ledger", "client_id, day, known_on"),
         ("text_ledger", "client_id, day, known_on, text_id"),
@@ -122,7 +122,3 @@ def keep_history(
     ):
         con.execute(f"create table kept.{table} as select * from {table} order by {order}")
     con.execute("detach kept")
-
-
-def _quoted(file: Path) -> str:
-    return str(file).replace("'", "''")

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.settings import paths
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -226,15 +227,8 @@ def view_attributes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
 
     Files may lack an attribute that is newer than they are.
     """
-    found = [str(path) for day, path in partitions(paths.ATTRIBUTES).items() if day < known_by]
-    con.register("no_attributes", attributes_schema((), ()).empty_table())
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in found)
-    rows = "select * from no_attributes"
-    if found:
-        rows += f" union all by name select * from read_parquet([{listed}], union_by_name=true)"
-    con.execute(
-        f"create view attributes as select * from ({rows}) where ingested_on < date '{known_by}'"
-    )
+    rows = _rows_by_name(con, attributes_schema((), ()), paths.ATTRIBUTES, known_by)
+    con.execute(f"create view attributes as {rows}")
 
 
 def view_by_target(
@@ -252,19 +246,25 @@ def view_by_target(
     folder
         Files of `by_target_schema`; they may lack a target that is newer than they are.
     """
-    schema = by_target_schema(targets)
-    found = [str(path) for day, path in partitions(folder).items() if day < known_by]
-    con.register(f"{name}_columns", schema.empty_table())
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in found)
-    rows = f"select * from {name}_columns"
-    if found:
-        rows += f" union all by name select * from read_parquet([{listed}], union_by_name=true)"
+    rows = _rows_by_name(con, by_target_schema(targets), folder, known_by)
     parts = [
         f"select '{target}' as target, client_id, observed_on, {target} as value, ingested_on "
-        f"from ({rows}) where {target} is not null and ingested_on < date '{known_by}'"
+        f"from ({rows}) where {target} is not null"
         for target in targets
     ]
     con.execute(f"create view {name} as {' union all '.join(parts)}")
+
+
+def _rows_by_name(
+    con: duckdb.DuckDBPyConnection, schema: pa.Schema, folder: Path, known_by: date
+) -> str:
+    """SQL of the rows known by a date; files may lack columns of the schema, or have others."""
+    name = f"{folder.name}_columns"
+    con.register(name, schema.empty_table())
+    rows = f"select * from {name}"
+    if files := [path for day, path in partitions(folder).items() if day < known_by]:
+        rows += f" union all by name select * from {sql.parquet(files, by_name=True)}"
+    return f"select * from ({rows}) where ingested_on < date '{known_by}'"
 
 
 def _view(
@@ -275,9 +275,8 @@ def _view(
     if not files:
         con.register(name, schema.empty_table())
         return
-    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
     con.execute(
-        f"create view {name} as select {', '.join(schema.names)} from read_parquet([{names}]) "
+        f"create view {name} as select {', '.join(schema.names)} from {sql.parquet(files)} "
         f"where ingested_on < date '{known_by}'"
     )
 

@@ -1,0 +1,20 @@
+"""Values and files in the text of SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def literal(value: object) -> str:
+    """A text or a path in single quotes, those inside it doubled."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def parquet(files: Iterable[Path], *, by_name: bool = False) -> str:
+    """What ``select ... from`` reads these files with; `by_name` allows for missing columns."""
+    option = ", union_by_name=true" if by_name else ""
+    return f"read_parquet([{', '.join(map(literal, files))}]{option})"

@@ -203,6 +203,13 @@ def test_an_old_name_still_works_and_names_the_new_one(old, new, tmp_path):
     assert f" {old[-1]} " not in invoke(*old[:-1], "--help").output
 
 
+def test_a_removed_setting_is_named_once_in_a_hint(tmp_path):
+    (tmp_path / "params.yaml").write_text("estimators: {hist_gradient_boosting: {}}")
+    hint, error, *_ = run(tmp_path, "simulate", "--out", "shop").stderr.splitlines()
+    assert hint.startswith("hint: params.yaml: estimators.hist_gradient_boosting: ")
+    assert error.startswith("error: params.yaml is not valid")
+
+
 def test_an_error_is_printed_with_the_next_step(tmp_path):
     done = run(tmp_path, "summary")
     assert (done.returncode, done.stdout) == (1, "")

@@ -47,6 +47,15 @@ def test_settings_that_are_not_valid_end_the_examination(own):
     assert (finding.topic, finding.next_step is None) == ("configuration", False)
 
 
+def test_a_removed_setting_is_named(own):
+    values = yaml.safe_load(paths.PARAMS.read_text())
+    values["estimators"]["hist_gradient_boosting"] = {}
+    paths.PARAMS.write_text(yaml.safe_dump(values))
+    valid, hint = map(str, found("configuration"))
+    assert valid.startswith("ok   configuration: params.yaml is valid")
+    assert hint.startswith("ok   configuration: hint: params.yaml: estimators.hist_gradient_boost")
+
+
 def test_what_is_to_be_done_next_is_told(own):
     assert [finding.next_step for finding in found("raw tables")] == ["evergreen ingest"]
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.core import TyperCommand
 
 from evergreen.errors import SettingsError, missing_extra
-from evergreen.settings import paths
+from evergreen.settings import paths, removed
 from evergreen.settings.dates import parse_date
 from evergreen.settings.names import Mode
 
@@ -84,6 +84,8 @@ class Command(TyperCommand):
                 source = ctx.get_parameter_source(name)
                 if isinstance(value, Path) and source and source.name == "COMMANDLINE":
                     ctx.params[name] = caller / value
+            for hint in removed.hints() if ctx.info_name != "check" else ():
+                errors.print(f"hint: {hint}", markup=False)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

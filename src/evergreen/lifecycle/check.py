@@ -15,7 +15,7 @@ from evergreen.ingestion import user_tables
 from evergreen.ingestion.demos import PACKAGED_DEMOS
 from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import published
-from evergreen.settings import paths
+from evergreen.settings import paths, removed
 from evergreen.settings.loading import load_settings
 from evergreen.store import tables
 from evergreen.vcs.commands import CommandError
@@ -69,6 +69,7 @@ def check() -> Iterator[Finding]:
         yield Finding("configuration", error.message, error.next_step)
         return
     yield Finding("configuration", f"{paths.PARAMS} is valid, as_of {settings.as_of}")
+    yield from (Finding("configuration", f"hint: {hint}") for hint in removed.hints())
     for topic, examine in (("git", _git), ("DVC", _dvc), ("disk", _disk)):
         yield from _examined(topic, examine)
     yield from _examined("source", lambda: _source(settings))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from evergreen.errors import SettingsError
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
+from evergreen.settings.removed import REMOVED_ESTIMATORS, without_removed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +30,9 @@ def load_settings(path: Path = paths.PARAMS) -> Settings:
 
 
 def parse_settings(values: object, *, source: str = "params.yaml") -> Settings:
-    """Check settings that were read before; see `load_settings`."""
+    """Check settings that were read before; see `load_settings`. Removed ones are ignored."""
     return _validated(
-        values,
+        without_removed(values),
         f"{source} is not valid",
         f"edit {source}; `git diff {source}` shows what has changed",
     )
@@ -77,6 +78,8 @@ def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's own error record
         return f"{key}: unknown key{_suggestion(item['loc'])}"
     if item["type"] == "missing":
         return f"{key}: missing"
+    if item["type"] == "literal_error" and item["input"] in REMOVED_ESTIMATORS:
+        return f"{key}: {value} was removed; use {REMOVED_ESTIMATORS[item['input']]}"
     if not key:
         return message if item["type"] == "value_error" else f"(as a whole): {message}"
     if item["type"] == "value_error":

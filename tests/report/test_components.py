@@ -51,4 +51,6 @@ def test_figures_have_four_digits_or_are_a_dash(value, text):
 def test_columns_hold_either_text_or_numbers():
     rows = [row("full", "promoted", "+1.0 (+0.2 to +1.8)", DASH), row("none", "held", DASH, "3 %")]
     assert PageTable(list("abcd"), rows).text_columns == [True, True, False, False]
+    drawn = [[row("full")[0], gain_cells([(0.1, 0, 0.2)])[0]], row("none", "too few")]
+    assert PageTable(list("ab"), drawn).text_columns == [True, False]
     assert PageTable(list("ab"), []).text_columns == [False, False]

@@ -42,9 +42,12 @@ class PageTable(NamedTuple):
 
     @property
     def text_columns(self) -> list[bool]:
-        """Whether each column holds text, aligned left; numbers are aligned right."""
-        columns = zip(*self.rows, strict=True) if self.rows else ([] for _ in self.columns)
-        return [any(cell.text[:1].isalpha() for cell in column) for column in columns]
+        """Whether each column holds text, aligned left; numbers and bars are aligned right."""
+        columns = [*zip(*self.rows, strict=True)] if self.rows else [()] * len(self.columns)
+        return [
+            any(cell.text[:1].isalpha() for cell in column) and not any(cell.bar for cell in column)
+            for column in columns
+        ]
 
 
 class Sentence(NamedTuple):

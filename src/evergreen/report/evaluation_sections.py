@@ -90,7 +90,7 @@ def gain_section(data: ReportData, name: str) -> PageSection:
         ]
         for (kind, candidate), gain in zip(candidates.items(), drawn, strict=True)
     ]
-    columns = ["candidate", "gain in %", "interval", "detectable gain (80 % power)", "outcome"]
+    columns = ["candidate", "gain in %", "confidence", "detectable gain (80 % power)", "outcome"]
     return PageSection("Gain", sentences, PageTable(columns, rows) if rows else None)
 
 
@@ -202,7 +202,7 @@ def _slice_section(slices: pd.DataFrame, opponent: str, candidate: str | None) -
         values = (line["mean_label"], new["mean_prediction"].iloc[place], line["loss"])
         who = Cell(_slice_title(str(line["slice"]), str(line["band"])))
         rows.append([who, gain, *row(*counts, *(number(value, 3) for value in values))])
-    columns = ["clients who", "gain in % (95 %)", "clients", "rows", "actual"]
+    columns = ["slice", "gain in % (95 %)", "clients", "rows", "actual"]
     columns += [f"predicted by {candidate or opponent}", f"loss of {opponent}"]
     title = f"Slices: {candidate} against {opponent}" if candidate else f"Slices: {opponent}"
     return PageSection(title, [], PageTable(columns, rows), brief=False)

@@ -104,9 +104,15 @@ def _subtitle(data: ReportData) -> str:
     record = data.record
     full = record.full_retrain_as_of
     retrained = "with a full retrain" if full == record.as_of else f"last full retrain {full}"
+    release = f"Release {record.release}"
+    if record.release is None:
+        release = "No release yet"
+    elif record.release == record.previous_release:
+        release += ", unchanged"
+    elif record.previous_release is not None:
+        release += f", replacing {record.previous_release}"
     return (
-        f"Release {record.release or 'none'}, previously {record.previous_release or 'none'}. "
-        f"Mode {record.mode}, {retrained}. {data.decision['scored']:,} clients scored."
+        f"{release}. Mode {record.mode}, {retrained}. {data.decision['scored']:,} clients scored."
     )
 
 
@@ -129,7 +135,7 @@ def _target_page(data: ReportData, name: str, losses: pd.DataFrame) -> TargetPag
         name,
         RULES[target.label].question.format(days=target.horizon_days),
         Cell(outcome, GOOD if outcome == "promoted" else ""),
-        record.verdict,
+        f"{record.verdict[:1].upper()}{record.verdict[1:]}.",
         [*warnings, *alerts],
         [section for section in sections if section is not None],
     )

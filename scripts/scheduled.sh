@@ -27,7 +27,7 @@ scheduled() {
         "$@" 2>&1 9>&- | tee -a "$log" || code=$?
     else
         "$@" >>"$log" 2>&1 9>&- || code=$?
-        tail -n +"$begun" "$log" | grep -e 'waits for review on' -e 'on the branch unpushed-' || true
+        tail -n +"$begun" "$log" | grep -e 'waiting for review on' -e 'on the branch unpushed-' || true
     fi
     [ "$code" = 0 ] && return
     {

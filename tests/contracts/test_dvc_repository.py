@@ -102,10 +102,10 @@ def test_the_pin_of_a_later_run_is_not_overwritten(copy):
     copy.run("dvc", "add", "models/champion")
     pinned = (copy.folder / "models" / "champion.dvc").read_text()
     shutil.rmtree(copy.folder / "models" / "champion")
-    assert "taken from DVC's cache" in copy.run("evergreen", "pin")
+    assert "restored from DVC's cache" in copy.run("evergreen", "pin")
     assert (copy.folder / "models" / "champion" / "purchase" / "manifest.json").is_file()
     shutil.rmtree(copy.folder / "models" / "champion")
     shutil.rmtree(copy.folder / ".dvc" / "cache")
-    with pytest.raises(AssertionError, match=r"(?s)names content of a later run.*Next: dvc pull"):
+    with pytest.raises(AssertionError, match=r"(?s)pins data of a later run.*Next: dvc pull"):
         copy.run("evergreen", "pin")
     assert (copy.folder / "models" / "champion.dvc").read_text() == pinned

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from evergreen.lifecycle import check as loop_check
-from evergreen.lifecycle.check import Finding, check
+from evergreen.lifecycle.check import CheckResult, check
 from evergreen.settings import paths
 
 COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
@@ -29,15 +29,15 @@ def found(topic):
 def test_a_source_that_can_be_read_is_told_with_its_account(own):
     (own / "shop.csv").write_text("Client,Date,Total\na,2017-03-30,1\n")
     files, account = found("source")
-    assert files.said == "transactions: 1 file"
-    assert account.said.startswith("transactions: read 1 rows = 1 accepted + ")
+    assert files.message == "transactions: 1 file"
+    assert account.message.startswith("transactions: read 1 rows = 1 accepted + ")
     assert not paths.RAW.exists()
 
 
 def test_a_column_that_is_missing_is_told_with_what_to_do(own):
     (own / "shop.csv").write_text("Client,Day,Total\na,2017-03-30,1\n")
     [finding] = found("source")
-    assert "lacks the column 'Date'" in finding.said
+    assert "lacks the column 'Date'" in finding.message
     assert finding.next_step is not None
 
 
@@ -61,5 +61,5 @@ def test_what_is_to_be_done_next_is_told(own):
 
 
 def test_a_finding_says_whether_it_is_fine():
-    assert str(Finding("disk", "9 GiB free")) == "ok   disk: 9 GiB free"
-    assert str(Finding("disk", "full", "make room")) == "!!   disk: full\n     Next: make room"
+    assert str(CheckResult("disk", "9 GiB free")) == "ok   disk: 9 GiB free"
+    assert str(CheckResult("disk", "full", "make room")) == "!!   disk: full\n     Next: make room"

@@ -43,7 +43,7 @@ def test_what_cron_would_take_for_something_else_is_quoted():
 
 def test_entries_that_lack_their_end_are_not_guessed_at():
     torn = "\n".join(crontab.entries(SHOP)[:-1]) + "\n" + THEIRS
-    with pytest.raises(EvergreenError, match=r"and no '# evergreen in /srv/shop: end' after it"):
+    with pytest.raises(EvergreenError, match=r"but no '# evergreen in /srv/shop: end' after it"):
         crontab.with_entries(torn, SHOP)
 
 
@@ -78,5 +78,5 @@ def test_the_command_installs_shows_and_removes(fake_crontab, tmp_path):
 
 def test_a_machine_without_cron_is_told_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EvergreenError, match="there is no command crontab on this machine"):
+    with pytest.raises(EvergreenError, match="the command crontab is not installed"):
         crontab.read()

@@ -58,7 +58,7 @@ def test_between_full_retrains_dvc_trains_no_full_model(two_runs):
 def test_a_cycle_again_for_the_same_day_does_nothing(copy):
     before = commits(copy)
     assert copy.run("evergreen", "cycle", "--as-of", DAY) == (
-        f"{DAY}: recorded already, nothing to do\n"
+        f"{DAY}: already recorded, nothing to do\n"
     )
     assert commits(copy) == before
     assert copy.run("git", "status", "--short") == ""
@@ -83,7 +83,7 @@ def test_what_is_not_the_recorded_run_does_not_leak_into_the_next(copy):
     path.write_text(path.read_text().replace("schema: '2.0'", "schema: '2.0' # an experiment"))
     done = copy.call("evergreen", "cycle", "--as-of", "2017-04-03")
     assert done.returncode == 1
-    assert "dvc.lock is not what was recorded for 2017-04-02" in done.stderr
+    assert "dvc.lock differs from the recorded run of 2017-04-02" in done.stderr
 
 
 def test_a_replay_is_not_committed_with_a_run(copy):
@@ -106,12 +106,12 @@ def test_code_that_is_not_committed_is_not_recorded(copy):
     stage.write_text(stage.read_text() + "\n# a change\n")
     done = copy.call("evergreen", "finish")
     assert done.returncode == 1
-    assert "code that this run was made by is not committed:\n M src/" in done.stderr
+    assert "the code of this run is not committed:\n M src/" in done.stderr
 
 
 def test_an_earlier_date_is_refused(copy):
     done = copy.call("evergreen", "pin", "--as-of", "2017-03-01")
-    assert "2017-03-01 lies before the last recorded run, which is 2017-04-02" in done.stderr
+    assert "2017-03-01 precedes the last recorded run, 2017-04-02" in done.stderr
 
 
 def test_two_runs_are_kept_apart(copy):
@@ -126,7 +126,7 @@ def test_two_runs_are_kept_apart(copy):
         time.sleep(2)
         done = copy.call("evergreen", "cycle", "--as-of", "2017-04-03")
         assert done.returncode == 1
-        assert "another run is at work in this repository" in done.stderr
+        assert "another run is in progress in this repository" in done.stderr
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.wait()

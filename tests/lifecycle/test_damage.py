@@ -80,7 +80,7 @@ def test_a_damaged_object_is_not_pushed_and_the_working_folder_mends_it(with_rem
     before = path.read_bytes()
     flip(path)
     said = refused(with_remotes, "evergreen", "finish", "--push")
-    assert "does not hold what its name says" in said
+    assert "does not match its hash" in said
     with_remotes.run("bash", "-c", next_step(said).partition(",")[0])
     assert path.read_bytes() == before
     with_remotes.run("evergreen", "finish", "--push")

@@ -94,7 +94,7 @@ def test_a_mapping_that_is_not_valid_leaves_nothing_behind(here):
 
 def test_a_folder_that_exists_is_left_alone(here):
     (here / "mine").mkdir()
-    with pytest.raises(EvergreenError, match="exists already"):
+    with pytest.raises(EvergreenError, match="already exists"):
         begun(here)
 
 

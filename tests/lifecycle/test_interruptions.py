@@ -97,7 +97,7 @@ def test_a_cycle_on_a_full_disk_goes_on_when_there_is_room(demo, two_runs, disk)
         done = copy.call(*CYCLE[:-1])
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
-        words = ("disk is full", "free some space", "see that the disk is not full")
+        words = ("disk is full", "free some space", "check that the disk is not full")
         assert any(said in done.stderr for said in words), f"{free}: {done.stdout} {done.stderr}"
         ballast.unlink()
         assert (copy.folder / "releases" / "current" / "manifest.json").is_file()

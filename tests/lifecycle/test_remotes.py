@@ -75,7 +75,7 @@ def test_a_rollback_that_was_not_pushed_is_not_undone_by_pulling(with_remotes, c
     with_remotes.run("git", "add", "history")
     with_remotes.run("git", "commit", "--quiet", "--message", "Roll clv back: it is wrong")
     said = refused(with_remotes, "evergreen", "pull")
-    assert "would serve again what is served there: Roll clv back: it is wrong" in said
+    assert "pulling would undo them: Roll clv back: it is wrong" in said
     assert served(with_remotes) == before
 
 
@@ -87,7 +87,7 @@ def test_a_hold_is_made_again_after_what_others_have_recorded(with_remotes, clon
     with_remotes.run("evergreen", "cycle", "--as-of", NEXT)
     with_remotes.run("evergreen", "hold", "clv", "--reason", "a campaign")
     said = with_remotes.run("evergreen", "pull")
-    assert "are on the branch unpushed-" in said
+    assert "are kept on the branch unpushed-" in said
     params = yaml.safe_load((with_remotes.folder / "params.yaml").read_text())
     assert (params["hold"], str(params["as_of"])) == ({"clv": "a campaign"}, NEXT)
     assert with_remotes.run("git", "status", "--short") == ""
@@ -101,7 +101,7 @@ def test_a_hold_that_others_have_made_otherwise_stays_aside_and_is_named(with_re
     with_remotes.run("evergreen", "cycle", "--as-of", NEXT, "--mode", "compare")
     with_remotes.run("evergreen", "hold", "clv", "--reason", "ours")
     said = with_remotes.run("evergreen", "pull")
-    assert "does not go with what others did; it is on the branch unpushed-" in said
+    assert "conflicts with others' commits; it is on the branch unpushed-" in said
     params = yaml.safe_load((with_remotes.folder / "params.yaml").read_text())
     assert params["hold"] == {"clv": "theirs"}
     assert with_remotes.run("git", "status", "--short") == ""
@@ -117,7 +117,7 @@ def test_commits_of_others_that_no_run_is_made_by_are_taken_over_below_the_runs(
     other.run("git", "commit", "--quiet", "--message", "Take notes")
     other.run("git", "push", "--quiet")
     with_remotes.run("evergreen", "cycle", "--as-of", NEXT)
-    assert "are on the branch" not in with_remotes.run("evergreen", "pull")
+    assert "are kept on the branch" not in with_remotes.run("evergreen", "pull")
     assert (with_remotes.folder / "NOTES.md").is_file()
     assert "of 1 commit pushed" in with_remotes.run(*PUSH)
 
@@ -157,7 +157,7 @@ def test_every_run_that_was_committed_before_can_be_pulled(with_remotes, clone):
 def test_a_fresh_clone_serves_what_is_recorded_and_goes_on(with_remotes, clone, tmp_path):
     with_remotes.run(*PUSH)
     other = clone(with_remotes)
-    assert "is served from releases/current, as it is recorded" in other.run(
+    assert "is served from releases/current, as recorded" in other.run(
         "evergreen", "cycle", "--as-of", DAY
     )
     assert served(other) == served(with_remotes)
@@ -174,7 +174,7 @@ def test_a_run_whose_data_was_never_pushed_is_named(with_remotes, clone):
     with_remotes.run("git", "push", "--quiet")
     said = refused(clone(with_remotes), "evergreen", "cycle", "--as-of", DAY)
     assert "models/production of commit" in said
-    assert "call `evergreen finish --push` where the run was made" in said
+    assert "run `evergreen finish --push` where the run was made" in said
 
 
 def test_a_clone_that_has_not_pulled_is_told_to(with_remotes, clone):

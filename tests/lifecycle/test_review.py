@@ -34,15 +34,17 @@ def is_clean(project, status="Data and pipelines are up to date.\n"):
 
 
 def test_a_run_that_promotes_is_pushed_to_a_branch_and_changes_nothing_else(proposed, two_runs):
-    assert f"waits for review on {BRANCH}: evergreen approve {NEXT}, or evergreen" in proposed.said
+    assert (
+        f"waiting for review on {BRANCH}: evergreen approve {NEXT}, or evergreen" in proposed.said
+    )
     assert f"pushed to origin/{BRANCH} for review" in proposed.said
     assert served(proposed) == served(two_runs)
     assert f"history/{NEXT}.json" not in proposed.run("git", "ls-tree", "-r", "--name-only", "HEAD")
     assert proposed.run("git", "show", f"origin/{BRANCH}:reports/report.md").startswith("# ")
     assert is_clean(proposed, proposed.status)
-    assert f"{NEXT}: waits for review" in proposed.run(*AGAIN)
-    assert f"{NEXT}: waits for review" in proposed.run("evergreen", "pin", "--as-of", NEXT)
-    assert f"{NEXT}: waits for review" in proposed.run("evergreen", "history")
+    assert f"{NEXT}: waiting for review" in proposed.run(*AGAIN)
+    assert f"{NEXT}: waiting for review" in proposed.run("evergreen", "pin", "--as-of", NEXT)
+    assert f"{NEXT}: waiting for review" in proposed.run("evergreen", "history")
     proposed.run("git", "switch", "--quiet", BRANCH)
     for command in (("cycle", *DAY_AFTER), ("finish",), ("pull",)):
         assert "git switch - && dvc checkout" in proposed.call("evergreen", *command).stderr
@@ -62,7 +64,7 @@ def test_what_another_clone_approves_is_served_wherever_it_is_pulled(proposed, c
     target, approved = promoted(other, "HEAD")
     assert approved in proposed.run("evergreen", "champion", target)
     assert is_clean(proposed)
-    assert "recorded already" in proposed.run(*AGAIN)
+    assert "already recorded" in proposed.run(*AGAIN)
 
 
 def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monkeypatch):
@@ -70,8 +72,8 @@ def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monk
     proposed.run("evergreen", "cycle", *DAY_AFTER, "--mode", "compare")
     target, reviewed = promoted(proposed, BRANCH)
     monkeypatch.chdir(proposed.folder)
-    with pytest.raises(DataError, match=r"was proven against another, and 2017-04-01-full-"):
-        list(rollback.take_over(date.fromisoformat(NEXT), BRANCH, {target: "another"}))
+    with pytest.raises(DataError, match=r"was compared with another, and now 2017-04-01-full-"):
+        list(rollback.serve_approved(date.fromisoformat(NEXT), BRANCH, {target: "another"}))
 
     said = proposed.run("evergreen", "approve", NEXT)
     assert f"-> {reviewed}" in said
@@ -81,12 +83,12 @@ def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monk
     proposed.run("evergreen", "get", f"{target}@{reviewed}", "--out", "again")
     shutil.rmtree(proposed.folder / "again")
     assert proposed.run("git", "status", "--short") == ""
-    assert "no run waits for review" in proposed.call("evergreen", "approve", NEXT).stderr
+    assert "no run is waiting for review" in proposed.call("evergreen", "approve", NEXT).stderr
 
 
 def test_a_rejected_run_is_not_served_and_not_proposed_again(proposed, two_runs):
     reject = ("evergreen", "reject", NEXT, "--reason", "too dear")
-    assert "what is served stays as it is" in proposed.run(*reject, "--push")
+    assert "the current release stays in production" in proposed.run(*reject, "--push")
     assert BRANCH not in proposed.run("git", "branch", "--all")
     assert served(proposed) == served(two_runs)
     assert "was rejected: too dear" in proposed.run("evergreen", "history")
@@ -97,7 +99,7 @@ def test_a_rejected_run_is_not_served_and_not_proposed_again(proposed, two_runs)
 def test_a_branch_that_was_removed_on_the_forge_waits_no_more(proposed):
     proposed.run("git", "-C", "../origin.git", "branch", "-D", BRANCH)
     assert f"{NEXT}: closed on origin" in proposed.run("evergreen", "pull")
-    assert "waits for review" not in proposed.run("evergreen", "history")
+    assert "waiting for review" not in proposed.run("evergreen", "history")
 
 
 def test_a_kill_before_the_folder_is_put_back_does_no_harm(proposed, two_runs):
@@ -105,6 +107,6 @@ def test_a_kill_before_the_folder_is_put_back_does_no_harm(proposed, two_runs):
     proposed.run("git", "checkout", "--quiet", BRANCH, "--", ".")
     proposed.run("git", "reset", "--quiet")
     proposed.run("dvc", "checkout", "--quiet")
-    assert f"{NEXT}: waits for review" in proposed.run(*AGAIN)
+    assert f"{NEXT}: waiting for review" in proposed.run(*AGAIN)
     assert served(proposed) == served(two_runs)
     assert is_clean(proposed, proposed.status)

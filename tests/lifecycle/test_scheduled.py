@@ -71,7 +71,7 @@ def test_the_steps_of_the_workflow_make_a_run_and_again_after_another_commit(
             with_remotes.run("git", "push", "--quiet")
         said.append(runner.run(step))
     assert f"{NEXT}: recorded in history/{NEXT}.json and committed" in said[-3]
-    assert "runs of this clone that were not pushed are on the branch unpushed-" in said[-3]
+    assert "runs of this clone that were not pushed are kept on the branch unpushed-" in said[-3]
     pushed = with_remotes.run("git", "ls-remote", "origin", "HEAD").split()[0]
     assert pushed == other.run("git", "rev-parse", "HEAD").strip()
     assert other.run("git", "log", "-1", "--format=%an %b").rstrip().endswith("[skip ci]")
@@ -91,7 +91,7 @@ def test_the_workflow_leaves_a_date_that_is_recorded_as_it_is(with_remotes, clon
     before = other.run("git", "rev-parse", "HEAD")
     runner = Runner(other, tmp_path, AS_OF=DAY, MODE="incremental")
     said = [runner.run(step) for step in steps()]
-    assert any("recorded already" in one for one in said)
+    assert any("already recorded" in one for one in said)
     assert other.run("git", "rev-parse", "HEAD") == before
     assert other.run("git", "status", "--short") == ""
 
@@ -187,7 +187,7 @@ def test_a_script_logs_and_is_silent_when_all_is_well(scheduled):
     done = scheduled("ml_daily_update.sh", DAY)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     said = (logs / f"daily-{DAY}.log").read_text()
-    assert f"{DAY}: recorded already, nothing to do" in said
+    assert f"{DAY}: already recorded, nothing to do" in said
     assert len(list(logs.glob("*.log"))) == 90
     assert (logs / "daily-99.log").exists()
     assert scheduled.project.run("git", "status", "--short") == ""
@@ -200,7 +200,7 @@ def test_a_script_that_fails_tells_its_last_lines_and_calls_for_help(scheduled, 
     done = scheduled("ml_weekly_retrain.sh", "2017-03-01", EVERGREEN_ON_FAILURE=call)
     assert done.returncode == 1
     assert done.stderr.startswith("evergreen: weekly of 2017-03-01 failed with exit code 1; ")
-    assert "2017-03-01 lies before the last recorded run, which is 2017-04-02" in done.stderr
+    assert "2017-03-01 precedes the last recorded run, 2017-04-02" in done.stderr
     assert (tmp_path / "called").read_text().startswith("weekly 2017-03-01\n")
 
 
@@ -224,6 +224,6 @@ def test_the_menu_shows_how_things_stand_and_runs_what_is_chosen(two_runs):
     command = f"$ scripts/ml_daily_update.sh {DAY}\n"
     assert said.index(command) < said.rindex("4  update, full retrain and comparison")
     assert (
-        "recorded already, nothing to do"
+        "already recorded, nothing to do"
         in (two_runs.folder / "logs" / f"daily-{DAY}.log").read_text()
     )

@@ -73,7 +73,7 @@ def history(
     console.print(history_table(records, rollback_records.read_all(), target))
     if live_losses := live(records[-1], records) if records else []:
         console.print(live_table(live_losses, target))
-    for run in (*review.rejections(), *review.waiting()):
+    for run in (*review.rejections(), *review.pending_runs()):
         console.print(str(run))
 
 

@@ -1,1 +1,1 @@
-"""What happens around a run: pin, cycle, finish, publish, review, rollback, push and pull."""
+"""Around a run: pin, cycle, finish, publish, review, rollback, push and pull."""

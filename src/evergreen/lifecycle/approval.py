@@ -1,22 +1,21 @@
-"""Approve a run that waits for review, or reject it, for people without a forge."""
+"""Approve or reject a run that is waiting for review, without a forge."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError, EvergreenError
 from evergreen.history import run_records
 from evergreen.lifecycle import review, rollback
-from evergreen.lifecycle.ensure_served import republish
+from evergreen.lifecycle.ensure_served import ensure_served
+from evergreen.lifecycle.preconditions import check_branch
 from evergreen.lifecycle.publish import verify_in_clean_process
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
-from evergreen.vcs import dvc_fetch
 from evergreen.vcs.dvc import check_out
+from evergreen.vcs.dvc_fetch import fetched
 from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
 from evergreen.vcs.tracked_paths import RUN_FILES
 
@@ -24,115 +23,114 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from evergreen.lifecycle.review import Waiting
+    from evergreen.lifecycle.review import PendingRun
 
 OF_RUNS = (*RUN_FILES, f":(exclude){review.REVIEWS}")
-"""What a run's commit changes; what the main branch has changed of it since can't be merged."""
+"""What the commit of a run changes; a run can't be merged after the main branch changed it too."""
 
 
 def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
-    """Serve what a run has promoted, and make it the parent of the next run.
+    """Serve the models that a run promoted; the next run starts from them.
 
-    Where the main branch has recorded nothing since, the run is merged. Otherwise its models are
-    taken over as they were reviewed, if what they were proven against is still served.
+    The run is merged if the main branch has recorded nothing since. Otherwise its models are
+    served as they were reviewed, provided that the champions they were compared with still are.
 
     Parameters
     ----------
     as_of
-        The date of the run; None for the only one that waits.
+        The date of the run; may be None if only one is waiting for review.
 
     Yields
     ------
     str
-        What was done, a line each.
+        A line for each step.
 
     Raises
     ------
     EvergreenError
-        If no such run waits, another has been begun, or what it was proven against is gone.
+        If no such run is waiting, another run is not finished, or another champion is served.
     ModelError
-        If its release does not predict what it predicted at training.
+        If the predictions of its release differ from those at training.
     """
-    review.check_branch()
+    check_branch()
     run = _chosen(as_of)
-    review.put_back_if_waiting(load_settings().as_of)
-    _check_nothing_begun()
-    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        folder = Path(scratch) / "release"
-        dvc_fetch.fetch(run.commit, paths.PRODUCTION, folder)
+    review.restore_main_if_pending(load_settings().as_of)
+    _check_no_changes()
+    with fetched(run.commit, paths.PRODUCTION) as folder:
         verify_in_clean_process(folder)
     base = git("merge-base", "HEAD", run.commit).strip()
     if git("diff", "--name-only", base, "HEAD", "--", *OF_RUNS):
-        yield from _take_over(run)
+        yield from _serve_approved(run)
     else:
         git("merge", "--quiet", "--no-edit", run.commit)
         check_out()
         yield f"{run.as_of}: merged"
-        yield from republish()
+        yield from ensure_served()
     yield from _settle(run, push=push)
 
 
 def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[str]:
-    """Keep what is served, and record why; the next run starts from that.
+    """Keep what is served, and record the reason; the next run starts from that.
 
     Yields
     ------
     str
-        What was done, a line each.
+        A line for each step.
 
     Raises
     ------
     EvergreenError
-        If no such run waits.
+        If no such run is waiting.
     """
-    review.check_branch()
+    check_branch()
     run = _chosen(as_of)
-    review.put_back_if_waiting(load_settings().as_of)
+    review.restore_main_if_pending(load_settings().as_of)
     record = run.record
-    rejected = review.Rejection(
+    rejection = review.Rejection(
         as_of=run.as_of,
         commit=run.commit,
         release=str(record.release),
         verdicts={name: target.verdict for name, target in record.targets.items()},
         reason=reason,
     )
-    files.write_json(rejected.model_dump(mode="json"), rejected.path)
-    commit(f"Reject the run of {run.as_of}: {reason}", rejected.path)
-    yield f"{run.as_of}: rejected, recorded in {rejected.path}; what is served stays as it is"
+    files.write_json(rejection.model_dump(mode="json"), rejection.path)
+    commit(f"Reject the run of {run.as_of}: {reason}", rejection.path)
+    yield f"{run.as_of}: rejected, see {rejection.path}; the current release stays in production"
     yield from _settle(run, push=push)
 
 
-def _chosen(as_of: date | None) -> Waiting:
-    runs = {run.as_of: run for run in review.waiting()}
+def _chosen(as_of: date | None) -> PendingRun:
+    runs = {run.as_of: run for run in review.pending_runs()}
     if as_of is None and len(runs) == 1:
         return next(iter(runs.values()))
     if as_of in runs:
         return runs[as_of]
     if not runs:
-        raise DataError("no run waits for review", "git fetch, where one was made elsewhere")
-    named = f"{len(runs)} runs wait for review, and no date is given"
-    wanted = named if as_of is None else f"no run of {as_of} waits for review"
-    raise DataError(f"{wanted}; those that wait: {', '.join(map(str, runs))}", "name one of them")
+        raise DataError("no run is waiting for review", "git fetch, if one was made elsewhere")
+    days = ", ".join(map(str, runs))
+    if as_of is None:
+        raise DataError(f"{len(runs)} runs are waiting for review: {days}", "name one of them")
+    raise DataError(f"no run of {as_of} is waiting for review, only {days}", "name one of them")
 
 
-def _check_nothing_begun() -> None:
+def _check_no_changes() -> None:
     changed = changes(*OF_RUNS, untracked=False)
     if changed:
         raise EvergreenError(
-            f"a run has been begun and is not finished, or files were changed:\n{changed.rstrip()}",
+            f"a run is not finished, or files were changed:\n{changed.rstrip()}",
             "dvc repro && evergreen finish, or git restore . && dvc checkout",
         )
 
 
-def _take_over(run: Waiting) -> Iterator[str]:
-    """Serve the models of a run that can't be merged, for later runs are recorded."""
+def _serve_approved(run: PendingRun) -> Iterator[str]:
+    """Serve the models of a run that can't be merged, as later runs are recorded."""
     targets = run.record.targets
-    proven = {name: t.champion for name, t in targets.items() if t.action == "promoted"}
-    yield from rollback.take_over(run.as_of, run.commit, proven)
-    review.merge_record(run, f"Merge the run of {run.as_of}, whose models were taken over")
+    champions = {name: t.champion for name, t in targets.items() if t.action == "promoted"}
+    yield from rollback.serve_approved(run.as_of, run.commit, champions)
+    review.merge_record(run, f"Merge the run of {run.as_of}, approved after later runs")
 
 
-def _settle(run: Waiting, *, push: bool) -> Iterator[str]:
+def _settle(run: PendingRun, *, push: bool) -> Iterator[str]:
     if push:
         yield from push_recorded()
     remove_branch(run.branch, remote_name() if push else None)

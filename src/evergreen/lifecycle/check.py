@@ -1,4 +1,4 @@
-"""Examine a repository: what is fine, what is not, and what to do next."""
+"""Check a repository: settings, source, git, DVC, disk, and the next step of the run."""
 
 from __future__ import annotations
 
@@ -33,43 +33,43 @@ SPARE_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found of one thing.
+class CheckResult:
+    """The result of one check.
 
     Attributes
     ----------
     next_step
-        What to do about it; None where it is fine.
+        What to do about it; None if it is fine.
     """
 
     topic: str
-    said: str
+    message: str
     next_step: str | None = None
 
     def __str__(self) -> str:
-        """One line, and one more with what to do."""
+        """One line, and another with the next step if there is one."""
         mark = "ok" if self.next_step is None else "!!"
         more = f"\n     Next: {self.next_step}" if self.next_step else ""
-        return f"{mark}   {self.topic}: {self.said}{more}"
+        return f"{mark}   {self.topic}: {self.message}{more}"
 
 
-def check() -> Iterator[Finding]:
-    """Examine configuration, git, DVC, disk, source and raw tables; change nothing.
+def check() -> Iterator[CheckResult]:
+    """Check the configuration, git, DVC, the disk, the source and the raw tables; change nothing.
 
-    The whole source is read as `evergreen ingest` would, which lists bad rows in the quarantine.
+    The complete source is read as by `evergreen ingest`, and bad rows are listed in the quarantine.
 
     Yields
     ------
-    Finding
-        In the order in which things are to be put right.
+    CheckResult
+        In the order in which problems should be fixed.
     """
     try:
         settings = load_settings()
     except EvergreenError as error:
-        yield Finding("configuration", error.message, error.next_step)
+        yield CheckResult("configuration", error.message, error.next_step)
         return
-    yield Finding("configuration", f"{paths.PARAMS} is valid, as_of {settings.as_of}")
-    yield from (Finding("configuration", f"hint: {hint}") for hint in removed.hints())
+    yield CheckResult("configuration", f"{paths.PARAMS} is valid, as_of {settings.as_of}")
+    yield from (CheckResult("configuration", f"hint: {hint}") for hint in removed.hints())
     for topic, examine in (("git", _git), ("DVC", _dvc), ("disk", _disk)):
         yield from _examined(topic, examine)
     yield from _examined("source", lambda: _source(settings))
@@ -77,64 +77,64 @@ def check() -> Iterator[Finding]:
     yield from _examined("run", lambda: _run(settings))
 
 
-def _examined(topic: str, examine: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _examined(topic: str, examine: Callable[[], Iterator[CheckResult]]) -> Iterator[CheckResult]:
     try:
         yield from examine()
     except EvergreenError as error:
-        yield Finding(topic, error.message, error.next_step or "mend it, then evergreen check")
+        yield CheckResult(topic, error.message, error.next_step or "fix it, then evergreen check")
 
 
-def _git() -> Iterator[Finding]:
+def _git() -> Iterator[CheckResult]:
     branch = current_branch()
-    found = git("status", "--porcelain").splitlines()
-    new = sum(line.startswith("??") for line in found)
-    counts = {"changed file": len(found) - new, "new file": new}
-    told = " and ".join(plural(n, name) for name, n in counts.items() if n)
-    yield Finding("git", f"branch {branch}, {told or 'nothing changed'}")
+    lines = git("status", "--porcelain").splitlines()
+    new = sum(line.startswith("??") for line in lines)
+    counts = {"changed file": len(lines) - new, "new file": new}
+    summary = " and ".join(plural(n, name) for name, n in counts.items() if n)
+    yield CheckResult("git", f"branch {branch}, {summary or 'nothing changed'}")
     for name in ("user.name", "user.email"):
         try:
             git("config", name)
         except CommandError:
-            yield Finding("git", f"{name} is not set", f'git config {name} "..."')
-    remote = git("remote").split()
-    yield Finding("git remote", ", ".join(remote) or "none: --push has nowhere to go")
+            yield CheckResult("git", f"{name} is not set", f'git config {name} "..."')
+    remotes = git("remote").split()
+    yield CheckResult("git remote", ", ".join(remotes) or "none, so --push is not possible")
 
 
-def _dvc() -> Iterator[Finding]:
+def _dvc() -> Iterator[CheckResult]:
     remotes = remote_names()
     if remotes:
-        yield Finding("DVC remote", ", ".join(remotes))
+        yield CheckResult("DVC remote", ", ".join(remotes))
     else:
-        alone = "none: data and models are on this disk alone"
-        # Scheduled runs are pushed where the branch has an upstream, and the data has to go first.
-        name_one = "dvc remote add --default storage FOLDER (or s3://BUCKET/PATH); git commit it"
-        yield Finding("DVC remote", alone, name_one if upstream_branch() else None)
+        # Scheduled runs are pushed if the branch has an upstream, and their data has to go first.
+        add = "dvc remote add --default storage FOLDER (or s3://BUCKET/PATH); git commit it"
+        message = "none: data and models are on this disk only"
+        yield CheckResult("DVC remote", message, add if upstream_branch() else None)
 
 
-def _disk() -> Iterator[Finding]:
+def _disk() -> Iterator[CheckResult]:
     free = shutil.disk_usage(Path.cwd()).free
-    enough = None if free >= SPARE_BYTES else "make room, or `dvc gc --all-commits`"
-    yield Finding("disk", f"{free / 2**30:,.0f} GiB free", enough)
+    next_step = None if free >= SPARE_BYTES else "free some space, or `dvc gc --all-commits`"
+    yield CheckResult("disk", f"{free / 2**30:,.0f} GiB free", next_step)
 
 
-def _source(settings: Settings) -> Iterator[Finding]:
+def _source(settings: Settings) -> Iterator[CheckResult]:
     if settings.source.demo:
         if settings.source.demo in PACKAGED_DEMOS:
             PACKAGED_DEMOS[settings.source.demo](tables.connect(settings.compute.threads))
-        yield Finding("source", f"the demo {settings.source.demo} is installed and whole")
+        yield CheckResult("source", f"the demo {settings.source.demo} is installed and complete")
         return
     through = settings.as_of - timedelta(days=1)
     for line in user_tables.preview(settings, through=through):
-        yield Finding("source", line)
+        yield CheckResult("source", line)
 
 
-def _raw(settings: Settings) -> Iterator[Finding]:
-    found = tables.partitions(paths.TRANSACTIONS)
-    if not found and pin_file(paths.RAW).exists():
-        yield Finding("raw tables", "the data of this clone is not here yet", "evergreen pull")
+def _raw(settings: Settings) -> Iterator[CheckResult]:
+    ingested = tables.partitions(paths.TRANSACTIONS)
+    if not ingested and pin_file(paths.RAW).exists():
+        yield CheckResult("raw tables", "this clone has no data yet", "evergreen pull")
         return
-    if not found:
-        yield Finding("raw tables", "no transactions yet", "evergreen ingest")
+    if not ingested:
+        yield CheckResult("raw tables", "no transactions yet", "evergreen ingest")
         return
     con = tables.connect(settings.compute.threads)
     lag = settings.data.max_lag_days
@@ -142,30 +142,32 @@ def _raw(settings: Settings) -> Iterator[Finding]:
     [(rows, clients)] = con.sql(
         "select count(*), count(distinct client_id) from transactions"
     ).fetchall()
-    days = f"{min(found)} to {max(found)}"
-    yield Finding("raw tables", f"{rows:,} transactions of {clients:,} clients, {days}")
+    days = f"{min(ingested)} to {max(ingested)}"
+    yield CheckResult("raw tables", f"{rows:,} transactions of {clients:,} clients, {days}")
 
 
-def _run(settings: Settings) -> Iterator[Finding]:
-    """Where the repository stands between ingestion and a published release."""
+def _run(settings: Settings) -> Iterator[CheckResult]:
+    """The next step between ingestion and a published release."""
     if run_records.is_recorded(settings.as_of):
         following = settings.as_of + timedelta(days=1)
-        said = f"{settings.as_of} is recorded; `evergreen cycle --as-of {following}` goes on"
-        yield Finding("run", said)
+        next_run = f"the next one is `evergreen cycle --as-of {following}`"
+        yield CheckResult("run", f"{settings.as_of} is recorded; {next_run}")
         yield from _served()
     elif not paths.CHAMPION.exists():
-        yield Finding("run", "the inputs of the first run are not pinned", "evergreen pin")
+        yield CheckResult("run", "the inputs of the first run are not pinned", "evergreen pin")
     elif not paths.DECISION_REPORT.exists() or outdated():
-        yield Finding("run", f"{settings.as_of} has not been run", "dvc repro")
+        yield CheckResult("run", f"{settings.as_of} has not been run", "dvc repro")
     else:
-        yield Finding("run", f"{settings.as_of} is run, not recorded", "evergreen finish")
+        yield CheckResult(
+            "run", f"{settings.as_of} is complete, but not recorded", "evergreen finish"
+        )
 
 
-def _served() -> Iterator[Finding]:
-    """Whether what is recorded is served, and what waits for a person's word."""
+def _served() -> Iterator[CheckResult]:
+    """Whether the recorded release is served, and which runs are waiting for review."""
     last = run_records.last()
     if last is not None and last.release is not None and published() is None:
-        yield Finding(
-            "release", f"{last.release} is recorded, and nothing is served", "evergreen pull"
+        yield CheckResult(
+            "release", f"{last.release} is recorded, but nothing is served", "evergreen pull"
         )
-    yield from (Finding("review", str(run)) for run in review.waiting())
+    yield from (CheckResult("review", str(run)) for run in review.pending_runs())

@@ -1,4 +1,4 @@
-"""The entries of this repository in the crontab of whoever calls; all others stay as they are."""
+"""The entries of this repository in the user's crontab; other entries stay as they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MISSING = "no crontab for"
 
 
 def entries(root: Path) -> list[str]:
-    """The lines for a repository, between the comments by which they are found again.
+    """The lines for a repository, between two comments that mark them.
 
     >>> from pathlib import Path
     >>> entries(Path("/srv/the shop"))[1]
@@ -32,7 +32,7 @@ def entries(root: Path) -> list[str]:
 
 
 def with_entries(crontab: str, root: Path) -> str:
-    """A crontab with the entries of a repository, at their place if it had them already."""
+    """A crontab with the entries of a repository, in the same place if it had them."""
     lines = crontab.splitlines()
     at = lines.index(_begin(root)) if _begin(root) in lines else len(lines)
     others = without_entries(crontab, root).splitlines()
@@ -41,19 +41,19 @@ def with_entries(crontab: str, root: Path) -> str:
 
 def without_entries(crontab: str, root: Path) -> str:
     """A crontab without the entries of a repository; see `entries_in`."""
-    found = entries_in(crontab, root)
+    own = entries_in(crontab, root)
     lines = crontab.splitlines()
-    at = lines.index(found[0]) if found else len(lines)
-    return "".join(f"{line}\n" for line in lines[:at] + lines[at + len(found) :])
+    at = lines.index(own[0]) if own else len(lines)
+    return "".join(f"{line}\n" for line in lines[:at] + lines[at + len(own) :])
 
 
 def entries_in(crontab: str, root: Path) -> list[str]:
-    """The lines of a repository in a crontab; none where it is not scheduled.
+    """The lines of a repository in a crontab; none if it is not scheduled.
 
     Raises
     ------
     EvergreenError
-        If they begin and do not end.
+        If their end is missing.
     """
     lines = crontab.splitlines()
     if _begin(root) not in lines:
@@ -61,8 +61,8 @@ def entries_in(crontab: str, root: Path) -> list[str]:
     first = lines.index(_begin(root))
     if _end(root) not in lines[first:]:
         raise EvergreenError(
-            f"the crontab has the line {_begin(root)!r}, and no {_end(root)!r} after it",
-            "crontab -e, and remove what is left of these entries",
+            f"the crontab has the line {_begin(root)!r}, but no {_end(root)!r} after it",
+            "crontab -e, and remove the rest of these entries",
         )
     return lines[first : lines.index(_end(root), first) + 1]
 
@@ -76,12 +76,12 @@ def _end(root: Path) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """For a shell, by way of cron, which takes a bare percent sign for the end of the command."""
+    """Quoted for the shell and for cron, where a bare percent sign ends the command."""
     return shlex.quote(str(path)).replace("%", r"\%")
 
 
 def read() -> str:
-    """The crontab of whoever calls; empty where there is none.
+    """The user's crontab; empty if there is none.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def read() -> str:
 
 
 def write(crontab: str) -> None:
-    """Replace the crontab of whoever calls.
+    """Replace the user's crontab.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def write(crontab: str) -> None:
 def _crontab(argument: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            ["crontab", argument],  # noqa: S607 - found by PATH, as everywhere
+            ["crontab", argument],  # noqa: S607 - found by PATH
             input=text,
             check=False,
             capture_output=True,
@@ -118,10 +118,10 @@ def _crontab(argument: str, text: str | None = None) -> subprocess.CompletedProc
         )
     except FileNotFoundError:
         raise EvergreenError(
-            "there is no command crontab on this machine",
-            "apt-get install cron; or let another scheduler call the scripts in scripts/",
+            "the command crontab is not installed",
+            "apt-get install cron; or call the scripts in scripts/ from another scheduler",
         ) from None
 
 
-def _refused(said: str) -> EvergreenError:
-    return EvergreenError(f"crontab refused: {said.strip()}", "crontab -l")
+def _refused(output: str) -> EvergreenError:
+    return EvergreenError(f"crontab refused: {output.strip()}", "crontab -l")

@@ -1,4 +1,4 @@
-"""A whole cycle: pin, `dvc repro`, finish; for one day, or catching up day by day."""
+"""A complete cycle: pin, `dvc repro`, finish; for one date or for several."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from evergreen.history import run_records
 from evergreen.history.retraining_plan import preview
 from evergreen.lifecycle import review
-from evergreen.lifecycle.ensure_served import republish
+from evergreen.lifecycle.ensure_served import ensure_served
 from evergreen.lifecycle.finish import finish
 from evergreen.lifecycle.lock import exclusive
 from evergreen.lifecycle.pin import pin_run
+from evergreen.lifecycle.preconditions import check_branch
 from evergreen.lifecycle.publish import served_models
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings.loading import load_settings
@@ -33,42 +34,41 @@ def cycle(
     push: bool = False,
     doing: Callable[[int, int, str], None] = lambda _done, _total, _what: None,
 ) -> Iterator[str]:
-    """Run every cycle from a date through another; a date that is recorded is passed over.
+    """Run every cycle from one date through another; skip dates that are already recorded.
 
-    A run that was pinned or begun before and never finished is finished first; and what is served
-    is what is recorded, also in a fresh clone. With `push` the runs are pushed, and those that an
-    earlier push did not get through with.
+    An unfinished run is finished first, and the recorded release is served, also in a fresh clone.
+    With `push` all runs that were not pushed before are pushed.
 
     Parameters
     ----------
     first, through, every
-        The first and the last date, and the days from one to the next.
+        The first and the last date, and the days between runs.
     mode
         What to do; ``auto`` for whatever is due.
     push
         Push data and commits after each run.
     doing
-        Called with the number of runs done, of all runs, and what is being worked at.
+        Called with the number of finished runs, the number of all runs, and the current step.
 
     Yields
     ------
     str
-        What was done, a line each.
+        A line for each step.
 
     Raises
     ------
     EvergreenError
-        As `pin_run` and `finish`; or if a stage fails, in the stage's own words.
+        As `pin_run` and `finish`, or if a stage fails, with its output.
     """
     with exclusive():
-        review.check_branch()
-        yield from _finish_what_was_begun(push=push)
-        yield from republish()
+        check_branch()
+        yield from _finish_unfinished_run(push=push)
+        yield from ensure_served()
         to_push = push
         days = list(_days(first, through, every))
         for number, day in enumerate(days):
-            if settled := _settled(day):
-                yield settled
+            if outcome := review.outcome_of(day):
+                yield outcome
                 continue
 
             def tell(what: str, number: int = number, day: date = day) -> None:
@@ -97,8 +97,8 @@ def dry_run(
     """
     settings, models = load_settings(), served_models()
     for day in _days(first, through, every):
-        if run_records.is_recorded(day):
-            yield f"{day}: already recorded, nothing to do"
+        if outcome := review.outcome_of(day):
+            yield outcome
             continue
         plan, _, ingested = preview(settings, day, mode, models)
         yield from (f"{day}: {line}" for line in plan.lines())
@@ -113,22 +113,14 @@ def _days(first: date, through: date | None, every: int) -> Iterator[date]:
         day += timedelta(days=every)
 
 
-def _settled(day: date) -> str | None:
-    """Why there is nothing to do for a date, if that is so."""
-    if run_records.is_recorded(day):
-        return f"{day}: recorded already, nothing to do"
-    return review.state_of(day)
-
-
-def _finish_what_was_begun(*, push: bool) -> Iterator[str]:
-    begun = load_settings().as_of
-    if not run_records.is_recorded(begun):
-        if review.put_back_if_waiting(begun):
-            return
-        yield f"{begun}: not finished yet, going on with it"
-        check_unaltered(*INPUTS)
-        yield from _reproduce(begun)
-        yield from finish(push=push)
+def _finish_unfinished_run(*, push: bool) -> Iterator[str]:
+    as_of = load_settings().as_of
+    if run_records.is_recorded(as_of) or review.restore_main_if_pending(as_of):
+        return
+    yield f"{as_of}: not finished yet, continuing"
+    check_unaltered(*INPUTS)
+    yield from _reproduce(as_of)
+    yield from finish(push=push)
 
 
 def _reproduce(day: date, tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str]:

@@ -1,47 +1,42 @@
-"""Serve what is recorded: in a fresh clone, or after others' runs were taken over."""
+"""Serve what is recorded: in a fresh clone, or after pulling others' runs."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.history import rollback_records, run_records
 from evergreen.lifecycle.publish import publish, published
 from evergreen.settings import paths
-from evergreen.vcs import dvc_fetch
+from evergreen.vcs.dvc_fetch import fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def republish() -> Iterator[str]:
-    """Publish the release that the history names, unless it is what is served.
+def ensure_served() -> Iterator[str]:
+    """Publish the recorded release unless it is served already.
 
-    It comes out of DVC's cache or remote, for the working folder may hold an experiment.
+    It comes from DVC's cache or remote, as the working folder may hold an experiment.
 
     Yields
     ------
     str
-        What is served now, if that was changed.
+        A line if the served release has changed.
 
     Raises
     ------
     DataError
-        If the release is not to be had, or damaged.
+        If the release is not available, or damaged.
     ModelError
-        If it does not predict what it predicted at training; what is served stays as it is.
+        If its predictions differ from those at training; what is served stays as it is.
     """
     last = run_records.last_committed()
     if last is None:
         return
-    rolled_back = rollback_records.since(last.as_of)
-    named = rolled_back[-1].release if rolled_back else last.release
-    if named in (None, published()):
+    rollbacks = rollback_records.since(last.as_of)
+    recorded = rollbacks[-1].release if rollbacks else last.release
+    if recorded in (None, published()):
         return
-    paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        folder = Path(scratch) / "release"
-        dvc_fetch.fetch(*rollback_records.current_release(last.as_of), folder)
+    with fetched(*rollback_records.current_release(last.as_of)) as folder:
         publish(folder)
-    yield f"{last.as_of}: release {named} is served from {paths.CURRENT}, as it is recorded"
+    yield f"{last.as_of}: release {recorded} is served from {paths.CURRENT}, as recorded"

@@ -11,6 +11,7 @@ from evergreen.history.alerts import MESSAGES, unanswered_before
 from evergreen.history.feature_changes import in_one_line
 from evergreen.history.run_recorder import record_of
 from evergreen.lifecycle import review
+from evergreen.lifecycle.preconditions import check_branch
 from evergreen.lifecycle.publish import publish, verify_in_clean_process
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.report.page import write_report
@@ -28,37 +29,36 @@ if TYPE_CHECKING:
     from evergreen.settings.pipeline import Settings
 
 SKIP_CI = "[skip ci]"
-"""Keeps a forge from testing, or training on, the commit of a run that changes no code."""
+"""Tells a forge not to start workflows for the commit of a run, which changes no code."""
 
 
 def finish(*, push: bool = False) -> Iterator[str]:
-    """Verify, publish, record and commit what `dvc repro` has made.
+    """Verify, publish, record and commit the outcome of `dvc repro`.
 
-    Where people have the last word, a run that promotes anything is committed on a branch of its
-    own instead, and nothing that is served or recorded changes until it is approved. A run that
-    keeps everything leaves nothing to approve, and is recorded as ever: its labels and scores then
-    count for the runs that follow.
+    With manual approval, a run that promotes a model is committed on its own branch instead, and
+    nothing that is served or recorded changes until it is approved. A run that promotes nothing
+    needs no approval and is recorded at once, so that its labels and scores count for later runs.
 
-    Done twice it changes nothing the second time: the release stands, the record is the same, and
-    there is nothing to commit. To push what was recorded before, nothing is looked at again: a
-    hold, or other code, that came later is for the next run.
+    A second call changes nothing: the release exists, the record is the same, and there is nothing
+    to commit. A recorded run is pushed without further checks: a later hold, or a later change of
+    the code, concerns the next run.
 
     Yields
     ------
     str
-        What was done, a line each.
+        A line for each step.
 
     Raises
     ------
     EvergreenError
-        If the run is not complete, or was made by code that is not committed.
+        If the run is not complete, or its code is not committed.
     ModelError
-        If the release does not predict what its models predicted at training.
+        If the predictions of the release differ from those at training.
     """
-    review.check_branch()
+    check_branch()
     settings = load_settings()
     if push and run_records.is_recorded(settings.as_of) and not changes(*RECORDED, untracked=False):
-        yield f"{settings.as_of}: recorded already"
+        yield f"{settings.as_of}: already recorded"
         yield from push_recorded()
         return
     _check_complete()
@@ -72,7 +72,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
 
 
 def _needs_review(settings: Settings, record: RunRecord) -> bool:
-    """Whether a person has the last word: never of a first run, which a person makes by hand."""
+    """Whether a run needs manual approval; a first run, which people make by hand, never does."""
     promoted = any(target.action == "promoted" for target in record.targets.values())
     first = not any(day < record.as_of for day in run_records.dates())
     if settings.promotion.mode == "auto" or not promoted or first:
@@ -84,13 +84,13 @@ def _propose(settings: Settings, record: RunRecord) -> Iterator[str]:
     verify_in_clean_process(paths.PRODUCTION)
     yield from _write_history(settings, record)
     run = review.set_aside(record.as_of, _message(record), RECORDED)
-    review.put_back(run)
+    review.restore_main(run)
     yield str(run)
-    yield f"{record.as_of}: what is served stays as it is until then"
+    yield f"{record.as_of}: the current release stays in production until then"
 
 
 def _accept(settings: Settings, record: RunRecord) -> Iterator[str]:
-    # A rollback after this very run stands until the next one.
+    # A rollback after this run stays in force until the next one.
     version = publish(paths.ROLLBACK if rollback_records.since(record.as_of) else paths.PRODUCTION)
     yield f"{record.as_of}: release {version or 'none'}" + (
         f" is served from {paths.CURRENT}" if version else ": no model has beaten the baselines"
@@ -100,23 +100,25 @@ def _accept(settings: Settings, record: RunRecord) -> Iterator[str]:
         commit(f"{_message(record)}\n\n{SKIP_CI}", *RECORDED)
         yield f"{record.as_of}: recorded in {run_records.path_of(record.as_of)} and committed"
     else:
-        yield f"{record.as_of}: recorded already"
+        yield f"{record.as_of}: already recorded"
 
 
 def _write_history(settings: Settings, record: RunRecord) -> Iterator[str]:
-    """Write the record, the rows for plots, the report, and apart how long the stages took.
+    """Write the record, the data of plots, the report, and separately the durations of the stages.
 
-    A run that was recorded already and is made again keeps its times, which always differ. Yields
-    what a new model reads otherwise, a line for each target.
+    An identical run that was already recorded keeps its durations. Yields a line for the report,
+    and one for each target whose new model uses other features.
     """
-    known = run_records.path_of(record.as_of).is_file() and run_records.read(record.as_of) == record
+    identical = (
+        run_records.path_of(record.as_of).is_file() and run_records.read(record.as_of) == record
+    )
     run_records.write(record)
-    records = [found for found in run_records.read_all() if found.as_of <= record.as_of]
+    records = [known for known in run_records.read_all() if known.as_of <= record.as_of]
     files.write_csv(run_summaries.loss_rows(records), paths.HISTORY / "losses.csv")
     files.write_csv(run_summaries.live_rows(records), paths.HISTORY / "live.csv")
-    taken = {path.name: float(path.read_text("utf-8")) for path in paths.SECONDS.glob("*")}
-    if taken and not known:
-        files.write_json(taken, paths.HISTORY / "seconds" / f"{record.as_of}.json")
+    seconds = {path.name: float(path.read_text("utf-8")) for path in paths.SECONDS.glob("*")}
+    if seconds and not identical:
+        files.write_json(seconds, paths.HISTORY / "seconds" / f"{record.as_of}.json")
     shutil.rmtree(paths.SECONDS, ignore_errors=True)
     yield f"{record.as_of}: {write_report(settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)}"
     for name, changed in record.features_changed.items():
@@ -127,47 +129,41 @@ def _check_complete() -> None:
     changed = changes(*CODE)
     if changed:
         raise EvergreenError(
-            f"code that this run was made by is not committed:\n{changed.rstrip()}",
+            f"the code of this run is not committed:\n{changed.rstrip()}",
             "git commit it, so that the run can be reproduced, or git restore it; then dvc repro",
         )
     if stale := outdated():
         raise EvergreenError(
             f"the run is not complete, or its inputs have changed: {', '.join(stale)}",
-            "see that the disk is not full, then dvc repro and the same command again",
+            "check that the disk is not full, then dvc repro and the same command again",
         )
 
 
 def _full_retrain(record: RunRecord) -> str:
     if record.full_retrain_as_of != record.as_of:
-        return f"Last full retrain {record.full_retrain_as_of}."
+        return f"Last full retrain: {record.full_retrain_as_of}."
     earlier = [day for day in run_records.dates() if day < record.as_of]
     before = run_records.read(earlier[-1]).full_retrain_as_of if earlier else record.as_of
     alert = unanswered_before(record.as_of, before) if record.mode == "auto" else None
-    return f"With a full retrain: {alert}." if alert else "With a full retrain."
+    return f"Includes a full retrain: {alert}." if alert else "Includes a full retrain."
 
 
 def _message(record: RunRecord) -> str:
-    actions = ", ".join(f"{name} {target.action}" for name, target in record.targets.items())
-    lines = [f"{name}: {target.verdict}" for name, target in record.targets.items()]
-    changes = [f"{k}: {a} -> {b}" for k, (a, b) in record.parameters_changed.items()]
-    alerts = [
-        f"Alert: {name} {MESSAGES[a.kind]}: {a.message}."
-        for name, target in record.targets.items()
-        for a in target.alerts
+    """The commit message of a run."""
+    targets = record.targets
+    lines = [
+        f"Run of {record.as_of}: {', '.join(f'{n} {t.action}' for n, t in targets.items())}",
+        "",
+        *(f"{name}: {target.verdict}" for name, target in targets.items()),
+        "",
+        f"Release {record.release or 'none'}, previously {record.previous_release or 'none'}.",
+        _full_retrain(record),
     ]
-    return "\n".join(
-        [
-            f"Run of {record.as_of}: {actions}",
-            "",
-            *lines,
-            "",
-            f"Release {record.release or 'none'}; before, {record.previous_release or 'none'}.",
-            _full_retrain(record),
-            *alerts,
-            *(["Parameters changed:", *changes] if changes else []),
-            *(
-                f"Features of {n} changed: {in_one_line(c)}."
-                for n, c in record.features_changed.items()
-            ),
-        ]
-    )
+    for name, target in targets.items():
+        lines += [f"Alert: {name} {MESSAGES[a.kind]}: {a.message}." for a in target.alerts]
+    if record.parameters_changed:
+        lines.append("Changed parameters:")
+        lines += [f"{key}: {old} -> {new}" for key, (old, new) in record.parameters_changed.items()]
+    for name, changed in record.features_changed.items():
+        lines.append(f"Changed features of {name}: {in_one_line(changed)}.")
+    return "\n".join(lines)

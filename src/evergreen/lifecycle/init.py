@@ -68,7 +68,7 @@ def _begin(folder: Path, overlay: Mapping[str, Any], data: str) -> Iterator[str]
     Yields
     ------
     str
-        What was done, and the findings of `evergreen check`.
+        A line for each step, and the results of `evergreen check`.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def _begin(folder: Path, overlay: Mapping[str, Any], data: str) -> Iterator[str]
         If the source can't be read as described; the folder stays, so that it can be fixed.
     """
     if folder.exists():
-        raise EvergreenError(f"{folder} exists already, a new folder was expected", "another name")
+        raise EvergreenError(f"{folder} already exists", "choose the name of a new folder")
     tracked = [name for name in git("ls-files").splitlines() if not name.startswith(OF_OTHER_DATA)]
     try:
         for name in tracked:
@@ -88,21 +88,21 @@ def _begin(folder: Path, overlay: Mapping[str, Any], data: str) -> Iterator[str]
             params_file.write({"mode": "auto", "hold": {}} | dict(overlay))
             git("init", "--quiet")
             git("add", "--all")
-            git("commit", "--quiet", "--message", f"Begin with {data}")
+            git("commit", "--quiet", "--message", f"Start with {data}")
     except EvergreenError:
         shutil.rmtree(folder)
         raise
     yield f"{folder}: {len(tracked)} files, committed"
     with chdir(folder):
-        findings = list(check())
-    yield from map(str, findings)
+        results = list(check())
+    yield from map(str, results)
     enter = f"cd {folder} && make setup && source .venv/bin/activate"
-    if any(item.next_step for item in findings if item.topic in ("configuration", "source")):
+    if any(result.next_step for result in results if result.topic in ("configuration", "source")):
         raise SettingsError(
             f"{folder} was created, but its source can't be read as described: see above",
             f"fix source.transactions in {folder / paths.PARAMS}, then {enter} && evergreen check",
         )
-    yield f"go on with: {enter} && evergreen ingest"
+    yield f"continue with: {enter} && evergreen ingest"
 
 
 def _filled(value: str | dict[str, str | None]) -> object:

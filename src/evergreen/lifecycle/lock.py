@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def exclusive() -> Iterator[None]:
-    """Keep any other run out of this repository until the block is left.
+    """Keep other runs out of this repository during a block.
 
-    The operating system holds the lock and frees it when the process ends, however it ends: there
-    is no stale lock to remove.
+    The operating system releases the lock when the process ends, however it ends, so there are no
+    stale locks to remove.
 
     Raises
     ------
     EvergreenError
-        If another run is at work.
+        If another run is in progress.
     """
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -34,6 +34,6 @@ def exclusive() -> Iterator[None]:
             yield
     except Timeout:
         raise EvergreenError(
-            f"another run is at work in this repository (it holds {paths.LOCK})",
-            "wait until it has ended, then call the command again",
+            f"another run is in progress in this repository (it holds {paths.LOCK})",
+            "wait until it has finished, then run the command again",
         ) from None

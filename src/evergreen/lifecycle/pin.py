@@ -1,4 +1,4 @@
-"""Pin the inputs of a run with DVC, so that `dvc repro` is a pure function of them."""
+"""Pin the inputs of a run with DVC, so that `dvc repro` depends on nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from evergreen.history.alerts import unanswered_before
 from evergreen.history.retraining_plan import plan_retraining, training_labels
 from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
+from evergreen.lifecycle.preconditions import check_branch, unfinished
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import challengers, predictions, tables
@@ -29,60 +30,60 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from evergreen.history.retraining_plan import RetrainingPlan
     from evergreen.settings.pipeline import Settings
 
 
 def pin_first_run(settings: Settings, *, new_lineage: bool = False) -> Iterator[str]:
-    """Lay the inputs that a first run lacks, and put all of them under DVC's care.
+    """Write the inputs that a first run lacks, and pin all of them.
 
-    A first run has made no predictions, has no champion and no update of one; all are written as
-    such. Where the repository names other content than that, it belongs to a later run, and is not
-    overwritten.
+    A first run starts from no predictions, no champion and no challenger. Inputs that are pinned
+    with other content belong to a later run, and are not overwritten.
 
-    A new line of models begins with a full retrain, whatever the run of the date was before.
+    A new model lineage begins with a full retrain, whatever the run of that date was before.
 
     Yields
     ------
     str
-        What was done, a line each.
+        A line for each step.
 
     Raises
     ------
     DataError
-        If there are no transactions, or an input that was pinned elsewhere is not to be had.
+        If there are no transactions, or an input that is pinned is not available.
     """
     if not tables.partitions(paths.TRANSACTIONS):
         raise DataError(
-            f"{paths.TRANSACTIONS} holds no transactions to pin",
-            "evergreen ingest (or dvc pull, from a remote)",
+            f"{paths.TRANSACTIONS} has no transactions to pin",
+            "evergreen ingest (or dvc pull, if a remote has them)",
         )
     for folder in (paths.PREDICTIONS, paths.CHAMPION, paths.CHALLENGER):
         if not folder.exists():
-            yield _lay(folder, settings)
+            yield _provide(folder, settings)
     if new_lineage:
-        yield _begin_anew()
+        yield _empty_champion()
         params_file.write_run(as_of=settings.as_of, full_as_of=settings.as_of, mode="auto")
     dvc("add", "--quiet", *map(str, INPUTS))
     yield f"pinned {', '.join(map(str, INPUTS))}"
 
 
-def _begin_anew() -> str:
+def _empty_champion() -> str:
     write_empty_release(paths.CHAMPION)
     challengers.inherit({}, into=paths.CHALLENGER)
-    return f"{paths.CHAMPION}: empty; a new line of models has to beat the baselines first"
+    return f"{paths.CHAMPION}: empty; a new model lineage has to beat the baselines first"
 
 
-def _lay(folder: Path, settings: Settings) -> str:
-    """Bring an input back from DVC's cache, or write the empty one of a first run."""
+def _provide(folder: Path, settings: Settings) -> str:
+    """Restore an input from DVC's cache, or write the empty one of a first run."""
     pinned = pin_file(folder)
     before = pinned.read_text(encoding="utf-8") if pinned.exists() else None
     if before is not None:
         try:
             dvc("checkout", "--quiet", str(pinned))
-        except CommandError:  # not in the cache: it may be the empty one
+        except CommandError:  # not in the cache, so it may be the empty one
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            return f"{folder}: taken from DVC's cache"
+            return f"{folder}: restored from DVC's cache"
     if folder == paths.CHAMPION:
         write_empty_release(folder)
     elif folder == paths.CHALLENGER:
@@ -94,10 +95,10 @@ def _lay(folder: Path, settings: Settings) -> str:
         shutil.rmtree(folder)
         pinned.write_text(before, encoding="utf-8")
         raise DataError(
-            f"{pinned} names content of a later run, which is neither here nor in DVC's cache",
-            f"dvc pull {pinned}; where no remote has it, check out the commit of the first run",
+            f"{pinned} pins data of a later run that is not in DVC's cache",
+            f"dvc pull {pinned}; if no remote has it, check out the commit of the first run",
         )
-    return f"{folder}: empty, as in every first run"
+    return f"{folder}: empty, as for every first run"
 
 
 def pin_run(
@@ -107,90 +108,90 @@ def pin_run(
     *,
     new_lineage: bool = False,
 ) -> Iterator[str]:
-    """Pin the inputs of the run for a date, which follows the last recorded one.
+    """Pin the inputs of the run for a date after the last recorded one.
 
-    New rows are taken in; what the last run scored joins the predictions; what it released becomes
-    the champion, unless a rollback has named another; its updates go on learning where their
-    champions stay. ``params.yaml`` is written last: where the process is killed before, the next
-    call does all of it again to the same effect.
+    New rows are ingested. The scores of the last run join the predictions, its release becomes the
+    champion unless a rollback named another, and its updates go on learning where their champions
+    stay. ``params.yaml`` is written last: after a kill, the next call does it all again with the
+    same result.
 
     Yields
     ------
     str
-        What was done and what is due, a line each; one line if the run is recorded already.
+        A line for each step and for what is due; one line if the run is already recorded.
 
     Raises
     ------
     EvergreenError
-        If the date lies before the last run, an earlier run was pinned and not finished, or an
-        input that is pinned was altered.
+        If the date precedes the last run, an earlier run is not finished, or a pinned input was
+        altered.
     """
-    review.check_branch()
-    if run_records.is_recorded(as_of):
-        yield f"{as_of}: recorded already, nothing to do"
+    check_branch()
+    if outcome := review.outcome_of(as_of):
+        yield outcome
         return
-    if settled := review.state_of(as_of):
-        yield settled
-        return
-    settings, last = load_settings(), run_records.last()
-    if last is None:
-        raise EvergreenError(
-            f"the first run, as of {settings.as_of}, is not recorded yet",
-            "dvc repro && evergreen finish",
-        )
-    if as_of < last.as_of:
-        raise EvergreenError(
-            f"{as_of} lies before the last recorded run, which is {last.as_of}",
-            "a later date; or `evergreen rollback` to serve an older model",
-        )
-    if settings.as_of not in (last.as_of, as_of):
-        raise EvergreenError(
-            f"the run for {settings.as_of} was pinned and is not finished",
-            "dvc repro && evergreen finish",
-        )
-    if settings.as_of != as_of:
-        _check_recorded_as_it_stands(last.as_of)
-        _check_committed(settings)
+    settings = load_settings()
+    last = _check_ready(settings, as_of)
     check_unaltered(paths.RAW, paths.PREDICTIONS)
     if not paths.CHALLENGER.exists():
-        yield _lay(paths.CHALLENGER, settings)
+        yield _provide(paths.CHALLENGER, settings)
     yield from _ingest(settings, as_of, progress)
     if settings.as_of != as_of:
-        _inherit(last.as_of)
+        _inherit(last)
     if new_lineage:
-        yield _begin_anew()
-    champions = load_release(paths.CHAMPION).models
-    bases = challengers.bases(
-        champions, paths.CHALLENGER, max_updates=settings.incremental.max_updates
-    )
-    labels = training_labels(settings, as_of)
-    alert = unanswered_before(as_of, settings.full_retrain.as_of)
-    alert = "a new model lineage begins" if new_lineage else alert
-    plan = plan_retraining(settings, as_of, mode, bases, labels, alert=alert)
+        yield _empty_champion()
+    plan = _plan(settings, as_of, mode, new_lineage=new_lineage)
     dvc("add", "--quiet", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=plan.last_full(settings, as_of), mode=mode)
     yield from (f"{as_of}: {line}" for line in plan.lines())
 
 
-def _check_recorded_as_it_stands(last: date) -> None:
-    """The bytes of the recorded run may be elsewhere, if it was made on another kind of machine."""
+def _check_ready(settings: Settings, as_of: date) -> date:
+    """Refuse a run that does not follow the last recorded one, whose date is returned."""
+    last = run_records.last()
+    if last is None:
+        raise unfinished(settings.as_of)
+    if as_of < last.as_of:
+        raise EvergreenError(
+            f"{as_of} precedes the last recorded run, {last.as_of}",
+            "choose a later date; or `evergreen rollback` to serve an older model",
+        )
+    if settings.as_of not in (last.as_of, as_of):
+        raise unfinished(settings.as_of)
+    if settings.as_of != as_of:
+        _check_recorded(settings, last.as_of)
+    return last.as_of
+
+
+def _check_recorded(settings: Settings, last: date) -> None:
+    """Refuse files that differ from the last recorded run.
+
+    The data of another `dvc.lock` may not be available, and a run that is waiting for review keeps
+    changed settings on its branch, away from the main one.
+    """
     if git("diff", "--name-only", run_records.commit_of(last), "--", str(paths.DVC_LOCK)):
         raise EvergreenError(
-            f"dvc.lock is not what was recorded for {last}: an experiment, or a run on another "
-            "kind of machine",
+            f"dvc.lock differs from the recorded run of {last}: an experiment, or a run on another "
+            "platform",
             "git restore dvc.lock params.yaml && dvc checkout; or evergreen finish, to record it",
         )
-
-
-def _check_committed(settings: Settings) -> None:
-    """A run that waits for review has its settings on its branch, and leaves the old ones here."""
-    changed = changes(paths.PARAMS)
-    if settings.promotion.mode == "review" and changed:
+    if settings.promotion.mode == "review" and changes(paths.PARAMS):
         raise EvergreenError(
-            f"{paths.PARAMS} was changed and not committed; a run that waits for review would take "
-            "the change with it",
+            f"{paths.PARAMS} has uncommitted changes, which would end up on the branch of a run "
+            "that is waiting for review",
             f'git commit --message "..." {paths.PARAMS}, or git restore {paths.PARAMS}',
         )
+
+
+def _plan(settings: Settings, as_of: date, mode: str, *, new_lineage: bool) -> RetrainingPlan:
+    champions = load_release(paths.CHAMPION).models
+    updates = settings.incremental.max_updates
+    bases = challengers.bases(champions, paths.CHALLENGER, max_updates=updates)
+    alert = unanswered_before(as_of, settings.full_retrain.as_of)
+    if new_lineage:
+        alert = "a new model lineage begins"
+    labels = training_labels(settings, as_of)
+    return plan_retraining(settings, as_of, mode, bases, labels, alert=alert)
 
 
 def _ingest(settings: Settings, as_of: date, progress: Callable[[int, int], None]) -> Iterator[str]:
@@ -204,7 +205,7 @@ def _ingest(settings: Settings, as_of: date, progress: Callable[[int, int], None
 
 
 def _inherit(last: date) -> None:
-    """What the last run wrote, as it was recorded: the working folder may hold experiments."""
+    """Fetch what the last run recorded; the working folder may hold an experiment."""
     scored = tables.partition_path(paths.SCORED, last)
     _fetch(run_records.commit_of(last), scored, tables.partition_path(paths.PREDICTIONS, last))
     _fetch(*rollback_records.current_release(last), paths.CHAMPION)
@@ -214,7 +215,7 @@ def _inherit(last: date) -> None:
 
 
 def _fetch(commit: str, path: Path, target: Path) -> None:
-    """Fetch aside first: what a kill leaves there would be pinned with the rest of the folder."""
+    """Fetch to another folder first: a kill must not leave part of a file to be pinned."""
     fetched = _fetched(commit, path)
     if target.is_dir():
         shutil.rmtree(target)

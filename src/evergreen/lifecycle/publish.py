@@ -1,4 +1,4 @@
-"""Publish a release: verified in a process of its own, then swapped in by one rename."""
+"""Publish a release: verify it in a clean process, then swap it in by one rename."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 def publish(folder: Path) -> str | None:
-    """Copy a release to ``releases/<version>`` and let ``releases/current`` name it.
+    """Copy a release to ``releases/<version>`` and point ``releases/current`` to it.
 
-    A reader finds a complete, verified release at every instant: the copy gets its name only when
-    it is whole and has been verified, and the link is replaced by one rename. A release that was
-    published before is used again as it stands.
+    Readers find a complete, verified release at all times: the copy gets its name only once it is
+    complete and verified, and the link is replaced by one rename. A release that was published
+    before is used again.
 
     Returns
     -------
     str or None
-        The version; None where there is no model to publish.
+        The version; None if there is no model to publish.
 
     Raises
     ------
     ModelError
-        If the copy does not load, or does not predict what it predicted at training; what is served
+        If the copy does not load, or its predictions differ from those at training; what is served
         stays as it is.
     """
     version = load_release(folder).version
@@ -63,7 +63,7 @@ def _is_sound(folder: Path) -> bool:
 
 
 def published() -> str | None:
-    """The version that is served; None where none is."""
+    """The version that is served; None if none is."""
     return os.readlink(paths.CURRENT) if paths.CURRENT.is_symlink() else None  # noqa: PTH115
 
 
@@ -91,12 +91,12 @@ def in_production(target: str) -> tuple[str, Path]:
 
 
 def verify_in_clean_process(folder: Path) -> None:
-    """Load a release and predict its golden rows, as a server that has just been started would.
+    """Load a release and predict its golden rows in a new process, as a server would.
 
     Raises
     ------
     ModelError
-        With what the process said.
+        With the error of that process.
     """
     done = subprocess.run(
         [sys.executable, "-m", "evergreen.lifecycle.verify", str(folder)],
@@ -107,5 +107,5 @@ def verify_in_clean_process(folder: Path) -> None:
     if done.returncode:
         raise ModelError(
             f"{folder} was not published: {done.stderr.strip().splitlines()[-1:]}",
-            "what is served stays as it is; dvc repro --force promote",
+            "the current release stays in production; dvc repro --force promote",
         )

@@ -1,4 +1,4 @@
-"""Push what is recorded: the data to the DVC remote first, then the commits with git."""
+"""Push recorded runs: the data to the DVC remote first, then the commits with git."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def push() -> Iterator[str]:
-    """Push every run that is recorded here, or waits for review, and was not pushed yet.
+    """Push every run that is recorded here or waiting for review and was not pushed yet.
 
-    A commit that others see never names data that they can't pull: the data goes first.
+    The data goes first: a commit that others see never names data that they can't pull.
 
     Yields
     ------
     str
-        What was pushed, a line each.
+        A line for each push.
 
     Raises
     ------
     EvergreenError
-        If a remote is not configured or refuses, or has gone on without this clone. What is
-        recorded and served here stays as it is, and a later push takes it along.
+        If a remote is not configured or refuses, or has commits that this clone lacks. What is
+        recorded and served here stays as it is, and the next push includes it.
     """
     yield remote.push_data()
     upstream = _upstream()
@@ -40,9 +40,9 @@ def push() -> Iterator[str]:
     except CommandError as error:
         git("fetch", "--quiet")
         if git("rev-list", f"HEAD..{upstream}"):
-            raise _gone_on(upstream) from None
+            raise _diverged(upstream) from None
         raise EvergreenError(
-            f"the runs are recorded here and their data is pushed, the commits are not: {error}",
+            f"the runs are recorded here and their data is pushed; the commits are not: {error}",
             AGAIN,
         ) from None
     yield f"commits pushed to {upstream}"
@@ -53,36 +53,33 @@ def push() -> Iterator[str]:
 
 
 def _upstream() -> str:
-    found = upstream_branch()
-    if found is None:
-        known = git("remote").split()
-        name = known[0] if known else "origin"
-        add = "" if known else f"git remote add {name} URL && "
+    upstream = upstream_branch()
+    if upstream is None:
+        remotes = git("remote").split()
+        name = remotes[0] if remotes else "origin"
+        add = "" if remotes else f"git remote add {name} URL && "
         raise EvergreenError(
-            "the runs are recorded here and their data is pushed; the commits are not, for this "
+            "the runs are recorded here and their data is pushed; the commits are not: this "
             "branch has no upstream",
-            f"{add}git push --set-upstream {name} HEAD; from then on {AGAIN}",
+            f"{add}git push --set-upstream {name} HEAD; after that {AGAIN}",
         )
-    return found
+    return upstream
 
 
-def _gone_on(upstream: str) -> EvergreenError:
-    """Others have pushed: what to do about it.
+def _diverged(upstream: str) -> EvergreenError:
+    """The error where others have pushed first, with the commands that resolve it.
 
-    Two runs can't be merged, since each was made from what was recorded before it. So what was
-    made here is set aside in a branch, and made again after what the others have recorded.
+    Runs can't be merged, since each starts from what was recorded before it. So the runs of this
+    clone are kept on a branch, and those later than the others' are run again.
     """
     names = files_at(upstream, paths.HISTORY)
-    ours = [day for day in run_records.dates() if str(run_records.path_of(day)) not in names]
-    last = max(
-        (name for name in names if name.count("/") == 1 and name.endswith(".json")), default=""
-    )
-    again = [day for day in ours if str(run_records.path_of(day)) > last]
-    runs = [f"evergreen cycle --as-of {day} --push" for day in again] or ["evergreen finish --push"]
+    records = [name for name in names if name.count("/") == 1 and name.endswith(".json")]
+    last = max(records, default="")
+    later = [day for day in run_records.dates() if str(run_records.path_of(day)) > last]
+    runs = [f"evergreen cycle --as-of {day} --push" for day in later] or [AGAIN]
     return EvergreenError(
-        f"git push was rejected: {upstream} has commits that this clone lacks. Nothing is lost: "
-        f"what was recorded here stays, and its data is pushed; but runs can't be merged, "
-        f"dvc.lock least of all. Set this clone's runs aside, take over the others', and run again "
-        f"what is later than those",
+        f"git push was rejected: {upstream} has commits that this clone lacks. Nothing is lost, "
+        "and the data of this clone's runs is pushed. Runs can't be merged: pull the others', "
+        "which keeps this clone's on a branch, and run again those that are later",
         " && ".join(["evergreen pull", *runs]),
     )

@@ -1,4 +1,4 @@
-"""Runs that wait for a person: each is a commit on a branch of its own, beside the main one."""
+"""Runs that are waiting for review: each is a commit on its own branch beside the main one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from evergreen.errors import EvergreenError
 from evergreen.history import run_records
+from evergreen.lifecycle.preconditions import REVIEW_BRANCH
 from evergreen.settings import paths
 from evergreen.vcs.dvc import check_out
 from evergreen.vcs.git import (
     branches,
     commit_at,
     commit_on_branch,
-    current_branch,
     files_at,
     git,
     is_merged,
@@ -34,13 +33,12 @@ if TYPE_CHECKING:
 
     from evergreen.history.run_records import RunRecord
 
-BRANCH = "evergreen/run-"
 ANY_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 REVIEWS = paths.HISTORY / "reviews"
 
 
 class Rejection(BaseModel):
-    """Why a person did not want what the gate had promoted; `commit` is the run as it was seen."""
+    """The rejection of a run that promoted a model; `commit` is the run that was reviewed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +50,7 @@ class Rejection(BaseModel):
 
     @property
     def path(self) -> Path:
-        """Where it stands, next to the records of the runs."""
+        """The file of the record."""
         return REVIEWS / f"{self.as_of}.json"
 
     def __str__(self) -> str:
@@ -61,8 +59,8 @@ class Rejection(BaseModel):
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A run that waits: its date, its branch as git names it here, and the commit on it."""
+class PendingRun:
+    """A run that is waiting for review: its date, the full name of its branch, and its commit."""
 
     as_of: date
     ref: str
@@ -71,47 +69,47 @@ class Waiting:
     @property
     def branch(self) -> str:
         """The name of the branch."""
-        return f"{BRANCH}{self.as_of}"
+        return f"{REVIEW_BRANCH}{self.as_of}"
 
     @property
     def is_local(self) -> bool:
-        """Whether the branch is in this clone, and not only known from the remote."""
+        """Whether this clone has the branch, and not only the remote."""
         return self.ref == local_ref(self.branch)
 
     @property
     def record(self) -> RunRecord:
-        """What the run has found, as it stands on its branch."""
+        """The record of the run, from its branch."""
         text = show(self.commit, run_records.path_of(self.as_of))
         return run_records.RunRecord.model_validate_json(text)
 
     def __str__(self) -> str:
         """One line, with the two commands."""
         return (
-            f"{self.as_of}: waits for review on {self.branch}: "
+            f"{self.as_of}: waiting for review on {self.branch}: "
             f"evergreen approve {self.as_of}, or evergreen reject {self.as_of} --reason ..."
         )
 
 
-def waiting() -> list[Waiting]:
+def pending_runs() -> list[PendingRun]:
     """The runs that were neither merged nor rejected, by date."""
-    found = {}
-    for ref, commit in branches(f"{BRANCH}{ANY_DATE}"):  # this clone's replace the remote's
-        day = date.fromisoformat(ref.rpartition(BRANCH)[2])
-        found[day] = Waiting(day, ref, commit)
-    return [found[day] for day in sorted(found) if not _is_settled(found[day])]
+    runs = {}
+    for ref, commit in branches(f"{REVIEW_BRANCH}{ANY_DATE}"):  # this clone's replace the remote's
+        day = date.fromisoformat(ref.rpartition(REVIEW_BRANCH)[2])
+        runs[day] = PendingRun(day, ref, commit)
+    return [runs[day] for day in sorted(runs) if not _is_settled(runs[day])]
 
 
-def _is_settled(run: Waiting) -> bool:
-    """Merged in whatever way a forge does that, or rejected."""
+def _is_settled(run: PendingRun) -> bool:
+    """Whether a run was rejected, or merged in any way that a forge offers."""
     rejected = rejection(run.as_of)
     if rejected is not None and rejected.commit == run.commit:
         return True
-    names = str(run_records.path_of(run.as_of))
-    return is_merged(run.ref) or not git("diff", "--name-only", "HEAD", run.commit, "--", names)
+    name = str(run_records.path_of(run.as_of))
+    return is_merged(run.ref) or not git("diff", "--name-only", "HEAD", run.commit, "--", name)
 
 
 def rejection(as_of: date) -> Rejection | None:
-    """The rejection of a run, as it was committed; None where there is none."""
+    """The committed rejection of a run; None where there is none."""
     path = REVIEWS / f"{as_of}.json"
     if not files_at("HEAD", path):
         return None
@@ -119,36 +117,16 @@ def rejection(as_of: date) -> Rejection | None:
 
 
 def rejections() -> list[Rejection]:
-    """All of them, by date."""
-    found = [rejection(date.fromisoformat(path.stem)) for path in sorted(REVIEWS.glob("*.json"))]
-    return [one for one in found if one is not None]
+    """All committed rejections, by date."""
+    days = [date.fromisoformat(path.stem) for path in sorted(REVIEWS.glob("*.json"))]
+    return [rejected for rejected in map(rejection, days) if rejected is not None]
 
 
-def check_branch() -> None:
-    """Refuse to run, or to serve anything, on the branch of a run that waits.
-
-    Raises
-    ------
-    EvergreenError
-        If that is what is checked out, or a commit without a branch.
-    """
-    branch = current_branch()
-    main = "runs are made and served on the main branch"
-    if branch.startswith(BRANCH):
-        raise EvergreenError(
-            f"{branch} is checked out, the branch of a run that waits for review; {main}",
-            "git switch - && dvc checkout",
-        )
-    if branch == "HEAD":
-        raise EvergreenError(
-            f"a commit is checked out, and no branch; {main}",
-            "git switch main (or another branch) && dvc checkout",
-        )
-
-
-def state_of(as_of: date) -> str | None:
-    """What has become of a run that is not recorded, if it waits or was rejected."""
-    for run in waiting():
+def outcome_of(as_of: date) -> str | None:
+    """What became of a run that was made before: recorded, waiting for review or rejected."""
+    if run_records.is_recorded(as_of):
+        return f"{as_of}: already recorded, nothing to do"
+    for run in pending_runs():
         if run.as_of == as_of:
             return str(run)
     if rejected := rejection(as_of):
@@ -156,16 +134,16 @@ def state_of(as_of: date) -> str | None:
     return None
 
 
-def set_aside(as_of: date, message: str, files: Sequence[str]) -> Waiting:
-    """Commit a run on a branch of its own; HEAD and git's index stay as they are."""
-    return Waiting(as_of, *commit_on_branch(f"{BRANCH}{as_of}", files, message))
+def set_aside(as_of: date, message: str, files: Sequence[str]) -> PendingRun:
+    """Commit a run on its own branch; HEAD and git's index stay as they are."""
+    return PendingRun(as_of, *commit_on_branch(f"{REVIEW_BRANCH}{as_of}", files, message))
 
 
-def merge_record(run: Waiting, message: str) -> None:
-    """Merge a run's record where it precedes the last one, and of its other files none.
+def merge_record(run: PendingRun, message: str) -> None:
+    """Merge a run, with only its record, and that only if it precedes the last one.
 
-    git then finds the commit of the record on the branch, where the run's `dvc.lock` is: its models
-    can be had again like those of any other run.
+    git then finds the commit of the record on the branch, with the run's `dvc.lock`, so its models
+    can be fetched like those of any other run.
     """
     last = run_records.last()
     precedes = last is not None and run.as_of < last.as_of
@@ -174,44 +152,44 @@ def merge_record(run: Waiting, message: str) -> None:
     )
 
 
-def put_back(run: Waiting) -> None:
-    """Let the working folder be again what the main branch says; the run stays on its branch."""
+def restore_main(run: PendingRun) -> None:
+    """Restore the working folder to the main branch; the run stays on its branch."""
     restore_files_of(run.commit)
     check_out()
 
 
-def put_back_if_waiting(begun: date) -> bool:
-    """Put back a run that was set aside by a process that did not live to put it back.
+def restore_main_if_pending(as_of: date) -> bool:
+    """Restore the main branch if a killed process left a pending run in the working folder.
 
     Returns
     -------
     bool
-        Whether there was one: the working folder is that of the last recorded run then.
+        Whether it did: the working folder is that of the last recorded run then.
     """
-    for run in waiting():
-        if run.as_of == begun:
-            put_back(run)
+    for run in pending_runs():
+        if run.as_of == as_of:
+            restore_main(run)
             return True
     return False
 
 
 def push(remote: str) -> Iterator[str]:
-    """Push the branches that the remote lacks; their data has been pushed.
+    """Push the branches of pending runs that the remote lacks; their data has been pushed.
 
     Yields
     ------
     str
-        What was pushed, a line each.
+        A line for each branch.
     """
     for run in unpushed(remote):
         push_branch(remote, run.ref, run.branch)
         yield f"{run.as_of}: pushed to {remote}/{run.branch} for review"
 
 
-def unpushed(remote: str) -> list[Waiting]:
-    """The runs that wait on branches of this clone alone."""
+def unpushed(remote: str) -> list[PendingRun]:
+    """The pending runs whose branch is in this clone only."""
     return [
         run
-        for run in waiting()
+        for run in pending_runs()
         if run.is_local and commit_at(remote_ref(remote, run.branch)) != run.commit
     ]

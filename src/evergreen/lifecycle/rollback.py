@@ -1,4 +1,4 @@
-"""Serve an older model again, at once, and make it the parent of what comes next."""
+"""Roll back: serve an older model at once, and let the next run start from it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evergreen.errors import DataError, EvergreenError
+from evergreen.errors import DataError
 from evergreen.history import rollback_records, run_records
 from evergreen.history.rollback_records import RollbackRecord
 from evergreen.history.run_summaries import find_version
 from evergreen.lifecycle import params_file
+from evergreen.lifecycle.preconditions import unfinished
 from evergreen.lifecycle.publish import publish
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
@@ -31,83 +32,77 @@ if TYPE_CHECKING:
 
 
 def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -> Iterator[str]:
-    """Publish an older model, or a whole older release, and make it the next run's champion.
+    """Publish an older model, or a complete older release, as the champion of the next run.
 
     Parameters
     ----------
     target
-        The target whose model is exchanged; all of them where it is None.
+        The target; None for all targets.
     to
-        The date of a run, whose models after it are meant; or the version of a model of `target`.
+        The date of a run, for the models in production after it; or a version of `target`.
     reason
         For the history.
     hold
-        Keep the targets as they are then until `evergreen unhold`.
+        Keep these models until `evergreen unhold`.
 
     Yields
     ------
     str
-        What was done, a line each.
+        A line for each step.
 
     Raises
     ------
     DataError
         If there is no such run or version, or it is served already.
     EvergreenError
-        If a run has been begun and is not finished.
+        If a run is not finished.
     """
     settings, last = load_settings(), run_records.last()
     if last is None or settings.as_of != last.as_of:
-        raise EvergreenError(
-            f"the run for {settings.as_of} is not finished", "dvc repro && evergreen finish"
-        )
+        raise unfinished(settings.as_of)
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        before = _fetch_release(
-            *rollback_records.current_release(last.as_of), Path(scratch) / "now"
-        )
+        before = _fetch_current(last.as_of, Path(scratch) / "now")
         older = _older(target, to, Path(scratch) / "older")
         yield from _exchange(before, older, last.as_of, to, reason, hold=hold)
 
 
-def take_over(as_of: date, commit: str, proven: dict[str, str | None]) -> Iterator[str]:
-    """Serve models of a release that stands beside the history: of a run that was approved late.
+def serve_approved(as_of: date, commit: str, champions: dict[str, str | None]) -> Iterator[str]:
+    """Serve models of a run that was approved after later runs were recorded.
 
     Parameters
     ----------
     as_of, commit
         Of that run.
-    proven
-        Its targets, and for each the version that its model was proven against.
+    champions
+        The targets it promoted, and the champion that each new model was compared with.
 
     Yields
     ------
     str
-        What was done, a line each; nothing where all of it is served already.
+        A line for each step; none if all of the models are served already.
 
     Raises
     ------
     DataError
-        If another model is served than the one that a model was proven against.
+        If another champion is served by now.
     """
     last = run_records.last()
     if last is None:
-        raise DataError("no run is recorded that models could follow", "evergreen history")
+        raise DataError("no run is recorded", "evergreen history")
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        before = _fetch_release(
-            *rollback_records.current_release(last.as_of), Path(scratch) / "now"
-        )
-        theirs = _fetch_release(commit, paths.PRODUCTION, Path(scratch) / "theirs").released
-        chosen = {name: theirs[name] for name in proven}
-        wanted = {name: _version(one) for name, one in chosen.items()}
-        served = {name: _version(before.released.get(name)) for name in proven}
-        if served == wanted:
+        before = _fetch_current(last.as_of, Path(scratch) / "now")
+        approved = _fetch_release(commit, paths.PRODUCTION, Path(scratch) / "approved").released
+        chosen = {name: approved[name] for name in champions}
+        served = {name: _version(before.released.get(name)) for name in champions}
+        if served == {name: _version(model) for name, model in chosen.items()}:
             return
-        if served != proven:
-            name = next(name for name in proven if served[name] != proven[name])
-            raise DataError(
-                f"{name} was proven against {proven[name]}, and {served[name]} is served by now",
-                f'evergreen reject {as_of} --reason "..."; the next run judges anew',
-            )
+        for name, champion in champions.items():
+            if served[name] != champion:
+                raise DataError(
+                    f"the model of {name} was compared with {champion}, and now {served[name]} is "
+                    "served",
+                    f'evergreen reject {as_of} --reason "..."; the next run compares again',
+                )
         reason = f"the run of {as_of} was approved"
         yield from _exchange(before, chosen, last.as_of, "it", reason, what="approval")
 
@@ -122,19 +117,19 @@ def _exchange(
     hold: bool = False,
     what: What = "rollback",
 ) -> Iterator[str]:
-    """Serve the release of before with some models exchanged, and record that."""
+    """Replace some models of a release, serve and record the result."""
     now = before.released
     changed = {
-        name: (_version(now.get(name)), one.model.manifest.version)
-        for name, one in chosen.items()
-        if _version(now.get(name)) != one.model.manifest.version
+        name: (_version(now.get(name)), model.model.manifest.version)
+        for name, model in chosen.items()
+        if _version(now.get(name)) != model.model.manifest.version
     }
     if not changed:
-        raise DataError(f"{to} is what is served already", "evergreen versions")
-    following = (last + timedelta(days=1)).isoformat()
-    taken = {name: _from(chosen[name], following) for name in changed}
+        raise DataError(f"{to} is already served", "evergreen versions")
+    next_day = (last + timedelta(days=1)).isoformat()
+    new = {name: _served_since(chosen[name], next_day) for name in changed}
     shutil.rmtree(paths.ROLLBACK, ignore_errors=True)
-    version = releases.write_release(paths.ROLLBACK, now | taken)
+    version = releases.write_release(paths.ROLLBACK, now | new)
     publish(paths.ROLLBACK)
     yield f"release {version} is served from {paths.CURRENT}"
     dvc("add", "--quiet", str(paths.ROLLBACK))
@@ -171,25 +166,26 @@ def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
         return _version_of(target, to, into)
     record = run_records.read(day)
     commit = run_records.commit_of(record.as_of)
-    found = _fetch_release(commit, paths.PRODUCTION, into).released
-    chosen = {name: one for name, one in found.items() if target in (None, name)}
+    released = _fetch_release(commit, paths.PRODUCTION, into).released
+    chosen = {name: model for name, model in released.items() if target in (None, name)}
     if not chosen:
         raise DataError(
-            f"no model of {target or 'any target'} stood in production on {to}",
+            f"no model of {target or 'any target'} was in production on {to}",
             "evergreen versions",
         )
     return chosen
 
 
-def _from(one: Released, day: str) -> Released:
+def _served_since(released: Released, day: str) -> Released:
     """The model, its expected loss compared with live predictions from a day on only."""
-    return replace(one, expected_loss=one.expected_loss and one.expected_loss | {"since": day})
+    expected = released.expected_loss
+    return replace(released, expected_loss=expected and expected | {"since": day})
 
 
 def _version_of(target: str | None, version: str, into: Path) -> dict[str, Released]:
     if target is None:
         raise DataError(
-            f"{version!r} is no date, and a version belongs to a target",
+            f"{version!r} is not a date (expected YYYY-MM-DD), and a version needs a target",
             f"evergreen rollback TARGET --to {version}",
         )
     found = find_version(run_records.read_all(), target, version)
@@ -199,21 +195,20 @@ def _version_of(target: str | None, version: str, into: Path) -> dict[str, Relea
 
 
 def fetch_version(target: str, version: str, into: Path) -> None:
-    """Take a model that was ever judged out of DVC's cache or remote.
+    """Fetch a candidate of any run from DVC's cache or remote.
 
     Raises
     ------
     DataError
-        If there is no such version, or it is not to be had, or damaged.
+        If there is no such version, or it is not available, or damaged.
     """
     found = find_version(run_records.read_all(), target, version)
     source = paths.CANDIDATES[found.kind] / target
-    commit = run_records.commit_of(found.as_of)
-    dvc_fetch.fetch(commit, source, into)
+    dvc_fetch.fetch(run_records.commit_of(found.as_of), source, into)
 
 
-def _version(one: Released | None) -> str | None:
-    return one.model.manifest.version if one else None
+def _version(released: Released | None) -> str | None:
+    return released.model.manifest.version if released else None
 
 
 def _commit(record: RollbackRecord) -> None:

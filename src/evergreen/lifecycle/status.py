@@ -50,7 +50,7 @@ def status(settings: Settings, as_of: date) -> Iterator[Table | str]:
     if paths.DRIFT_REPORT.exists():
         yield from alert_lines(read_drift(next_step="dvc repro"))
     yield from (f"held: {name}: {reason}" for name, reason in settings.hold.items())
-    yield from map(str, review.waiting())
+    yield from map(str, review.pending_runs())
 
 
 def _table(champions: dict[str, Model], labels: dict[str, NewLabels], as_of: date) -> Table:

@@ -22,50 +22,52 @@ NEXT = "dvc repro"
 
 
 def summary(settings: Settings) -> Iterator[Table | str]:
-    """Tables and lines for a terminal: models, gains, verdicts, and where the pictures are.
+    """Tables and lines for a terminal: models, gains, verdicts, and the paths of the pictures.
 
     Raises
     ------
     ModelError
         If there is no completed run.
     """
-    measured = files.read_json(paths.EVALUATION_REPORT, next_step=NEXT)
-    compared = files.read_json(paths.COMPARISON_REPORT, next_step=NEXT)
-    decided = files.read_json(paths.DECISION_REPORT, next_step=NEXT)
-    targets = [name for name in settings.targets if name in decided["targets"]]
-    yield _table(targets, measured, compared, decided["as_of"])
+    evaluation = files.read_json(paths.EVALUATION_REPORT, next_step=NEXT)
+    comparison = files.read_json(paths.COMPARISON_REPORT, next_step=NEXT)
+    decision = files.read_json(paths.DECISION_REPORT, next_step=NEXT)
+    targets = [name for name in settings.targets if name in decision["targets"]]
+    yield _table(targets, evaluation, comparison, decision["as_of"])
     for name in targets:
-        yield f"{name}: {decided['targets'][name]['verdict']}"
-        yield from (f"{name}: warning: {words}" for words in compared[name].get("warnings", ()))
+        yield f"{name}: {decision['targets'][name]['verdict']}"
+        yield from (
+            f"{name}: warning: {warning}" for warning in comparison[name].get("warnings", ())
+        )
     yield from alert_lines(read_drift(next_step=NEXT))
     yield (
-        f"release {decided['release']} in {paths.PRODUCTION}; "
-        f"{decided['scored']:,} clients observed today are scored in {paths.SCORED}"
-        if decided["release"]
+        f"release {decision['release']} in {paths.PRODUCTION}; "
+        f"{decision['scored']:,} clients observed today are scored in {paths.SCORED}"
+        if decision["release"]
         else "no release yet: no model has beaten the baselines; the next run tries again"
     )
     yield f"pictures: {', '.join(str(paths.FIGURES / f'{name}.png') for name in targets)}"
 
 
 def _table(
-    targets: list[str], measured: dict[str, Any], compared: dict[str, Any], as_of: str
+    targets: list[str], evaluation: dict[str, Any], comparison: dict[str, Any], as_of: str
 ) -> Table:
     table = Table(title=f"As of {as_of}, on held-out clients", title_justify="left")
     for column in ("target", "model", "loss", "gain", "interval", "decision"):
-        right, whole = column in ("loss", "gain"), column != "target"
-        table.add_column(column, justify="right" if right else "left", no_wrap=whole)
+        right, no_wrap = column in ("loss", "gain"), column != "target"
+        table.add_column(column, justify="right" if right else "left", no_wrap=no_wrap)
     for name in targets:
-        report, models = compared[name], measured[name]
-        shown = Text(name).append(f"\n{report['loss'].replace('_', ' ')}", style="dim")
+        report, models = comparison[name], evaluation[name]
+        heading = Text(name).append(f"\n{report['loss'].replace('_', ' ')}", style="dim")
         for model in in_model_order(models):
             loss = models[model][report["loss"]]
             table.add_row(
-                shown,
+                heading,
                 model,
                 "-" if loss is None else f"{loss:.4f}",
                 *_verdict(model, report),
             )
-            shown = Text()
+            heading = Text()
         table.add_section()
     return table
 
@@ -76,8 +78,8 @@ def _verdict(model: str, report: dict[str, Any]) -> tuple[str, str, str | Text]:
     candidate = report["candidates"].get(model)
     if candidate is None:
         return "", "", ""
-    won = model == report["winner"]
-    decision = Text("promoted", style="green") if won else Text("not promoted")
+    promoted = model == report["winner"]
+    decision = Text("promoted", style="green") if promoted else Text("not promoted")
     if candidate["gain"] is None or candidate["interval"] is None:
         return "-", candidate["reason"], decision
     low, high = candidate["interval"]

@@ -15,7 +15,7 @@ def verify(folder: Path) -> None:
     Raises
     ------
     ModelError
-        If a file is not what its manifest says, or a prediction is not what it was at training.
+        If a file differs from its manifest, or a prediction from that at training.
     """
     for model in load_release(folder).models.values():
         model.check_golden_rows()

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
+from evergreen.settings import paths
 from evergreen.vcs.dvc_internals import copy_from_commit, md5, object_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+
+@contextmanager
+def fetched(commit: str, path: Path) -> Iterator[Path]:
+    """A temporary copy of a file or folder as it was recorded in a commit; see `fetch`."""
+    paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
+        copy = Path(scratch) / path.name
+        fetch(commit, path, copy)
+        yield copy
 
 
 def fetch(commit: str, path: Path, into: Path) -> None:

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from evergreen.core.evaluation.gate import decide, row_losses
+from evergreen.core.evaluation.gate import Outcomes, decide, row_losses
 from evergreen.core.events.loss_scale import LossScale
 
 ROWS, CLIENTS, RESAMPLES = 50_000, 7_000, 200
@@ -37,7 +37,7 @@ def sigmoid(logit):
 
 
 def gate_bounds(looks, clients):
-    return [decide(*look, clients=clients).interval[0] for look in looks]
+    return [decide(Outcomes(*look[:2], clients), *look[2:]).interval[0] for look in looks]
 
 
 def bootstrap_bounds(looks, clients, gain_of_drawn):

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from evergreen.core.evaluation import slices
 from evergreen.core.evaluation.losses import row_losses
 from evergreen.plots import target_figures
+from evergreen.plots.figures import write_png
 from evergreen.report import evaluation_sections, page, report_data
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
@@ -72,14 +73,14 @@ def slices_by_bootstrap(judged):
     """The same gains, with intervals from drawn clients in place of the formula's."""
     rng = np.random.default_rng(0)
     for name, contest in judged.contests.items():
-        scored, trained = judged.scored[name], contest.trained
+        scored, outcomes = judged.scored[name], judged.scored[name].outcomes
         losses = {
-            model: row_losses(scored.kind, scored.y, said, trained.manifest.scale)
-            for model, said in scored.predictions.items()
+            model: row_losses(outcomes.kind, outcomes.y_true, predicted, outcomes.scale)
+            for model, predicted in scored.predictions.items()
         }
-        known = compare.features_of(contest, trained, list(slices.READ))
+        known = compare.features_of(contest, contest.trained, list(slices.READ))
         for band in slices.bands(known):
-            codes, ids = pd.factorize(scored.clients[band.inside])
+            codes, ids = pd.factorize(outcomes.clients[band.inside])
             old = np.bincount(codes, losses[judged.report[name]["opponent"]][band.inside])
             for challenger in contest.challengers if len(ids) else ():
                 new = np.bincount(codes, losses[challenger][band.inside])
@@ -99,7 +100,7 @@ def time_compare(root):
         )
         formula = seconds(lambda: slices_by_formula(judged))
         bootstrap = seconds(lambda: slices_by_bootstrap(judged), rounds=1)
-    rows = ", ".join(f"{name} {len(one.clients):,}" for name, one in judged.scored.items())
+    rows = ", ".join(f"{name} {len(one.outcomes.clients):,}" for name, one in judged.scored.items())
     verdict = "met" if taken < COMPARE_SECONDS else "missed"
     print(f"compare, rows {rows}: {taken:.2f} s (goal {COMPARE_SECONDS} s: {verdict})")
     models = sum(len(one.predictions) for one in judged.scored.values())
@@ -112,14 +113,14 @@ def time_compare(root):
 
 def panels_as_png(data):
     for name, values in data.metrics.items():
-        target_figures.draw_target(
-            Path(tempfile.gettempdir()) / f"bench-report-{name}.png",
-            target=name,
-            kind=data.settings.targets[name].kind,
-            **data.curves._asdict(),
+        figure = target_figures.draw_target(
+            name,
+            data.settings.targets[name].kind,
+            data.curves,
             subtitle=data.record.targets[name].verdict,
             auc={model: metrics.get("roc_auc") for model, metrics in values.items()},
         )
+        write_png(figure, Path(tempfile.gettempdir()) / f"bench-report-{name}.png")
 
 
 def time_page():

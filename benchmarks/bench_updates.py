@@ -37,7 +37,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from evergreen.core.evaluation.decision import Minimum
-from evergreen.core.evaluation.gate import decide
+from evergreen.core.evaluation.gate import Outcomes, decide
 from evergreen.core.evaluation.losses import row_losses
 from evergreen.core.events import label_selection
 from evergreen.core.events.labels import create_labels
@@ -374,13 +374,15 @@ class Judge:
     def change(self, old, new):
         """The relative change of the loss and its standard error, in percent."""
         found = decide(
-            self.kind,
-            self.tests["label"].to_numpy(),
+            Outcomes(
+                self.kind,
+                self.tests["label"].to_numpy(),
+                self.tests["client_id"].to_numpy(),
+                self.scale,
+            ),
             old,
             new,
-            clients=self.tests["client_id"].to_numpy(),
             minimum=Minimum(rows=2, minority=1, clients=2),
-            scale=self.scale,
         )
         if found.interval is None:
             return 0.0, 0.0

@@ -4,7 +4,7 @@ import warnings
 import pandas as pd
 import pytest
 
-from evergreen.plots.report_panels import history_panel
+from evergreen.plots.history_figure import history_panel
 
 
 def losses(*days):

@@ -10,8 +10,10 @@ from dvc_render.vega import VegaRenderer
 from matplotlib.figure import Figure
 from PIL import Image
 
-from evergreen.core.evaluation.curves import Scored, plot_rows
+from evergreen.core.evaluation.curves import ScoredRows, plot_rows
+from evergreen.core.evaluation.losses import Outcomes
 from evergreen.core.evaluation.model_names import MODEL_ORDER
+from evergreen.plots.figures import write_png
 from evergreen.plots.replay_figure import LOOKS
 from evergreen.plots.target_figures import STYLES, draw_target
 
@@ -33,8 +35,8 @@ def scored(rows=400):
     amounts = {name: 100 * prediction for name, prediction in models.items()}
     clients = np.arange(rows) // 2
     return {
-        "purchase": Scored("binary", bought, clients, models),
-        "clv": Scored("regression", spend, clients, amounts),
+        "purchase": ScoredRows(Outcomes("binary", bought, clients), models),
+        "clv": ScoredRows(Outcomes("regression", spend, clients), amounts),
     }
 
 
@@ -42,7 +44,7 @@ ROWS = plot_rows(scored())
 
 
 def draw(path, *, target="purchase", kind="binary", rows=ROWS, subtitle="kept", **more):
-    draw_target(path, target=target, kind=kind, subtitle=subtitle, **rows._asdict(), **more)
+    write_png(draw_target(target, kind, rows, subtitle=subtitle, **more), path)
     return path
 
 
@@ -66,7 +68,7 @@ def test_picture_has_the_same_bytes_whenever_it_is_drawn(tmp_path, target, kind)
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_picture_is_as_wide_as_promised_and_carries_no_metadata(tmp_path):
+def test_picture_is_1500_pixels_wide_and_carries_no_metadata(tmp_path):
     with Image.open(draw(tmp_path / "new" / "folder" / "a.png")) as picture:
         assert picture.width == 1500
         assert set(picture.info) <= {"dpi"}
@@ -120,7 +122,11 @@ def test_panels_without_rows_say_so_in_words(tmp_path, texts, kind, words, panel
 
 def test_bins_without_an_interval_and_unknown_models_are_drawn(tmp_path):
     rows = plot_rows(
-        {"clv": Scored("regression", [0, 0, 25_000], ["a", "b", "c"], {"mine": [0.0, 1, 3e6]})}
+        {
+            "clv": ScoredRows(
+                Outcomes("regression", [0, 0, 25_000], ["a", "b", "c"]), {"mine": [0.0, 1, 3e6]}
+            )
+        }
     )
 
     assert draw(tmp_path / "a.png", target="clv", kind="regression", rows=rows).is_file()
@@ -129,12 +135,15 @@ def test_bins_without_an_interval_and_unknown_models_are_drawn(tmp_path):
 def test_drawing_needs_no_pyplot_and_no_global_setting(tmp_path):
     code = f"""
 import sys, pathlib, matplotlib
-from evergreen.core.evaluation.curves import Scored, plot_rows
+from evergreen.core.evaluation.curves import ScoredRows, plot_rows
+from evergreen.core.evaluation.losses import Outcomes
+from evergreen.plots.figures import write_png
 from evergreen.plots.target_figures import draw_target
 before = matplotlib.rcParams.copy()
-rows = plot_rows({{"churn": Scored("binary", [0, 1], ["a", "b"], {{"full": [0.1, 0.2]}})}})
+outcomes = Outcomes("binary", [0, 1], ["a", "b"])
+rows = plot_rows({{"churn": ScoredRows(outcomes, {{"full": [0.1, 0.2]}})}})
 path = pathlib.Path({str(tmp_path / "a.png")!r})
-draw_target(path, target="churn", kind="binary", subtitle="kept", **rows._asdict())
+write_png(draw_target("churn", "binary", rows), path)
 assert path.is_file()
 assert "matplotlib.pyplot" not in sys.modules
 assert matplotlib.rcParams.copy() == before

@@ -29,7 +29,7 @@ def test_every_target_has_its_decision_its_figures_and_its_pictures(first):
     page, markdown = first
     for name in ("purchase", "churn", "clv"):
         assert f"## {name}: " in markdown
-        assert f'alt="{name}: Calibration"' in page
+        assert f'alt="{name}: curves"' in page
     for section in ("Gain", "Models and baselines", "Value at a contact budget", "Slices: full",
                     "Live performance", "Drift and performance decline", "Lineage"):  # fmt: skip
         assert page.count(section) >= 3

@@ -22,8 +22,8 @@ def report():
     return json.loads(paths.DRIFT_REPORT.read_text())
 
 
-def watched(repository):
-    """Report on the champion from what lies there."""
+def monitored(repository):
+    """Report on the champion of the working folder."""
     return report_drift(repository.settings, load_release(paths.CHAMPION).released)
 
 
@@ -45,18 +45,18 @@ def next_day(finished):
     return finished
 
 
-def test_a_first_run_has_no_champion_to_watch(finished):
+def test_a_first_run_has_no_champion_to_monitor(finished):
     for found in report().values():
         assert found["alerts"] == []
         assert set(words(found).values()) == {"not checked: there is no champion"}
 
 
 def test_the_day_after_inputs_and_predictions_are_as_at_training(next_day):
-    for found in watched(next_day).values():
+    for found in monitored(next_day).values():
         assert found["alerts"] == []
-        assert words(found)["decline"] == "not checked: no prediction has met its outcome yet"
-        assert "near to what they were at training" in words(found)["inputs"]
-        assert "near to what they were at training" in words(found)["predictions"]
+        assert words(found)["decline"] == "not checked: no prediction has a known outcome yet"
+        assert "inputs are close to training" in words(found)["inputs"]
+        assert "predictions is close to training" in words(found)["predictions"]
         assert found["numbers"]["inputs"]["distances"].keys() >= {"unknown_words", "spend_28d"}
 
 
@@ -78,7 +78,7 @@ def test_amounts_in_another_unit_are_reported(next_day):
         recent = pd.read_parquet(path)
         spends = recent.columns[recent.columns.str.startswith("spend")]
         tables.write_frame(recent.assign(**(100 * recent[spends])), path)
-    found = watched(next_day)["clv"]
+    found = monitored(next_day)["clv"]
     assert "inputs" in kinds(found)
     assert "spend_28d" in found["numbers"]["inputs"]["drifted"]
     assert found["alerts"][0]["since"] == NEXT.isoformat()
@@ -108,7 +108,7 @@ def worthless(labels, random):
 def test_live_predictions_are_compared_with_the_expected_loss(next_day, said, alerts):
     tables.write_frame(live("purchase", said), LIVE)
     next_day.set("as_of", (AS_OF + timedelta(days=21)).isoformat())
-    found = watched(next_day)["purchase"]
+    found = monitored(next_day)["purchase"]
     assert kinds(found) == alerts
     assert found["numbers"]["decline"]["rows"] == 1200
 
@@ -118,7 +118,7 @@ def test_predictions_of_before_the_champion_are_not_its_own(next_day):
     old["observed_on"] -= timedelta(days=20)
     tables.write_frame(old, LIVE)
     next_day.set("as_of", (AS_OF + timedelta(days=21)).isoformat())
-    assert "no prediction" in words(watched(next_day)["purchase"])["decline"]
+    assert "no prediction" in words(monitored(next_day)["purchase"])["decline"]
 
 
 def test_an_update_keeps_the_expected_loss_and_the_reference_of_its_parent(next_day):
@@ -133,7 +133,7 @@ def test_an_update_keeps_the_expected_loss_and_the_reference_of_its_parent(next_
 def test_a_week_in_which_nobody_is_observed_is_not_checked(next_day):
     for path in paths.FEATURES_RECENT.glob("*.parquet"):
         tables.write_frame(pd.read_parquet(path).head(0), path)
-    for found in watched(next_day).values():
+    for found in monitored(next_day).values():
         assert words(found)["inputs"] == (
             "not checked: 0 active clients were observed, 30 are needed"
         )
@@ -147,7 +147,7 @@ def test_a_champion_of_before_this_was_kept_says_so(next_day):
     found = report_drift(next_day.settings, champions)["clv"]
     assert set(words(found).values()) == {
         "not checked: the champion has no expected loss",
-        "not checked: no reference is kept with the champion",
+        "not checked: the champion has no reference",
     }
 
 

@@ -275,12 +275,9 @@ class ContinuousTrainer:
         before, after = (sklearn_models.predict(model, X, kind) for model in (old, new))
         scale = LossScale(about_old.get("label_cap"), about_old.get("label_mean"))
         decision = gate.decide(
-            kind,
-            y,
+            gate.Outcomes(kind, y, clients_of_rows, scale),
             before,
             after,
-            clients=clients_of_rows,
-            scale=scale,
             **self._settings.gate(str(about_new.get("origin"))),
         )
         old_metrics, new_metrics = (evaluate(kind, y, p, scale) for p in (before, after))

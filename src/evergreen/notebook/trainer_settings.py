@@ -69,7 +69,5 @@ class TrainerSettings:
         gate = self._settings.gate
         return {
             "alpha": gate.alpha_full if origin == "full" else gate.alpha_incremental,
-            "minimum": Minimum(
-                rows=gate.min_rows, minority=gate.min_minority, clients=gate.min_clients
-            ),
+            "minimum": Minimum.of(gate),
         }

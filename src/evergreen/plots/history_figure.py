@@ -9,11 +9,13 @@ import pandas as pd
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
+from evergreen.plots.figures import DPI, svg, write_png
 from evergreen.plots.target_figures import (
     INK,
     OTHER_STYLE,
     PALE,
     STYLES,
+    framed,
 )
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH, PANEL = 10.0, 2.5
+PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.1
+PANEL_PLACE: Final = (0.21, 0.26, 0.76, 0.65)
 PROMOTION: Final = "#009E73"
 BY_HAND: Final = "by hand"
 """What a model is called here that no run has made."""
@@ -40,7 +44,7 @@ def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) 
     loss_names : dict
         For each target, in the order of the panels, the name of its loss.
     """
-    figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 0.9), dpi=150, facecolor="white")
+    figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 0.9), dpi=DPI, facecolor="white")
     axes = figure.subplots(len(loss_names), 1, sharex=True, squeeze=False)[:, 0]
     for panel, (target, loss) in zip(axes, loss_names.items(), strict=True):
         draw_panel(panel, rows[rows["target"] == target], target, loss.replace("_", " "))
@@ -60,8 +64,18 @@ def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) 
         color=INK,
     )
     figure.subplots_adjust(left=0.07, right=0.985, top=0.9, bottom=0.12, hspace=0.28)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    write_png(figure, path)
+
+
+def history_panel(target: str, loss: str, rows: pd.DataFrame) -> str:
+    """Draw the losses of one target, run by run, as SVG; the rows are those of `draw_history`."""
+    figure = Figure(figsize=(PANEL_WIDTH, PANEL_HEIGHT))
+    axes = framed(figure, PANEL_PLACE)
+    draw_panel(axes, rows[rows["target"] == target], "held-out loss, run by run", loss)
+    mark_dates(axes, at_most=5)
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="lower center", ncols=4, frameon=False, fontsize=7.5)
+    return svg(figure)
 
 
 def mark_dates(axes: Axes, *, at_most: int) -> None:
@@ -78,7 +92,7 @@ def mark_dates(axes: Axes, *, at_most: int) -> None:
 
 def draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
     """Draw the losses of one target, run by run; the rows are those of `draw_history`."""
-    axes.set_title(target, loc="left", fontsize=10, color=INK)
+    axes.set_title(target, loc="left", fontsize=10, color=INK, y=1.0)
     axes.set_ylabel(loss, fontsize=8.5, color=INK)
     axes.grid(color="0.92", linewidth=0.7)
     axes.tick_params(labelsize=8)

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from evergreen.plots.figures import DPI, write_png
 from evergreen.plots.history_figure import mark_dates
 from evergreen.plots.target_figures import INK
 
@@ -53,7 +54,7 @@ def draw_replay(
         For each target and policy the ISO dates of its promotions: a tick each, in a lane of its
         own below the gains.
     """
-    figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 1.0), dpi=150, facecolor="white")
+    figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 1.0), dpi=DPI, facecolor="white")
     grid = figure.subplots(len(loss_names), 2, sharex=True, squeeze=False)
     policies = list(weeks["policy"].unique())
     for (left, right), (target, loss) in zip(grid, loss_names.items(), strict=True):
@@ -74,8 +75,7 @@ def draw_replay(
     figure.subplots_adjust(
         left=0.06, right=0.985, top=1 - 0.4 / height, bottom=0.75 / height, hspace=0.3, wspace=0.14
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    write_png(figure, path)
 
 
 def _percent(share: float, _place: int) -> str:

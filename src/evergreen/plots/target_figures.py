@@ -1,4 +1,4 @@
-"""Pictures for readers of the reports: one PNG per target, the same bytes for the same rows."""
+"""The curves of one target's models, for readers of the reports."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from evergreen.core.evaluation.model_names import in_model_order
+from evergreen.plots.figures import DPI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from evergreen.core.evaluation.curves import PlotRows
     from evergreen.core.evaluation.losses import Kind
 
 
@@ -48,7 +49,6 @@ OTHER_STYLE: Final = Style("#56B4E9", (8, 2, 1, 2, 1, 2), "X", 1.5)
 INK: Final = "0.15"
 PALE: Final = "0.45"
 RULE: Final = "0.6"
-DPI: Final = 150
 # Inches: the page, the first panel's left edge and every panel's size, and the way to the next.
 WIDTH, LEFT, BOTTOM, PANEL, STEP = 10.0, 0.66, 0.92, 2.6, 3.3
 HEADING, LINE = 0.8, 0.17
@@ -60,49 +60,45 @@ NO_CURVE: Final = {
 
 
 def draw_target(
-    path: Path,
-    *,
     target: str,
     kind: Kind,
-    roc: pd.DataFrame,
-    calibration: pd.DataFrame,
-    gains: pd.DataFrame,
-    subtitle: str,
+    rows: PlotRows,
+    *,
+    subtitle: str = "",
     auc: Mapping[str, float | None] | None = None,
-) -> None:
+) -> Figure:
     """Draw one target's models side by side: ROC (binary only), calibration, cumulative gains.
 
     Parameters
     ----------
-    path : Path
-        The PNG to write, 1500 pixels wide; its folder is made if need be.
     target : str
         Which rows of the tables to draw, and the beginning of the title.
     kind : {"binary", "regression"}
-    roc, calibration, gains : DataFrame
+    rows : PlotRows
         Tables of `evergreen.core.evaluation.curves.plot_rows`. A panel without rows says so.
     subtitle : str
         The verdict, in a sentence; broken into lines of about 130 characters.
     auc : mapping of str to float or None, optional
         Area under the ROC curve by model, as reported, shown with three decimals. Without it,
-        two decimals come from the points of `roc`, which are too few for a third.
+        two decimals come from the points of the curve, which are too few for a third.
+
+    Returns
+    -------
+    Figure
+        10 inches wide.
     """
-    roc, calibration, gains = (
-        table[table["target"] == target] for table in (roc, calibration, gains)
-    )
+    roc, calibration, gains = (table[table["target"] == target] for table in rows)
     lines = textwrap.wrap(subtitle, SUBTITLE_CHARACTERS)
     height = BOTTOM + PANEL + HEADING + LINE * len(lines)
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
     _write_heading(figure, f"{target}: held-out clients", lines)
     if kind == "binary":
-        draw_roc(_panel(figure, 0), roc, auc)
-    draw_calibration(_panel(figure, 1 if kind == "binary" else 0), calibration, kind)
+        _draw_roc(_panel(figure, 0), roc, auc)
+    _draw_calibration(_panel(figure, 1 if kind == "binary" else 0), calibration, kind)
     gains_panel = _panel(figure, 2) if kind == "binary" else _panel(figure, 1, wide=True)
-    draw_gains(gains_panel, gains, target, kind)
-    draw_legend(figure, in_model_order({*roc["model"], *calibration["model"], *gains["model"]}))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The version of matplotlib, which it would write, is no part of the picture.
-    figure.savefig(path, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    _draw_gains(gains_panel, gains, target, kind)
+    _draw_legend(figure, in_model_order({*roc["model"], *calibration["model"], *gains["model"]}))
+    return figure
 
 
 def _write_heading(figure: Figure, title: str, lines: list[str]) -> None:
@@ -129,7 +125,7 @@ def framed(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
     return axes
 
 
-def draw_roc(axes: Axes, roc: pd.DataFrame, auc: Mapping[str, float | None] | None) -> None:
+def _draw_roc(axes: Axes, roc: pd.DataFrame, auc: Mapping[str, float | None] | None) -> None:
     """Draw the ROC curves of a target, with their areas."""
     _label(axes, "ROC", "false positive rate", "true positive rate")
     if roc.empty:
@@ -161,7 +157,7 @@ def _auc_text(model: str, rows: pd.DataFrame, auc: Mapping[str, float | None] | 
     return f"n/a  {model}" if exact is None else f"{exact:.3f}  {model}"
 
 
-def draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None:
+def _draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None:
     """Draw what was predicted against what happened, with intervals."""
     if kind == "binary":
         _label(axes, "Calibration", "mean predicted probability", "observed share")
@@ -183,7 +179,7 @@ def draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None:
         axes.plot(rows["predicted"], rows["observed"], **line, **_marker(model))
 
 
-def draw_gains(axes: Axes, gains: pd.DataFrame, target: str, kind: Kind) -> None:
+def _draw_gains(axes: Axes, gains: pd.DataFrame, target: str, kind: Kind) -> None:
     """Draw what share of all the clients with the highest predictions hold."""
     seen = f"share of {target} captured"
     _label(axes, "Cumulative gains", "share of clients, highest prediction first", seen)
@@ -253,13 +249,15 @@ def _say(axes: Axes, words: str) -> None:
     axes.text(0.5, 0.5, words, fontsize=9, color=PALE, **place)
 
 
-def draw_legend(figure: Figure, models: list[str], **how: Any) -> None:  # noqa: ANN401 - as legends
+def _draw_legend(figure: Figure, models: list[str]) -> None:
     """Name the models below the panels."""
     handles = [Line2D([], [], label=name, **_line(name), **_marker(name)) for name in models]
     figure.legend(
         handles=handles,
         loc="lower center",
-        **{"ncols": max(len(models), 1), "fontsize": 9, "handlelength": 3.4} | how,
+        ncols=max(len(models), 1),
+        fontsize=9,
+        handlelength=3.4,
         frameon=False,
         labelcolor=INK,
     )

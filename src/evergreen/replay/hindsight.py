@@ -179,13 +179,12 @@ class Hindsight:
             return None
         challenger = models.load_model(candidate, threads=self._settings.compute.threads)
         decision = gate.decide(
-            champion.manifest.kind,
-            rows["label"],
+            gate.Outcomes(
+                champion.manifest.kind, rows["label"], rows["client_id"], champion.manifest.scale
+            ),
             self._predict(champion, rows),
             self._predict(challenger, rows),
-            clients=rows["client_id"],
             alpha=LEVEL / 2,
-            scale=champion.manifest.scale,
             minimum=ANY,
         )
         gain: dict[str, Any] = rounded(

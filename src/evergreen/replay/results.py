@@ -128,14 +128,11 @@ def gain_over(
     if not len(rows) or rows[policy].equals(rows[basis]):
         return None, None
     decision = gate.decide(
-        kind,
-        rows["label"],
+        gate.Outcomes(kind, rows["label"], rows["client_id"], LossScale.of_labels(rows["label"])),
         rows[basis],
         rows[policy],
-        clients=rows["client_id"],
         alpha=alpha / 2,
         minimum=ANY,
-        scale=LossScale.of_labels(rows["label"]),
     )
     return decision.gain, decision.interval
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from evergreen.core.evaluation.model_names import in_model_order
 from evergreen.core.evaluation.slices import MIN_CLIENTS, MIN_MINORITY, MIN_ROWS
 from evergreen.core.events.label_rules import RULES
-from evergreen.plots.report_panels import history_panel, target_panels
+from evergreen.plots.figures import svg
+from evergreen.plots.history_figure import history_panel
+from evergreen.plots.target_figures import draw_target
 from evergreen.report.components import (
     BAD,
     GOOD,
@@ -130,12 +132,8 @@ def models_section(data: ReportData, name: str) -> PageSection:
     metrics = [key for key in METRICS if any(key in measured[model] for model in models)]
     rows = [row(m, *(number(measured[m].get(key)) for key in metrics)) for m in models]
     sentences = [Sentence(f"No {what}: {why}.") for what, why in _left_out(data, name).items()]
-    pictures = target_panels(
-        name,
-        kind,
-        data.curves,
-        {model: values.get("roc_auc") for model, values in measured.items()},
-    )
+    auc = {model: values.get("roc_auc") for model, values in measured.items()}
+    pictures = {"curves": svg(draw_target(name, kind, data.curves, auc=auc))}
     table = PageTable(["model", *(METRICS[key] for key in metrics)], rows) if rows else None
     return PageSection("Models and baselines", sentences, table, pictures)
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
-
-from evergreen.core.evaluation import (
-    comparison,
-    curves,
-    gate,
-    slices,
-)
+from evergreen.core.evaluation import comparison, curves, slices
 from evergreen.core.evaluation.baselines import Baseline, columns_of, predict_baseline
-from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.evaluation.decision import Minimum
+from evergreen.core.evaluation.losses import Outcomes
 from evergreen.core.evaluation.model_names import CHAMPION, FULL, INCREMENTAL
 from evergreen.core.events.loss_scale import UNSCALED
-from evergreen.core.monitoring.decline import relative_loss
+from evergreen.core.monitoring.decline import expected_loss
 from evergreen.errors import ModelError
 from evergreen.plots import target_figures
+from evergreen.plots.figures import write_png
 from evergreen.settings import paths
 from evergreen.stages.runner import main
 from evergreen.store import files, matrices, models
@@ -30,15 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
+    import pandas as pd
 
-    from evergreen.core.evaluation.comparison import Comparison
+    from evergreen.core.evaluation.losses import Kind
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 
 
 class Contest(NamedTuple):
-    """Who takes part for one target, and the rows on which they are judged."""
+    """The models that are compared for one target, and the rows on which they are judged."""
 
+    kind: Kind
     labels: pd.DataFrame
     champion: Model | None
     challengers: dict[str, Model]
@@ -47,49 +44,60 @@ class Contest(NamedTuple):
 
     @property
     def trained(self) -> Model | None:
-        """The model that vouches for the labels' cap and mean."""
+        """The model whose training labels give the scale of the loss."""
         return self.champion or self.full
 
     @property
     def baselines(self) -> dict[str, Baseline]:
-        """Fitted at the last full retrain, whether or not it takes part."""
+        """Fitted at the last full retrain, whether or not it is a candidate of this run."""
         return self.full.manifest.baselines if self.full else {}
+
+    def outcomes(self, trained: Model | None) -> Outcomes:
+        """The outcomes of the rows, the loss on the scale of a model's training labels."""
+        scale = trained.manifest.scale if trained else UNSCALED
+        return Outcomes(self.kind, self.labels["label"], self.labels["client_id"], scale)
 
 
 class Judged(NamedTuple):
-    """What was found for each target: the report, the metrics of every model, what they said."""
+    """By target: the report, the metrics of every model, their predictions, and the models."""
 
     report: dict[str, Any]
     metrics: dict[str, Any]
-    scored: dict[str, curves.Scored]
+    scored: dict[str, curves.ScoredRows]
     contests: dict[str, Contest]
 
 
 def run(settings: Settings) -> Iterator[str]:
     """Write ``reports/evaluation.json``, ``reports/comparison.json``, plot rows and pictures."""
     judged = judge(settings)
-    for name, found in judged.report.items():
-        yield f"{name}: {found['verdict']}"
-        yield from (f"{name}: warning: {warning}" for warning in found["warnings"])
+    for name, report in judged.report.items():
+        yield f"{name}: {report['verdict']}"
+        yield from (f"{name}: warning: {warning}" for warning in report["warnings"])
     _draw(judged)
     yield f"pictures: {paths.FIGURES}"
 
 
 def judge(settings: Settings) -> Judged:
     """Judge the candidates of each target; write ``evaluation.json`` and ``comparison.json``."""
-    threads = settings.compute.threads
-    champions = load_release(paths.CHAMPION, threads=threads).models
+    champions = load_release(paths.CHAMPION, threads=settings.compute.threads).models
     judged = Judged({}, {}, {}, {})
-    for name, target in settings.targets.items():
+    for name in settings.targets:
         contest = _contest(settings, name, champions.get(name))
-        predictions = predict_all(contest)
-        outcome = _compare(settings, name, contest, predictions)
-        judged.metrics[name] = rounded(outcome.metrics)
-        judged.report[name] = {"loss": LOSS_NAME[target.kind]} | _report(
-            contest, outcome, predictions
+        outcomes, predictions = contest.outcomes(contest.trained), predict_all(contest)
+        compared = comparison.compare(
+            outcomes,
+            champion=predictions.get(CHAMPION),
+            challengers={challenger: predictions[challenger] for challenger in contest.challengers},
+            baselines={baseline: predictions[baseline] for baseline in contest.baselines},
+            alphas={
+                INCREMENTAL: settings.gate.alpha_incremental,
+                FULL: settings.gate.alpha_full,
+            },
+            minimum=Minimum.of(settings.gate),
         )
-        y, clients = contest.labels["label"].to_numpy(), contest.labels["client_id"]
-        judged.scored[name] = curves.Scored(target.kind, y, clients, predictions)
+        judged.metrics[name] = rounded(compared.metrics)
+        judged.report[name] = rounded(_report(contest, compared, predictions))
+        judged.scored[name] = curves.ScoredRows(outcomes, predictions)
         judged.contests[name] = contest
     files.write_json(judged.metrics, paths.EVALUATION_REPORT)
     files.write_json(judged.report, paths.COMPARISON_REPORT)
@@ -99,19 +107,22 @@ def judge(settings: Settings) -> Judged:
 def _contest(settings: Settings, name: str, champion: Model | None) -> Contest:
     if champion is not None:
         _check_champion(settings, name, champion)
-    found, absent = {}, {}
+    challengers, absent = {}, {}
     for candidate, folder in paths.CANDIDATES.items():
         skipped = files.read_json(folder / models.SKIPPED, next_step="dvc repro")
         if name in skipped:
             absent[candidate] = skipped[name]
         else:
-            found[candidate] = models.load_model(folder / name, threads=settings.compute.threads)
-    full = found.get(FULL)
+            challengers[candidate] = models.load_model(
+                folder / name, threads=settings.compute.threads
+            )
+    full = challengers.get(FULL)
     if full is not None and settings.full_retrain.as_of != settings.as_of:
-        del found[FULL]
+        del challengers[FULL]
         absent[FULL] = "no_new_candidate"
     labels = matrices.read_labels(paths.FEATURES_HOLDOUT, name)
-    return Contest(labels, champion, found, absent, full)
+    kind = settings.targets[name].kind
+    return Contest(kind, labels, champion, challengers, absent, full)
 
 
 def _check_champion(settings: Settings, name: str, champion: Model) -> None:
@@ -123,31 +134,36 @@ def _check_champion(settings: Settings, name: str, champion: Model) -> None:
         "holdout": settings.holdout.model_dump(),
     }
     for field, value in expected.items():
-        found = getattr(manifest, field)
-        if found != value:
+        trained_with = getattr(manifest, field)
+        if trained_with != value:
             raise ModelError(
-                f"the champion of {name} was trained with {field} {found!r}, {paths.PARAMS} says "
-                f"{value!r}: the two can't be compared",
+                f"the champion of {name} was trained with {field} {trained_with!r}, {paths.PARAMS} "
+                f"says {value!r}: the two can't be compared",
                 f"set {paths.PARAMS} back, or start a new lineage: evergreen pin --new-lineage",
             )
 
 
 def predict_all(contest: Contest) -> dict[str, np.ndarray]:
-    """What every model and baseline says, in the order in which they are shown."""
-    reigning = {} if contest.champion is None else {CHAMPION: contest.champion}
-    known = reigning | contest.challengers
-    features = _features(contest, known)
-    made = {name: model.predict(features[_extractor(model)]) for name, model in known.items()}
+    """Predict the held-out rows with every model and baseline: float64 (n,) by name."""
+    champion = {} if contest.champion is None else {CHAMPION: contest.champion}
+    trained = champion | contest.challengers
+    features = _features(contest, trained)
+    predictions = {
+        name: model.predict(features[_extractor(model)]) for name, model in trained.items()
+    }
     if contest.full is not None:
         columns = features[_extractor(contest.full)]
-        made |= {name: predict_baseline(b, columns) for name, b in contest.baselines.items()}
-    return made
+        predictions |= {
+            name: predict_baseline(baseline, columns)
+            for name, baseline in contest.baselines.items()
+        }
+    return predictions
 
 
-def _features(contest: Contest, known: dict[str, Model]) -> dict[str, pd.DataFrame]:
+def _features(contest: Contest, trained: dict[str, Model]) -> dict[str, pd.DataFrame]:
     """The held-out rows by extractor: read and matched once for all models that share it."""
     columns: dict[str, list[str]] = {}
-    models = list(known.values())
+    models = list(trained.values())
     for model in models:
         columns.setdefault(_extractor(model), []).extend(model.manifest.features)
     if contest.full is not None:
@@ -165,84 +181,25 @@ def _extractor(model: Model) -> str:
 
 
 def features_of(contest: Contest, model: Model, columns: list[str]) -> pd.DataFrame:
-    """Some columns of the held-out rows of a contest, as a model's own extractor made them."""
+    """Read columns of the held-out rows as the feature extractor of a model made them."""
     table = matrices.read_features(paths.FEATURES_HOLDOUT, model.manifest.extractor, columns)
     return matrices.with_features(contest.labels, table)
 
 
-def _compare(
-    settings: Settings, name: str, contest: Contest, predictions: dict[str, np.ndarray]
-) -> Comparison:
-    limits, trained = settings.gate, contest.trained
-    return comparison.compare(
-        settings.targets[name].kind,
-        contest.labels["label"],
-        contest.labels["client_id"],
-        champion=predictions.get(CHAMPION),
-        challengers={challenger: predictions[challenger] for challenger in contest.challengers},
-        baselines={baseline: predictions[baseline] for baseline in contest.baselines},
-        alphas={
-            INCREMENTAL: limits.alpha_incremental,
-            FULL: limits.alpha_full,
-        },
-        scale=trained.manifest.scale if trained else UNSCALED,
-        minimum=gate.Minimum(
-            rows=limits.min_rows, minority=limits.min_minority, clients=limits.min_clients
-        ),
-    )
-
-
-def _expected_loss(
-    model: Model, labels: pd.DataFrame, predicted: np.ndarray
-) -> dict[str, Any] | None:
-    """What a model's live predictions will be compared with, should it be promoted."""
-    manifest = model.manifest
-    found = relative_loss(
-        manifest.kind,
-        labels["label"],
-        predicted,
-        labels["client_id"],
-        scale=manifest.scale,
-    )
-    return None if isinstance(found, str) else rounded(found.to_dict())
-
-
 def _report(
-    contest: Contest, outcome: Comparison, predictions: dict[str, np.ndarray]
+    contest: Contest, compared: comparison.Comparison, predictions: dict[str, np.ndarray]
 ) -> dict[str, Any]:
-    labels, champion = contest.labels, contest.champion
-    expected = {
-        name: _expected_loss(model, labels, predictions[name])
-        for name, model in contest.challengers.items()
-    }
-    verdicts = {name: decision.explain() for name, decision in outcome.decisions.items()}
-    return {
-        "rows": len(labels),
-        "clients": int(labels["client_id"].nunique()),
-        "known_from": str(labels["known_on"].min().date()) if len(labels) else None,
-        "known_through": str(labels["known_on"].max().date()) if len(labels) else None,
-        "champion": champion.manifest.version if champion else None,
-        "opponent": outcome.opponent,
-        "candidates": {
-            name: rounded(outcome.decisions[name].to_dict())
-            | {"version": model.manifest.version, "explanation": verdicts[name]}
-            | {"expected_loss": expected.get(name)}
+    trained = contest.challengers | ({CHAMPION: contest.champion} if contest.champion else {})
+    return comparison.report(
+        compared,
+        contest.labels,
+        versions={name: model.manifest.version for name, model in trained.items()},
+        expected_losses={
+            name: expected_loss(contest.outcomes(model), predictions[name])
             for name, model in contest.challengers.items()
         },
-        "absent": contest.absent,
-        "warnings": list(outcome.warnings),
-        "winner": outcome.winner,
-        "verdict": _verdict(outcome, verdicts, contest.absent),
-    }
-
-
-def _verdict(outcome: Comparison, verdicts: dict[str, str], absent: dict[str, str]) -> str:
-    if outcome.winner is not None:
-        return f"{outcome.winner} {verdicts[outcome.winner]}"
-    if not verdicts:
-        return f"kept: no candidate ({'; '.join(f'{n}: {why}' for n, why in absent.items())})"
-    kept = {name: verdict.removeprefix("kept: ") for name, verdict in verdicts.items()}
-    return "; ".join(f"{name} not promoted: {why}" for name, why in kept.items())
+        absent=contest.absent,
+    )
 
 
 def _draw(judged: Judged) -> None:
@@ -251,41 +208,36 @@ def _draw(judged: Judged) -> None:
     shutil.rmtree(paths.FIGURES, ignore_errors=True)
     for name, table in (rows._asdict() | {"slices": slice_table(judged)}).items():
         files.write_csv(table, paths.PLOT_ROWS / f"{name}.csv")
-    for name, one in judged.scored.items():
-        target_figures.draw_target(
-            paths.FIGURES / f"{name}.png",
-            target=name,
-            kind=one.kind,
-            **rows._asdict(),
+    for name, contest in judged.contests.items():
+        figure = target_figures.draw_target(
+            name,
+            contest.kind,
+            rows,
             subtitle=judged.report[name]["verdict"],
             auc={model: values.get("roc_auc") for model, values in judged.metrics[name].items()},
         )
+        write_png(figure, paths.FIGURES / f"{name}.png")
 
 
 def slice_table(judged: Judged) -> pd.DataFrame:
     """The rows of `evergreen.core.evaluation.slices.slice_rows` of all targets."""
-    made = [
-        _slices_of(contest, judged.scored[name], judged.report[name]["opponent"]).assign(
-            target=name
-        )
-        for name, contest in judged.contests.items()
-        if contest.trained is not None
-    ]
-    none = pd.DataFrame(columns=["target", *slices.COLUMNS])
-    table = pd.concat(made, ignore_index=True) if made else none
-    return table[["target", *slices.COLUMNS]].round(6)
-
-
-def _slices_of(contest: Contest, scored: curves.Scored, opponent: str) -> pd.DataFrame:
-    trained = cast("Model", contest.trained)
-    columns = [name for name in slices.READ if name in trained.manifest.features]
-    return slices.slice_rows(
-        scored,
-        features_of(contest, trained, columns),
-        reference=opponent,
-        challengers=tuple(contest.challengers),
-        scale=trained.manifest.scale,
+    return slices.table(
+        {
+            name: slices.slice_rows(
+                judged.scored[name],
+                _slicing_features(contest, contest.trained),
+                reference=judged.report[name]["opponent"],
+                challengers=tuple(contest.challengers),
+            )
+            for name, contest in judged.contests.items()
+            if contest.trained is not None
+        }
     )
+
+
+def _slicing_features(contest: Contest, trained: Model) -> pd.DataFrame:
+    columns = [name for name in slices.READ if name in trained.manifest.features]
+    return features_of(contest, trained, columns)
 
 
 if __name__ == "__main__":

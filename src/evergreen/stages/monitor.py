@@ -1,4 +1,4 @@
-"""Part of the stage ``promote``: what has become of the champion since it was promoted."""
+"""Part of the stage ``promote``: monitoring of the champion since its promotion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen.core.evaluation.decision import Minimum
 from evergreen.core.events.label_selection import Window, recently_known
 from evergreen.core.monitoring import findings
 from evergreen.settings import paths
@@ -14,37 +13,36 @@ from evergreen.store import files, matrices, tables
 from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
-    from evergreen.core.monitoring.findings import Finding
+    from evergreen.core.monitoring.findings import MonitoringCheck
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Manifest, Model
     from evergreen.store.releases import Released
 
-KINDS = (findings.DECLINE, findings.INPUTS, findings.PREDICTIONS)
 NO_EXPECTED_LOSS = "the champion has no expected loss"
-NO_REFERENCE = "no reference is kept with the champion"
+NO_REFERENCE = "the champion has no reference"
 DIGITS = 4
 
 
 def report_drift(settings: Settings, champions: dict[str, Released]) -> dict[str, Any]:
     """Write ``reports/drift.json``, and return it."""
-    found = {}
-    features = _Features()
+    targets = {}
+    features = _RecentFeatures()
     live = tables.read_frame(paths.LABELS / "live.parquet", made_by="collect_labels")
     for name in settings.targets:
         champion = champions.get(name)
         if champion is None:
-            made = [findings.not_checked(kind, "there is no champion") for kind in KINDS]
+            checks = findings.no_champion()
         else:
             decline = _decline(settings, name, champion, live)
-            made = [decline, *_drift(settings, champion.model, features)]
-        found[name] = findings.report(made)
-    report: dict[str, Any] = rounded(found, DIGITS)
+            checks = [decline, *_drift(settings, champion.model, features)]
+        targets[name] = findings.report(checks)
+    report: dict[str, Any] = rounded(targets, DIGITS)
     files.write_json(report, paths.DRIFT_REPORT)
     return report
 
 
-class _Features:
-    """Each client as observed last; targets that read the same columns share them."""
+class _RecentFeatures:
+    """The latest features of each client; targets that read the same columns share them."""
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, ...], pd.DataFrame] = {}
@@ -60,46 +58,45 @@ class _Features:
         return self._read[key]
 
 
-def _decline(settings: Settings, name: str, champion: Released, live: pd.DataFrame) -> Finding:
+def _decline(
+    settings: Settings, name: str, champion: Released, live: pd.DataFrame
+) -> MonitoringCheck:
     if champion.expected_loss is None:
         return findings.not_checked(findings.DECLINE, NO_EXPECTED_LOSS)
-    gate, manifest = settings.gate, champion.model.manifest
-    own = live[live["observed_on"] >= pd.Timestamp(champion.expected_loss["since"])]
-    return findings.watch_loss(
+    manifest = champion.model.manifest
+    since = live["observed_on"] >= pd.Timestamp(champion.expected_loss["since"])
+    return findings.check_decline(
         manifest.kind,
         champion.expected_loss,
         recently_known(
-            own[own["target"] == name],
+            live[since & (live["target"] == name)],
             by=settings.as_of,
-            window=Window.of(gate),
+            window=Window.of(settings.gate),
         ),
         scale=manifest.scale,
-        minimum=Minimum(rows=gate.min_rows, minority=gate.min_minority, clients=gate.min_clients),
-        tolerated=settings.drift.tolerated_decline,
-        false_alarms=settings.drift.false_alarms,
+        gate=settings.gate,
+        drift=settings.drift,
     )
 
 
-def _drift(settings: Settings, champion: Model, features: _Features) -> list[Finding]:
+def _drift(settings: Settings, champion: Model, features: _RecentFeatures) -> list[MonitoringCheck]:
     reference = champion.reference
     if reference is None:
         return [
             findings.not_checked(kind, NO_REFERENCE)
             for kind in (findings.INPUTS, findings.PREDICTIONS)
         ]
-    drift = settings.drift
-    limits = findings.Limits(drift.max_distance, drift.min_clients, drift.false_alarms)
-    manifest = champion.manifest
+    drift, manifest = settings.drift, champion.manifest
     recent = findings.active(reference, features.of(manifest))
-    said = recent.assign(prediction=champion.predict(recent) if len(recent) else 0.0)
+    predicted = recent.assign(prediction=champion.predict(recent) if len(recent) else 0.0)
     return [
-        findings.watch_inputs(reference, recent, words=_words(manifest.extractor), limits=limits),
-        findings.watch_predictions(reference, said, limits=limits),
+        findings.check_inputs(reference, recent, words=_words(manifest.extractor), drift=drift),
+        findings.check_predictions(reference, predicted, drift=drift),
     ]
 
 
 def _words(extractor: str) -> tuple[float, int] | None:
-    """The share of words of the clients observed today that are no terms; and how many clients."""
+    """The share of out-of-vocabulary words of the clients observed today, and how many they are."""
     path = paths.FEATURES_TODAY / matrices.TEXT_REPORT
     text = files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
     share = text.get("by_extractor", {}).get(extractor)

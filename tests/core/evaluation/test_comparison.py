@@ -4,7 +4,6 @@ import pytest
 
 from evergreen.core.evaluation import gate
 from evergreen.core.evaluation.comparison import compare
-from evergreen.core.events.loss_scale import UNSCALED
 
 
 def compared(champion, **baselines):
@@ -14,14 +13,11 @@ def compared(champion, **baselines):
     y = (rng.random(2000) < chance).astype(float)
     made = {"good": chance, "poor": 1 - chance, "even": np.full(2000, 0.5)}
     return compare(
-        "binary",
-        pd.Series(y),
-        pd.Series(np.repeat(np.arange(1000), 2)),
+        gate.Outcomes("binary", y, np.repeat(np.arange(1000), 2)),
         champion=None if champion is None else made[champion],
         challengers={},
         baselines={name: made[what] for name, what in baselines.items()},
         alphas={"incremental": 0.01, "full": 0.05},
-        scale=UNSCALED,
         minimum=gate.Minimum(),
     )
 
@@ -45,8 +41,8 @@ def test_no_warning_without_a_champion_that_is_beaten(champion):
 def test_a_warning_needs_the_evidence_of_a_promotion():
     rows = pd.Series(np.arange(20) % 2.0)
     found = compare(
-        "binary", rows, pd.Series(range(20)), champion=1 - rows.to_numpy(), challengers={},
+        gate.Outcomes("binary", rows), champion=1 - rows.to_numpy(), challengers={},
         baselines={"base_rate": np.full(20, 0.5)}, alphas={"incremental": 0.01},
-        scale=UNSCALED, minimum=gate.Minimum(),
+        minimum=gate.Minimum(),
     )  # fmt: skip
     assert found.warnings == ()

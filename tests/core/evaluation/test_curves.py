@@ -10,13 +10,14 @@ from evergreen.core.evaluation.curves import (
     CALIBRATION_COLUMNS,
     GAINS_COLUMNS,
     ROC_COLUMNS,
-    Scored,
+    ScoredRows,
     calibration_points,
     gains_points,
-    in_model_order,
     plot_rows,
     roc_points,
 )
+from evergreen.core.evaluation.losses import Outcomes
+from evergreen.core.evaluation.model_names import in_model_order
 
 COLUMNS = {
     roc_points: ROC_COLUMNS,
@@ -24,6 +25,10 @@ COLUMNS = {
     gains_points: GAINS_COLUMNS,
 }
 every_curve = pytest.mark.parametrize("points", COLUMNS)
+
+
+def rows_of(kind, y, clients, predictions):
+    return ScoredRows(Outcomes(kind, y, clients), predictions)
 
 
 def buyers(rows, seed=7):
@@ -234,10 +239,10 @@ def test_models_come_in_one_order_whatever_the_input():
 def test_plot_rows_are_long_tables_with_targets_in_the_given_order():
     rows = plot_rows(
         {
-            "purchase": Scored(
+            "purchase": rows_of(
                 "binary", [0, 1], list("ab"), {"full": [0.1, 0.2], "champion": [0.2, 0.1]}
             ),
-            "clv": Scored("regression", [0, 9], list("ab"), {"base_rate": [3, 3]}),
+            "clv": rows_of("regression", [0, 9], list("ab"), {"base_rate": [3, 3]}),
         }
     )
 
@@ -250,8 +255,8 @@ def test_plot_rows_are_long_tables_with_targets_in_the_given_order():
 def test_plot_rows_have_a_roc_curve_for_binary_targets_only():
     rows = plot_rows(
         {
-            "churn": Scored("binary", [0, 1], list("ab"), {"full": [0.1, 0.2]}),
-            "clv": Scored("regression", [0, 9], list("ab"), {"full": [3, 4]}),
+            "churn": rows_of("binary", [0, 1], list("ab"), {"full": [0.1, 0.2]}),
+            "clv": rows_of("regression", [0, 9], list("ab"), {"full": [3, 4]}),
         }
     )
 
@@ -261,15 +266,15 @@ def test_plot_rows_have_a_roc_curve_for_binary_targets_only():
 
 def test_plot_rows_are_rounded_to_six_decimals():
     rows = plot_rows(
-        {"churn": Scored("binary", [0, 1, 1], list("abc"), {"full": [1 / 3, 2 / 3, 1 / 7]})}
+        {"churn": rows_of("binary", [0, 1, 1], list("abc"), {"full": [1 / 3, 2 / 3, 1 / 7]})}
     )
 
     assert rows.calibration["predicted"].tolist() == [0.142857, 0.333333, 0.666667]
 
 
 def test_plot_rows_of_nothing_are_empty_and_keep_their_dtypes():
-    filled = plot_rows({"churn": Scored("binary", [0, 1], list("ab"), {"full": [0.1, 0.2]})})
-    for scored in ({}, {"churn": Scored("binary", [0, 0], list("ab"), {"full": [0.1, 0.2]})}):
+    filled = plot_rows({"churn": rows_of("binary", [0, 1], list("ab"), {"full": [0.1, 0.2]})})
+    for scored in ({}, {"churn": rows_of("binary", [0, 0], list("ab"), {"full": [0.1, 0.2]})}):
         for table, same in zip(plot_rows(scored), filled, strict=True):
             assert len(table) == 0
             assert table.dtypes.to_dict() == same.dtypes.to_dict()

@@ -14,14 +14,19 @@ from evergreen.core.evaluation import gate
 from evergreen.core.evaluation.gate import (
     REASONS,
     Minimum,
-    decide,
+    Outcomes,
     row_losses,
 )
-from evergreen.core.events.loss_scale import LossScale
+from evergreen.core.events.loss_scale import UNSCALED, LossScale
 
 ANY_SIZE = Minimum(rows=1, minority=1, clients=1)
 MINUS = "\N{MINUS SIGN}"
 MARKET_MEAN, MARKET_CAP = 20.5, 980.0
+
+
+def decide(kind, y_true, champion, challenger, *, clients=None, scale=UNSCALED, **demands):
+    outcomes = Outcomes(kind, y_true, clients, scale)
+    return gate.decide(outcomes, champion, challenger, **demands)
 
 
 def sigmoid(logit):

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen.core.evaluation.curves import Scored
+from evergreen.core.evaluation.curves import ScoredRows
+from evergreen.core.evaluation.losses import Outcomes
 from evergreen.core.evaluation.slices import COLUMNS, bands, slice_rows
-from evergreen.core.events.loss_scale import UNSCALED
 
 
 def features(rows, **columns):
@@ -16,11 +16,10 @@ def sliced(y, champion, challenger, *, clients=None):
     predictions = {"champion": champion, "full": challenger}
     every = np.arange(len(y)) if clients is None else clients
     return slice_rows(
-        Scored("binary", y, every, predictions),
+        ScoredRows(Outcomes("binary", y, every), predictions),
         features(len(y)),
         reference="champion",
         challengers=("full",),
-        scale=UNSCALED,
     )
 
 

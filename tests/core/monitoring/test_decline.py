@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evergreen.core.evaluation.losses import Outcomes
 from evergreen.core.events.loss_scale import UNSCALED, LossScale
 from evergreen.core.monitoring.decline import RelativeLoss, judge_decline, relative_loss
 
@@ -37,17 +38,17 @@ def shop(seed, *, declines_on=None, by=1.0, season=0.0):
 
 def measured(rows, kind="binary", scale=UNSCALED):
     predicted = rows["prediction"].to_numpy()
-    return relative_loss(kind, rows["label"], predicted, rows["client_id"], scale=scale)
+    return relative_loss(Outcomes(kind, rows["label"], rows["client_id"], scale), predicted)
 
 
 def alerts(rows):
     """The days of 100 daily looks on which a decline is reported; 350 clients were held out."""
-    promised = measured(rows[(rows["day"] < WINDOW) & (rows["client_id"] < CLIENTS // 4)])
+    expected = measured(rows[(rows["day"] < WINDOW) & (rows["client_id"] < CLIENTS // 4)])
     return [
         day
         for day in range(DAYS - 100, DAYS)
         if judge_decline(
-            promised,
+            expected,
             measured(rows[(rows["day"] <= day) & (rows["day"] > day - WINDOW)]),
             tolerated=0.02,
             false_alarms=0.05,
@@ -87,9 +88,9 @@ def test_rows_of_one_client_are_one_piece_of_evidence():
 
 
 def test_a_looser_level_is_a_closer_bound():
-    promised, live = RelativeLoss(0.7, 0.02, 900, 300), RelativeLoss(0.8, 0.02, 900, 300)
+    expected, live = RelativeLoss(0.7, 0.02, 900, 300), RelativeLoss(0.8, 0.02, 900, 300)
     strict, loose = (
-        judge_decline(promised, live, tolerated=0, false_alarms=level) for level in (0.001, 0.4)
+        judge_decline(expected, live, tolerated=0, false_alarms=level) for level in (0.001, 0.4)
     )
     assert strict.growth == loose.growth == pytest.approx(1 / 7)
     assert strict.at_least < loose.at_least < loose.growth
@@ -98,9 +99,9 @@ def test_a_looser_level_is_a_closer_bound():
 @pytest.mark.parametrize(
     ("labels", "said", "reason"),
     [
-        ([], [], "no prediction has met its outcome yet"),
-        ([np.nan, 1.0], [0.5, np.nan], "no prediction has met its outcome yet"),
-        ([1.0, 1.0], [0.5, 0.6], "every outcome is the same: 1"),
+        ([], [], "no prediction has a known outcome yet"),
+        ([np.nan, 1.0], [0.5, np.nan], "no prediction has a known outcome yet"),
+        ([1.0, 1.0], [0.5, 0.6], "all outcomes are equal: 1"),
     ],
 )
 def test_what_can_not_be_measured_says_why(labels, said, reason):
@@ -110,11 +111,9 @@ def test_what_can_not_be_measured_says_why(labels, said, reason):
 
 def test_amounts_that_are_all_zero_say_so():
     rows = pd.DataFrame({"label": [0.0, 0.0], "prediction": [3.0, 1.0], "client_id": [1, 2]})
-    assert (
-        measured(rows, "regression", scale=LossScale(mean=20.0)) == "every outcome is the same: 0"
-    )
+    assert measured(rows, "regression", scale=LossScale(mean=20.0)) == "all outcomes are equal: 0"
 
 
 def test_a_single_client_can_not_tell():
     rows = shop(1).head(2).assign(client_id=1, label=[0.0, 1.0])
-    assert measured(rows) == "the outcomes of a single client can't tell"
+    assert measured(rows) == "all outcomes are of a single client"

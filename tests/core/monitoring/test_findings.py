@@ -2,18 +2,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen.core.evaluation.decision import Minimum
 from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.monitoring import findings
 from evergreen.core.monitoring.drift import reference
+from evergreen.settings.pipeline import DriftSettings, Gate
 
 EXPECTED = {"relative_loss": 0.7, "error": 0.01, "rows": 4000, "clients": 500}
-MINIMUM = Minimum(rows=500, minority=50, clients=200)
-LIMITS = findings.Limits(max_distance=0.15, min_clients=100, false_alarms=0.05)
+GATE = Gate(min_rows=500, min_minority=50, min_clients=200)
+DRIFT = DriftSettings(max_distance=0.15, min_clients=100, false_alarms=0.05, tolerated_decline=0.02)
 
 
 def predictions(n=2000, *, noise=0.0, share=0.5, seed=1):
-    """Labels and what was said of them; with noise the predictions know less than they claim."""
+    """Labels and their predictions; with noise the predictions are overconfident."""
     random = np.random.default_rng(seed)
     score = random.normal(np.log(share / (1 - share)), 2, n)
     truth = 1 / (1 + np.exp(-score))
@@ -26,27 +26,27 @@ def predictions(n=2000, *, noise=0.0, share=0.5, seed=1):
 
 
 def decline(live, kind="binary", expected=EXPECTED):
-    return findings.watch_loss(
+    return findings.check_decline(
         kind,
         expected,
         live,
         scale=LossScale(100.0, 10.0),
-        minimum=MINIMUM,
-        tolerated=0.02,
-        false_alarms=0.05,
+        gate=GATE,
+        drift=DRIFT,
     )
 
 
 def test_a_decline_is_an_alert_in_words():
     found = decline(predictions(noise=3.0))
     assert found.since == "2024-03-01"
-    assert "0.700 was promised: +" in found.message
+    assert "0.700 was expected: +" in found.message
     assert (
-        "2,000 predictions of 1,000 clients observed from 2024-03-01 to 2024-03-14" in found.message
+        "2,000 predictions for 1,000 clients observed from 2024-03-01 to 2024-03-14"
+        in found.message
     )
 
 
-def test_a_promise_that_is_kept_is_no_alert():
+def test_a_loss_as_expected_is_no_alert():
     found = decline(predictions())
     assert found.since is None
     assert found.numbers["growth"] < 0.02
@@ -55,12 +55,15 @@ def test_a_promise_that_is_kept_is_no_alert():
 @pytest.mark.parametrize(
     ("live", "reason"),
     [
-        (predictions().head(0), "no prediction has met its outcome yet"),
-        (predictions(100), "100 predictions have met their outcome, 500 are needed"),
-        (predictions().assign(prediction=np.nan), "no prediction has met its outcome yet"),
-        (predictions().assign(label=1.0), "every outcome is the same: 1"),
-        (predictions(600, share=0.005, noise=0.1), "outcomes are of the rarer sort, 50 are needed"),
-        (predictions().assign(client_id=np.arange(2000) % 150), "150 clients were predicted"),
+        (predictions().head(0), "no prediction has a known outcome yet"),
+        (predictions(100), "100 predictions with a known outcome, 500 are needed"),
+        (predictions().assign(prediction=np.nan), "no prediction has a known outcome yet"),
+        (predictions().assign(label=1.0), "all outcomes are equal: 1"),
+        (predictions(600, share=0.005, noise=0.1), "outcomes of the minority class, 50"),
+        (
+            predictions().assign(client_id=np.arange(2000) % 150),
+            "150 clients with a known",
+        ),
     ],
 )
 def test_what_can_not_be_judged_says_why(live, reason):
@@ -72,7 +75,7 @@ def test_what_can_not_be_judged_says_why(live, reason):
 
 def test_amounts_that_are_all_zero_are_not_judged():
     found = decline(predictions().assign(label=0.0), "regression")
-    assert found.message == "not checked: every outcome is the same: 0"
+    assert found.message == "not checked: all outcomes are equal: 0"
 
 
 @pytest.fixture
@@ -97,20 +100,20 @@ def clients(n=300, **columns):
 
 
 def inputs(kept, recent, words=(0.05, 300)):
-    return findings.watch_inputs(kept, findings.active(kept, recent), words=words, limits=LIMITS)
+    return findings.check_inputs(kept, findings.active(kept, recent), words=words, drift=DRIFT)
 
 
 def test_inputs_as_at_training_are_no_alert(kept):
     found = inputs(kept, clients())
     assert found.since is None
-    assert found.message.startswith("all 3 inputs are near to what they were at training")
+    assert found.message.startswith("the distributions of all 3 inputs are close to training")
 
 
 def test_the_inputs_that_have_drifted_are_named(kept):
     found = inputs(kept, clients(number_age=55.0))
     assert found.since == "2024-04-01"
     assert found.numbers["drifted"] == ["number_age"]
-    assert "1 of 3 inputs are distributed otherwise than at training: number_age" in found.message
+    assert "distribution of 1 of 3 inputs differs from training: number_age" in found.message
 
 
 def test_new_words_are_drift(kept):
@@ -133,7 +136,7 @@ def test_too_few_clients_are_not_checked(kept):
 
 
 def said(kept, values):
-    return findings.watch_predictions(kept, clients(len(values), prediction=values), limits=LIMITS)
+    return findings.check_predictions(kept, clients(len(values), prediction=values), drift=DRIFT)
 
 
 def test_predictions_that_have_drifted_are_an_alert(kept):

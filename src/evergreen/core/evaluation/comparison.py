@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.evaluation import gate, metrics
 from evergreen.core.evaluation.decision import gain_in_words
@@ -12,20 +12,10 @@ from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.core.evaluation.model_names import CHAMPION, INCREMENTAL, WITHOUT_A_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     import pandas as pd
-
-    from evergreen.core.events.loss_scale import LossScale
-
-
-class Evidence(TypedDict):
-    """What every look of one target shares."""
-
-    clients: pd.Series
-    scale: LossScale
-    minimum: gate.Minimum
 
 
 @dataclass(frozen=True)
@@ -34,6 +24,8 @@ class Comparison:
 
     Attributes
     ----------
+    kind
+        Of the target.
     opponent
         What the challengers had to beat: ``champion``, or the better of the baselines that need
         no model where there is none; None where there is no baseline either.
@@ -47,6 +39,7 @@ class Comparison:
         In words, each baseline that the champion is proven to be worse than.
     """
 
+    kind: gate.Kind
     opponent: str | None
     decisions: dict[str, gate.Decision]
     winner: str | None
@@ -55,15 +48,12 @@ class Comparison:
 
 
 def compare(
-    kind: gate.Kind,
-    y: pd.Series,
-    clients: pd.Series,
+    outcomes: gate.Outcomes,
     *,
     champion: np.ndarray | None,
     challengers: dict[str, np.ndarray],
     baselines: dict[str, np.ndarray],
     alphas: dict[str, float],
-    scale: LossScale,
     minimum: gate.Minimum,
 ) -> Comparison:
     """Score all on the same rows and let the gate decide on each challenger.
@@ -75,20 +65,21 @@ def compare(
 
     Parameters
     ----------
-    y, clients
-        Labels (float64) and client ids of n held-out rows.
+    outcomes
+        Of n held-out rows.
     champion, challengers, baselines
         Predictions, float64 (n,).
     alphas
         For each challenger its chance of a false promotion. The baselines share that of an
         incremental candidate, as they are looked at in every run: it is the chance of a warning
         about a champion that none of them beats.
-    scale
-        Of the labels that the champion was trained on.
+    minimum
+        As for `evergreen.core.evaluation.gate.decide`.
     """
+    kind = outcomes.kind
     predictions = baselines if champion is None else {CHAMPION: champion} | baselines
     measured = {
-        name: metrics.evaluate(kind, y, values, scale)
+        name: metrics.evaluate(kind, outcomes.y_true, values, outcomes.scale)
         for name, values in (predictions | challengers).items()
     }
     opponent = (
@@ -98,19 +89,13 @@ def compare(
             measured, [name for name in baselines if name in WITHOUT_A_MODEL], LOSS_NAME[kind]
         )
     )
-    evidence: Evidence = {
-        "clients": clients,
-        "scale": scale,
-        "minimum": minimum,
-    }
     decisions = {
         name: gate.decide(
-            kind,
-            y,
+            outcomes,
             predictions[str(opponent)],
             values,
             alpha=alphas[name] / len(challengers),
-            **evidence,
+            minimum=minimum,
         )
         for name, values in challengers.items()
     }
@@ -120,12 +105,67 @@ def compare(
         warnings = tuple(
             f"{name} beats the champion: {gain_in_words(found.gain, found.interval, alpha)}"
             for name, values in baselines.items()
-            for found in [gate.lead_of(values, kind, y, champion, alpha=alpha, **evidence)]
+            for found in [gate.lead_of(values, outcomes, champion, alpha=alpha, minimum=minimum)]
             if found is not None
         )
     passed = {name: d.interval[0] for name, d in decisions.items() if d.promote and d.interval}
     winner = max(passed, key=lambda name: passed[name]) if passed else None
-    return Comparison(opponent, decisions, winner, measured, warnings)
+    return Comparison(kind, opponent, decisions, winner, measured, warnings)
+
+
+def report(
+    comparison: Comparison,
+    labels: pd.DataFrame,
+    *,
+    versions: Mapping[str, str],
+    expected_losses: Mapping[str, dict[str, Any] | None],
+    absent: Mapping[str, str],
+) -> dict[str, Any]:
+    """Report a comparison, as an entry of ``reports/comparison.json``.
+
+    Parameters
+    ----------
+    labels
+        client_id and known_on of the judged rows.
+    versions
+        Of the champion, if there is one, and of each challenger.
+    expected_losses
+        What the live predictions of each challenger are compared with if it is promoted.
+    absent
+        Why a candidate is not among the challengers, by its name.
+    """
+    known_on = labels["known_on"]
+    return {
+        "loss": LOSS_NAME[comparison.kind],
+        "rows": len(labels),
+        "clients": int(labels["client_id"].nunique()),
+        "known_from": str(known_on.min().date()) if len(labels) else None,
+        "known_through": str(known_on.max().date()) if len(labels) else None,
+        "champion": versions.get(CHAMPION),
+        "opponent": comparison.opponent,
+        "candidates": {
+            name: decision.to_dict()
+            | {"version": versions[name], "expected_loss": expected_losses[name]}
+            for name, decision in comparison.decisions.items()
+        },
+        "absent": dict(absent),
+        "warnings": list(comparison.warnings),
+        "winner": comparison.winner,
+        "verdict": _verdict(comparison, absent),
+    }
+
+
+def _verdict(comparison: Comparison, absent: Mapping[str, str]) -> str:
+    verdicts = {name: decision.explain() for name, decision in comparison.decisions.items()}
+    if comparison.winner is not None:
+        return f"{comparison.winner} {verdicts[comparison.winner]}"
+    if not verdicts:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in absent.items())
+        return f"kept: no candidate ({reasons})"
+    return "; ".join(
+        f"{name} not promoted: {verdict.removeprefix('kept: ')}"
+        for name, verdict in verdicts.items()
+    )
 
 
 def _best(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from evergreen.core.evaluation.losses import Kind
+    from evergreen.core.evaluation.losses import Kind, Outcomes
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
@@ -33,12 +33,10 @@ GRID: Final = np.linspace(0.0, 1.0, 101)
 Z_95: Final = float(ndtri(0.975))
 
 
-class Scored(NamedTuple):
-    """The held-out rows of a target, and what each model says of them: all of shape (n,)."""
+class ScoredRows(NamedTuple):
+    """The held-out rows of a target, with the predictions of each model: all of shape (n,)."""
 
-    kind: Kind
-    y: ArrayLike
-    clients: ArrayLike
+    outcomes: Outcomes
     predictions: Mapping[str, ArrayLike]
 
 
@@ -190,12 +188,12 @@ def gains_points(value: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
     return _frame(GAINS_COLUMNS, GRID, share)
 
 
-def plot_rows(scored: Mapping[str, Scored]) -> PlotRows:
+def plot_rows(scored: Mapping[str, ScoredRows]) -> PlotRows:
     """Rows of all three plots for every target and model, rounded to 6 decimals.
 
     Parameters
     ----------
-    scored : mapping of str to Scored
+    scored : mapping of str to ScoredRows
         By target. Targets keep their order; models come in `MODEL_ORDER`.
 
     Returns
@@ -214,27 +212,33 @@ def plot_rows(scored: Mapping[str, Scored]) -> PlotRows:
         calibration=_long(
             scored,
             CALIBRATION_COLUMNS,
-            lambda one, prediction: calibration_points(
-                one.y, prediction, kind=one.kind, clients=one.clients
+            lambda outcomes, prediction: calibration_points(
+                outcomes.y_true, prediction, kind=outcomes.kind, clients=outcomes.clients
             ),
         ),
-        gains=_long(scored, GAINS_COLUMNS, lambda one, prediction: gains_points(one.y, prediction)),
+        gains=_long(
+            scored,
+            GAINS_COLUMNS,
+            lambda outcomes, prediction: gains_points(outcomes.y_true, prediction),
+        ),
     )
 
 
-def _roc_of_binary(one: Scored, prediction: ArrayLike) -> pd.DataFrame:
-    return roc_points(one.y, prediction) if one.kind == "binary" else _frame(ROC_COLUMNS)
+def _roc_of_binary(outcomes: Outcomes, prediction: ArrayLike) -> pd.DataFrame:
+    if outcomes.kind != "binary":
+        return _frame(ROC_COLUMNS)
+    return roc_points(outcomes.y_true, prediction)
 
 
 def _long(
-    scored: Mapping[str, Scored],
+    scored: Mapping[str, ScoredRows],
     columns: Mapping[str, str],
-    points: Callable[[Scored, ArrayLike], pd.DataFrame],
+    points: Callable[[Outcomes, ArrayLike], pd.DataFrame],
 ) -> pd.DataFrame:
     parts = [
-        _labelled(points(one, one.predictions[model]), target, model)
-        for target, one in scored.items()
-        for model in in_model_order(one.predictions)
+        _labelled(points(rows.outcomes, rows.predictions[model]), target, model)
+        for target, rows in scored.items()
+        for model in in_model_order(rows.predictions)
     ]
     none = _labelled(_frame(columns), "", "")
     return pd.concat([none, *parts], ignore_index=True).round(6)

@@ -1,12 +1,17 @@
 """What the gate decided and why: figures for a report, one sentence for a person."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 from math import floor, isfinite, log10
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evergreen.core.evaluation.losses import Kind
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evergreen.core.evaluation.losses import Kind
+    from evergreen.settings.pipeline import Gate
 from evergreen.core.wording import plural
 
 MAX_BAD_LABEL_SHARE = 0.05
@@ -83,6 +88,11 @@ class Minimum:
         for name, value in asdict(self).items():
             if value < 1:
                 raise ValueError(f"Minimum.{name} must be at least 1, found {value}")
+
+    @classmethod
+    def of(cls, gate: Gate) -> Minimum:
+        """Take the minimum from the settings."""
+        return cls(rows=gate.min_rows, minority=gate.min_minority, clients=gate.min_clients)
 
 
 DEFAULT_MINIMUM = Minimum()

@@ -30,6 +30,7 @@ from evergreen.core.evaluation.gain import (
 from evergreen.core.evaluation.losses import (
     FloatArray,
     Kind,
+    Outcomes,
     check_kind,
     check_labels,
     check_lengths,
@@ -37,7 +38,7 @@ from evergreen.core.evaluation.losses import (
     read_vector,
     row_losses,
 )
-from evergreen.core.events.loss_scale import UNSCALED, LossScale
+from evergreen.core.events.loss_scale import LossScale
 
 __all__ = [
     "REASONS",
@@ -45,6 +46,7 @@ __all__ = [
     "Guardrail",
     "Kind",
     "Minimum",
+    "Outcomes",
     "decide",
     "lead_of",
     "row_losses",
@@ -81,14 +83,11 @@ class _Rows:
 # Huge values may overflow: they end as a standard error that is not finite, which is a verdict.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def decide(
-    kind: Kind,
-    y_true: npt.ArrayLike,
+    outcomes: Outcomes,
     champion: npt.ArrayLike,
     challenger: npt.ArrayLike,
     *,
-    clients: npt.ArrayLike | None = None,
     alpha: float = 0.01,
-    scale: LossScale = UNSCALED,
     minimum: Minimum = DEFAULT_MINIMUM,
 ) -> Decision:
     """Decide whether the challenger replaces the champion.
@@ -104,22 +103,15 @@ def decide(
 
     Parameters
     ----------
-    kind
-        "binary" (labels 0 or 1, predictions are probabilities) or "regression" (labels and
-        predictions are amounts of at least 0).
-    y_true
-        Labels, shape (n,), any real dtype. Those not finite are dropped and counted.
+    outcomes
+        Labels of the judged rows. Those not finite are dropped and counted.
     champion, challenger
         Predictions for the same rows, shape (n,), matched by position. No row is ever dropped for
-        its prediction: a champion's that is not finite becomes `scale.mean`, one out of range is
-        clipped; a single such prediction of the challenger keeps the champion.
-    clients
-        Client id of each row, shape (n,), strings or integers. None: each row is its own client.
+        its prediction: a champion's that is not finite becomes the mean of `outcomes.scale`, which
+        serving falls back to (or the mean of the labels), and one out of range is clipped; a single
+        such prediction of the challenger keeps the champion.
     alpha
         One-sided level of this look; divide it by the number of candidates judged in one run.
-    scale
-        Of the labels that the champion was trained on. Its mean is also what serving falls back
-        to; None or not finite: the mean of `y_true`.
     minimum
         The least evidence on which the challenger may be promoted.
 
@@ -146,20 +138,12 @@ def decide(
     .. [4] Obuchowski (1997). Nonparametric analysis of clustered ROC curve data.
        Biometrics 53, 567-578.
     """
-    check_kind(kind)
     if not 0 < alpha < MAX_ALPHA:
         raise ValueError(f"alpha must be above 0 and below {MAX_ALPHA}, found {alpha}")
-    rows = _read_rows(
-        kind,
-        y_true,
-        champion,
-        challenger,
-        clients=clients,
-        scale=scale,
-    )
+    rows = _read_rows(outcomes, champion, challenger)
     obstacle = _obstacle(rows, minimum)
     decision = Decision(
-        kind=kind,
+        kind=rows.kind,
         promote=False,
         reason=obstacle or "",
         rows=rows.labels.size,
@@ -189,15 +173,9 @@ def _client_codes(clients: npt.ArrayLike | None, rows: int) -> IntArray:
     return codes
 
 
-def _read_rows(
-    kind: Kind,
-    y_true: npt.ArrayLike,
-    champion: npt.ArrayLike,
-    challenger: npt.ArrayLike,
-    *,
-    clients: npt.ArrayLike | None,
-    scale: LossScale,
-) -> _Rows:
+def _read_rows(outcomes: Outcomes, champion: npt.ArrayLike, challenger: npt.ArrayLike) -> _Rows:
+    kind, y_true, clients, scale = outcomes
+    check_kind(kind)
     labels = read_vector("y_true", y_true)
     old, new = read_vector("champion", champion), read_vector("challenger", challenger)
     check_lengths(y_true=labels, champion=old, challenger=new)
@@ -257,13 +235,10 @@ def _is_constant(values: FloatArray) -> bool:
 
 def lead_of(
     other: npt.ArrayLike,
-    kind: Kind,
-    y_true: npt.ArrayLike,
+    outcomes: Outcomes,
     champion: npt.ArrayLike,
     *,
-    clients: npt.ArrayLike,
     alpha: float,
-    scale: LossScale,
     minimum: Minimum,
 ) -> Gain | None:
     """Compute how far predictions that no one wants to promote are ahead of the champion.
@@ -275,7 +250,7 @@ def lead_of(
     ----------
     other
         Predictions for the same rows, shape (n,).
-    kind, y_true, champion, clients, alpha, scale, minimum
+    outcomes, champion, alpha, minimum
         As for `decide`.
 
     Returns
@@ -284,7 +259,7 @@ def lead_of(
         None unless the lower bound of the gain is above zero, on evidence that would be enough
         for a promotion.
     """
-    rows = _read_rows(kind, y_true, champion, other, clients=clients, scale=scale)
+    rows = _read_rows(outcomes, champion, other)
     if _obstacle(rows, minimum) not in (None, "challenger_constant"):
         return None
     found = relative_gain(*_losses(rows), rows.codes, alpha=alpha)

@@ -1,6 +1,6 @@
 """Losses by row: what the gate decides on and what the metrics report, in one place."""
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,28 @@ FLOOR_SHARE = 0.01
 
 LOSS_NAME: dict[Kind, str] = {"binary": "log_loss", "regression": "tweedie_deviance"}
 """What the mean of `row_losses` is called in reports."""
+
+
+class Outcomes(NamedTuple):
+    """What really happened on the n rows of one target that models are compared on.
+
+    Attributes
+    ----------
+    kind
+        "binary" (labels 0 or 1, predictions are probabilities) or "regression" (labels and
+        predictions are amounts of at least 0).
+    y_true
+        Labels, shape (n,), any real dtype.
+    clients
+        Client id of each row, shape (n,), strings or integers. None: each row is its own client.
+    scale
+        Of the labels that the champion was trained on.
+    """
+
+    kind: Kind
+    y_true: npt.ArrayLike
+    clients: npt.ArrayLike | None = None
+    scale: LossScale = UNSCALED
 
 
 def minority_count(kind: Kind, labels: FloatArray) -> int:

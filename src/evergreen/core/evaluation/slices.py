@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from evergreen.core.evaluation.curves import Scored
+    from evergreen.core.evaluation.curves import ScoredRows
     from evergreen.core.evaluation.gain import IntArray
     from evergreen.core.evaluation.losses import FloatArray, Kind
-    from evergreen.core.events.loss_scale import LossScale
 
     BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -97,12 +96,11 @@ def _value(spend: FloatArray) -> list[Band]:
 
 
 def slice_rows(
-    scored: Scored,
+    scored: ScoredRows,
     features: pd.DataFrame,
     *,
     reference: str,
     challengers: tuple[str, ...],
-    scale: LossScale,
 ) -> pd.DataFrame:
     """Losses of the champion and its challengers by band, and how much of them each gains.
 
@@ -114,8 +112,6 @@ def slice_rows(
         As for `bands`.
     reference
         What the challengers had to beat.
-    scale
-        As the gate was given it.
 
     Returns
     -------
@@ -125,25 +121,35 @@ def slice_rows(
         twenty such intervals misses the truth. Below 100 rows, 30 clients or 10 labels of the
         minority class there are counts and no figures.
     """
-    y = np.asarray(scored.y, dtype=np.float64)
+    kind, y_true, ids, scale = scored.outcomes
+    y = np.asarray(y_true, dtype=np.float64)
     known = np.isfinite(y)
-    codes, _ = pd.factorize(pd.Series(scored.clients).to_numpy())
-    said = {m: np.asarray(scored.predictions[m], np.float64) for m in (reference, *challengers)}
-    losses = {m: row_losses(scored.kind, y, values, scale) for m, values in said.items()}
-    made: list[dict[str, Any]] = []
+    codes, _ = pd.factorize(pd.Series(ids).to_numpy())
+    models = (reference, *challengers)
+    predictions = {m: np.asarray(scored.predictions[m], np.float64) for m in models}
+    losses = {m: row_losses(kind, y, values, scale) for m, values in predictions.items()}
+    lines: list[dict[str, Any]] = []
     for band in bands(features):
         inside = band.inside & known
         clients = pd.factorize(codes[inside])[0]
         key = {"slice": band.slice, "band": band.name, "rows": len(clients)}
         key["clients"] = int(clients.max(initial=-1)) + 1
-        enough = _enough(scored.kind, y[inside], key)
-        for model in said if len(clients) else ():
-            made.append(key | {"model": model})
+        enough = _enough(kind, y[inside], key)
+        for model in models if len(clients) else ():
+            lines.append(key | {"model": model})
             if enough:
-                made[-1] |= {"mean_label": y[inside].mean()}
-                made[-1] |= {"mean_prediction": said[model][inside].mean()}
-                made[-1] |= _figures(losses, model, reference, inside, clients)
-    return pd.DataFrame(made, columns=list(COLUMNS)).astype(COLUMNS)
+                lines[-1] |= {"mean_label": y[inside].mean()}
+                lines[-1] |= {"mean_prediction": predictions[model][inside].mean()}
+                lines[-1] |= _figures(losses, model, reference, inside, clients)
+    return pd.DataFrame(lines, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def table(rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join the rows of all targets, rounded to 6 decimals, with the target as first column."""
+    parts = [part.assign(target=target) for target, part in rows.items()]
+    columns = ["target", *COLUMNS]
+    joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return joined[columns].round(6)
 
 
 def _enough(kind: Kind, y: FloatArray, counts: Mapping[str, Any]) -> bool:

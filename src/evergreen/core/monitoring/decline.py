@@ -18,8 +18,9 @@ from evergreen.core.evaluation.gain import standard_error, t_quantile
 from evergreen.core.evaluation.losses import row_losses
 
 if TYPE_CHECKING:
-    from evergreen.core.evaluation.losses import Kind
-    from evergreen.core.events.loss_scale import LossScale
+    import numpy.typing as npt
+
+    from evergreen.core.evaluation.losses import Outcomes
 
 RUNS = 100
 """The chance of a false alarm is stated for so many runs."""
@@ -50,14 +51,7 @@ class RelativeLoss:
         }
 
 
-def relative_loss(
-    kind: Kind,
-    labels: pd.Series,
-    predicted: np.ndarray,
-    clients: pd.Series,
-    *,
-    scale: LossScale,
-) -> RelativeLoss | str:
+def relative_loss(outcomes: Outcomes, predicted: npt.ArrayLike) -> RelativeLoss | str:
     """Measure predictions by the loss of telling everyone the same.
 
     With losses l of the model and b of the mean label, r = mean(l) / mean(b) has the influence
@@ -66,10 +60,10 @@ def relative_loss(
 
     Parameters
     ----------
-    labels, predicted, clients
-        Of the same n rows. Rows whose label or prediction is not finite are left out.
-    scale
-        As for `row_losses`: that of the labels that the model was trained on.
+    outcomes
+        Of n rows, the scale that of the labels that the model was trained on.
+    predicted
+        For the same rows. Those whose label or prediction is not finite are left out.
 
     Returns
     -------
@@ -80,21 +74,31 @@ def relative_loss(
     ----------
     .. [1] Deng, Knoblich, Lu (2018). Applying the delta method in metric analytics. KDD, 233-242.
     """
-    y = labels.to_numpy(np.float64)
-    known = np.isfinite(y) & np.isfinite(predicted)
-    y, codes = y[known], pd.factorize(clients.to_numpy()[known])[0]
+    kind, y_true, clients, scale = outcomes
+    y, prediction = np.asarray(y_true, np.float64), np.asarray(predicted)
+    known = np.isfinite(y) & np.isfinite(prediction)
+    y, codes = y[known], pd.factorize(np.asarray(clients)[known])[0]
     if not known.any():
-        return "no prediction has met its outcome yet"
-    losses = row_losses(kind, y, np.asarray(predicted)[known], scale)
+        return "no prediction has a known outcome yet"
+    losses = row_losses(kind, y, prediction[known], scale)
     same = np.full(len(y), np.minimum(y, scale.cap_for(kind)).mean())
     base = row_losses(kind, y, same, scale)
     if np.all(y == y[0]):
-        return f"every outcome is the same: {y[0]:.4g}"
+        return f"all outcomes are equal: {y[0]:.4g}"
     value = float(losses.mean() / base.mean())
     error = standard_error((losses - value * base) / base.mean(), codes)
     if not isfinite(error):
-        return "the outcomes of a single client can't tell"
+        return "all outcomes are of a single client"
     return RelativeLoss(value, error, len(y), int(codes.max()) + 1)
+
+
+def expected_loss(outcomes: Outcomes, predicted: npt.ArrayLike) -> dict[str, Any] | None:
+    """Measure the loss to expect of a model's live predictions, on held-out rows; None if unknown.
+
+    See `relative_loss`.
+    """
+    measured = relative_loss(outcomes, predicted)
+    return None if isinstance(measured, str) else measured.to_dict()
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,28 @@
-"""Errors that tell a user what was expected, what was found, where, and what to do next."""
+"""Errors that name what was expected, what was found, where, and what to do next."""
 
 from __future__ import annotations
 
 import errno
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FULL_WORDS = (
+DISK_FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL_MESSAGES = (
     "no space left on device",
     "out of diskspace",
     "disk quota exceeded",
     "file too large",
 )
-ROOM = "free some space, then call the same command again: it goes on where this one stopped"
+FREE_SPACE = "free some space, then run the same command again: it continues where this one stopped"
 
 
 class EvergreenError(Exception):
-    """Base of every error that Evergreen raises on purpose.
+    """Base class of all errors that Evergreen raises on purpose.
 
     Parameters
     ----------
     message : str
-        What was expected, what was found and where, in whole sentences.
+        What was expected, what was found, and where.
     next_step : str, optional
-        The command to run, or the thing to change, to get on.
+        The command to run or the thing to change.
     """
 
     def __init__(self, message: str, next_step: str | None = None) -> None:
@@ -32,15 +32,15 @@ class EvergreenError(Exception):
 
 
 class SettingsError(EvergreenError):
-    """``params.yaml`` holds something that the settings do not allow."""
+    """``params.yaml`` has a value that is not allowed."""
 
 
 class DataError(EvergreenError):
-    """A table lacks what is expected of it, or a source holds what it should not."""
+    """A table or a source does not have the expected content."""
 
 
 class ModelError(EvergreenError):
-    """A model, extractor or release is incomplete, altered, or not what its manifest says."""
+    """A model, feature extractor or release is incomplete, or differs from its manifest."""
 
 
 def missing_extra(what: str, extra: str) -> EvergreenError:
@@ -48,9 +48,13 @@ def missing_extra(what: str, extra: str) -> EvergreenError:
     return EvergreenError(f"{what} needs the {extra!r} extra", f"pip install 'evergreen[{extra}]'")
 
 
-def in_words(error: OSError) -> EvergreenError:
-    """Tell an error of the operating system, and what to do about a full disk."""
-    text = str(error)
-    if error.errno in FULL or any(words in text.lower() for words in FULL_WORDS):
-        return EvergreenError(f"the disk is full: {text}", ROOM)
-    return EvergreenError(f"the operating system refused: {text}")
+def is_disk_full(text: str) -> bool:
+    """Whether the output of a program or library reports a full disk."""
+    return any(message in text.lower() for message in DISK_FULL_MESSAGES)
+
+
+def from_os_error(error: OSError) -> EvergreenError:
+    """Turn an error of the operating system into one that says what to do about a full disk."""
+    if error.errno in DISK_FULL_CODES or is_disk_full(str(error)):
+        return EvergreenError(f"the disk is full: {error}", FREE_SPACE)
+    return EvergreenError(f"the operating system reports: {error}")

@@ -11,7 +11,7 @@ from rich.markup import escape
 import evergreen
 from evergreen.cli import data, inspect, review, runs, schedule, serve, undo
 from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
-from evergreen.errors import EvergreenError, in_words
+from evergreen.errors import EvergreenError, from_os_error
 
 __all__ = [
     "app",
@@ -68,6 +68,6 @@ def main() -> None:
     try:
         app()
     except (EvergreenError, OSError) as error:
-        message = in_words(error) if isinstance(error, OSError) else error
+        message = from_os_error(error) if isinstance(error, OSError) else error
         errors.print(f"[red]error:[/red] {escape(str(message))}")
         sys.exit(1)

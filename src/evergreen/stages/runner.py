@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evergreen.errors import EvergreenError, in_words
+from evergreen.errors import EvergreenError, from_os_error
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 
@@ -31,7 +31,7 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
     except EvergreenError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {in_words(error)}")
+        sys.exit(f"error: {from_os_error(error)}")
 
 
 def _note_seconds(seconds: float) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from evergreen.errors import FULL_WORDS, ROOM, EvergreenError
+from evergreen.errors import FREE_SPACE, EvergreenError, is_disk_full
 
 
 class CommandError(EvergreenError):
@@ -55,5 +55,4 @@ def run(command: list[str], next_step: str, variables: dict[str, str]) -> str:
 
 def next_step_after(output: str, otherwise: str) -> str:
     """What to do after a command failed with this output: make room, or else `otherwise`."""
-    disk_full = any(words in output.lower() for words in FULL_WORDS)
-    return ROOM if disk_full else otherwise
+    return FREE_SPACE if is_disk_full(output) else otherwise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from evergreen.core.evaluation.model_names import FULL, INCREMENTAL
 from evergreen.errors import SettingsError
@@ -24,36 +24,8 @@ if TYPE_CHECKING:
 Trains = Literal["nothing", "incremental", "full", "both"]
 Decides = Literal["gate", "higher", "newest"]
 
-RECOMMENDED: dict[str, dict[str, Any]] = {
-    "incremental": {
-        "min_new_labels": 50,
-        "replay_share": 1.0,
-        "replay_days": 90,
-        "max_updates": 30,
-    },
-    "gate": {
-        "alpha_incremental": 0.01,
-        "alpha_full": 0.05,
-        "window_days": 14,
-        "target_rows": 5000,
-        "max_window_days": 56,
-        "min_rows": 500,
-        "min_clients": 200,
-        "min_minority": 50,
-    },
-    "drift": {
-        "false_alarms": 0.05,
-        "tolerated_decline": 0.02,
-        "max_distance": 0.15,
-        "min_clients": 100,
-    },
-    "schedule": {
-        "full_after_days": 7,
-        "full_after_labels": 1000,
-        "full_after_growth": 0.1,
-    },
-}
-"""The settings in the ``params.yaml`` that Evergreen ships, whatever yours says now."""
+RECOMMENDED = ("incremental", "gate", "drift", "schedule")
+"""Sections for which a policy has the defaults, whatever ``params.yaml`` says."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +40,7 @@ class Policy:
         ``gate``: what is proven better; ``higher``: what has the higher accuracy (R2 for amounts)
         on the held-out rows; ``newest``: what was trained last.
     recommended
-        Whether to use the settings that Evergreen ships instead of those in ``params.yaml``.
+        Whether to use the default settings instead of those in ``params.yaml``.
     """
 
     name: str
@@ -81,7 +53,8 @@ class Policy:
         """Return the settings of this policy."""
         if not self.recommended:
             return settings
-        return parse_settings(settings.model_dump() | RECOMMENDED, source=f"policy {self.name}")
+        defaults = settings.model_dump() | {section: {} for section in RECOMMENDED}
+        return parse_settings(defaults, source=f"policy {self.name}")
 
     def plan(
         self,

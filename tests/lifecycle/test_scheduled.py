@@ -220,7 +220,7 @@ def test_the_menu_shows_how_things_stand_and_runs_what_is_chosen(two_runs):
     assert "Before the run of 2017-04-03; the last was 2017-04-02" in said
     assert "2017-04-01-full-" in said
     assert "incremental update not due: new labels purchase 0" in said
-    assert "soon is no date such as 2017-04-03" in said
+    assert "'soon' is not a date (expected YYYY-MM-DD)" in said
     command = f"$ scripts/ml_daily_update.sh {DAY}\n"
     assert said.index(command) < said.rindex("4  update, full retrain and comparison")
     assert (

@@ -150,7 +150,7 @@ def test_events_that_can_not_be_used_are_explained(release, events, change, said
 
 @pytest.mark.parametrize("day", [None, pd.NaT, "1.4.2024", 20240401])
 def test_a_day_that_is_none_is_refused(release, events, day):
-    with pytest.raises(ValueError, match="as_of is expected as a date or YYYY-MM-DD, found"):
+    with pytest.raises(ValueError, match=r"is not a date \(expected YYYY-MM-DD\)"):
         release.predict(events, day)
 
 

@@ -17,6 +17,7 @@ from evergreen.lifecycle import params_file
 from evergreen.lifecycle.preconditions import unfinished
 from evergreen.lifecycle.publish import publish
 from evergreen.settings import paths
+from evergreen.settings.dates import parse_date
 from evergreen.settings.loading import load_settings
 from evergreen.store import files, models, releases
 from evergreen.vcs import dvc_fetch
@@ -161,7 +162,7 @@ def _fetch_release(commit: str, folder: Path, into: Path) -> Release:
 
 def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
     try:
-        day = date.fromisoformat(to)
+        day = parse_date(to)
     except ValueError:
         return _version_of(target, to, into)
     record = run_records.read(day)

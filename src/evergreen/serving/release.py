@@ -16,6 +16,7 @@ from evergreen.serving import events
 from evergreen.serving.events_database import Databases
 from evergreen.serving.extractor_group import Shared, by_extractor
 from evergreen.settings import paths
+from evergreen.settings.dates import parse_date
 from evergreen.store import releases
 from evergreen.store.predictions import column_of
 
@@ -297,14 +298,11 @@ def day_of(value: date | str) -> date:
     ValueError
         If it is none.
     """
-    try:
-        day = date.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        day = None
+    day = parse_date(value) if isinstance(value, str) else value
     if isinstance(day, np.datetime64):
         day = pd.Timestamp(day)
     if not isinstance(day, date) or pd.isna(day):  # at NaT nothing would be known of anybody
-        raise ValueError(f"as_of is expected as a date or YYYY-MM-DD, found {value!r}")
+        raise ValueError(f"{value!r} is not a date (expected YYYY-MM-DD)")
     return day.date() if isinstance(day, datetime) else day
 
 

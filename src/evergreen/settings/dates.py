@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from contextlib import suppress
+from datetime import date
+
+DATE_PATTERN = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 def parse_date(text: str) -> date:
@@ -13,7 +17,7 @@ def parse_date(text: str) -> date:
     ValueError
         If the text is anything else.
     """
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise ValueError(f"{text!r} is not a date (expected YYYY-MM-DD)") from None
+    with suppress(ValueError):
+        if re.fullmatch(DATE_PATTERN, text):
+            return date.fromisoformat(text)
+    raise ValueError(f"{text!r} is not a date (expected YYYY-MM-DD)")

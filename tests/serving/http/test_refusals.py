@@ -60,8 +60,8 @@ def test_a_csv_that_can_not_be_used_is_explained(server, text, said):
 @pytest.mark.parametrize(
     ("asked", "status", "said"),
     [
-        ({"as_of": "2024-4-1"}, 422, "a day is expected as YYYY-MM-DD"),
-        ({"as_of": "2024-02-30"}, 422, "day is out of range"),
+        ({"as_of": "2024-4-1"}, 422, "'2024-4-1' is not a date (expected YYYY-MM-DD)"),
+        ({"as_of": "2024-02-30"}, 422, "'2024-02-30' is not a date"),
         ({}, 422, "query.as_of: Field required"),
         ({"as_of": "2024-04-01", "targets": "upsell"}, 422, "there is no target 'upsell'"),
         ({"as_of": "2024-03-01"}, 409, "which are of 2024-04-01; as_of is 2024-03-01"),

@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evergreen.core.events.transactions import CLIENT_ID
 from evergreen.serving.http.limits import RefusedError
+from evergreen.settings.dates import DATE_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?$"
-DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 MANY = 1_000_000
 SHOWN = 5
 
@@ -24,7 +24,7 @@ Time = Annotated[
     str,
     Field(pattern=TIME, description="In the retailer's local time.", examples=["2017-03-30 17:45"]),
 ]
-Day = Annotated[str, Field(pattern=DAY, examples=["2017-03-30"])]
+Day = Annotated[str, Field(pattern=f"^{DATE_PATTERN}$", examples=["2017-03-30"])]
 
 
 class Part(BaseModel):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from base64 import b64encode
 from datetime import date
 from hashlib import sha256
@@ -15,7 +14,7 @@ from pydantic import BeforeValidator
 
 from evergreen.plots.pages import page
 from evergreen.serving.http import schemas
-from evergreen.serving.http.bodies import DAY, Body
+from evergreen.serving.http.bodies import Body
 from evergreen.serving.http.limits import RefusedError
 from evergreen.serving.http.predict import Question
 from evergreen.serving.http.service import (
@@ -24,6 +23,7 @@ from evergreen.serving.http.service import (
     JSON,
     Service,
 )
+from evergreen.settings.dates import parse_date
 
 if TYPE_CHECKING:
     from evergreen.serving.http.predict import Answer
@@ -38,14 +38,10 @@ open_to_all = APIRouter()
 with_key = APIRouter()
 
 
-def _day(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(DAY, value):
-        raise ValueError("a day is expected as YYYY-MM-DD")
-    return date.fromisoformat(value)
-
-
 AsOf = Annotated[
-    date, BeforeValidator(_day), Query(description="The day to look from, such as 2017-04-01.")
+    date,
+    BeforeValidator(parse_date),
+    Query(description="The day to look from, such as 2017-04-01."),
 ]
 Targets = Annotated[
     list[str] | None, Query(description="What to predict, as often as needed; all by default.")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every month: what is in production against the baselines, without learning; and a report to read,
-# which cron mails. Where the date has been run already, the report alone.
-# Usage: scripts/ml_monthly_ab_test.sh [AS_OF], by default today.
+# Monthly: compare the models in production with the baselines, without training, and print the report,
+# which cron mails. If the date is already recorded, print the report only.
+# Usage: scripts/ml_monthly_ab_test.sh [AS_OF]; default: today.
 source "$(dirname "${BASH_SOURCE[0]}")/scheduled.sh"
 as_of=${1:-$(date +%F)}
 compare() {

@@ -1,4 +1,4 @@
-"""What runs by itself: the scripts, as cron calls them, and the steps of the workflow."""
+"""Scheduled runs: the scripts, as cron calls them, and the steps of the workflow."""
 
 import json
 import os
@@ -46,8 +46,8 @@ class Runner:
         }
 
     def run(self, step):
-        begun = "BEGUN=yes" in self.environment.read_text()
-        if step.get("if") == "env.BEGUN == 'yes'" and not begun:
+        started = "STARTED=yes" in self.environment.read_text()
+        if step.get("if") == "env.STARTED == 'yes'" and not started:
             return ""
         shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"])
         return self.project.run(*shell, **self.variables(step))
@@ -100,7 +100,7 @@ def test_the_workflow_leaves_a_date_that_is_recorded_as_it_is(with_remotes, clon
 @pytest.mark.xdist_group("dvc")
 def test_a_run_that_waits_becomes_a_pull_request_with_the_report_as_its_text(proposed, tmp_path):
     runner = Runner(proposed, tmp_path, AS_OF=WEEK, MODE="full")
-    for word in ("commits", "Pin", "report", "review"):
+    for word in ("committer", "Pin", "report", "review"):
         runner.run(named(word))
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked[:2] == ["pr", "create"]

@@ -63,7 +63,7 @@ def recommend(
     equal = [p for p in gated if p == leader or not _proven_worse(settings, outcomes, p, leader)]
     chosen = min(equal, key=lambda policy: rows[policy])
     advice = [
-        f"Continuous training pays here: {_gains(by_policy[chosen])}.",
+        f"Continuous training pays here. Gain over never: {_gains(by_policy[chosen])}.",
         f"Recommended: {chosen} ({POLICIES[chosen].description}).",
     ]
     if chosen != leader:
@@ -83,9 +83,9 @@ def recommend(
 
 def _only_without_gate(policy: str, summary: pd.DataFrame) -> str:
     return (
-        f"Continuous training pays here, but only without the gate: {policy} "
-        f"({POLICIES[policy].description}) gains {_gains(summary)}. The held-out clients are too "
-        "few for the gate to prove it: hold out more of them, or raise gate.window_days or "
+        f"Continuous training pays here, but only without the gate. Gain of {policy} "
+        f"({POLICIES[policy].description}) over never: {_gains(summary)}. The held-out clients are "
+        "too few for the gate to prove it: hold out more of them, or raise gate.window_days or "
         "gate.alpha_full."
     )
 
@@ -98,7 +98,7 @@ def _harmful(policy: str, summary: pd.DataFrame) -> str:
 def _gains(summary: pd.DataFrame) -> str:
     proven = summary[summary["sure_low"] > 0]
     return ", ".join(
-        f"{line.target} {line.gain:+.1%} in loss ({line.low:+.1%} to {line.high:+.1%})"
+        f"{line.target} {line.gain:+.1%} ({line.low:+.1%} to {line.high:+.1%})"
         for line in proven.itertuples()
     )
 

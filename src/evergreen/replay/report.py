@@ -25,12 +25,13 @@ from evergreen.report.components import (
     PageTable,
     gain_cells,
     number,
+    share,
 )
 from evergreen.store import files
 from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -102,7 +103,7 @@ def write_report(
         "subtitle": _subtitle(scenario, summary),
         "advice": advice,
         "targets": {n: [_select(t, QUALITY), _select(t, COST)] for n, t in tables.items()},
-        "terms": _terms(budget),
+        "terms": _terms(results, share(budget, 0)),
     }
     write_page(folder / "replay.md", "replay.md.jinja", picture=picture.name, **content)
     html = folder / "replay.html"
@@ -131,14 +132,14 @@ def _lines(summary: pd.DataFrame) -> list[dict[str, Any]]:
 def _table(loss: str, lines: list[dict[str, Any]], budget: float) -> PageTable:
     """Return all columns of a target's table, a row for each policy."""
     binary = loss == "log_loss"
-    score = "roc_auc" if binary else "mae"
+    score, top = "roc_auc" if binary else "mae", share(budget, 0)
     columns = [
         "policy",
         loss.replace("_", " "),
         "gain over never in % (95 %)",
         "AUC" if binary else "MAE",
         "predicted / actual",
-        f"label 1 in top {budget:.0%}" if binary else f"spend of the top {budget:.0%}",
+        f"positives in the top {top}" if binary else f"spend of the top {top}",
         "more than never (95 %)",
         "promoted",
         "right",
@@ -207,8 +208,8 @@ def _subtitle(scenario: Scenario, summary: pd.DataFrame) -> str:
     )
 
 
-def _terms(budget: float) -> dict[str, str]:
-    return {name: f"{policy.description}." for name, policy in POLICIES.items()} | {
+def _terms(policies: Iterable[str], top: str) -> dict[str, str]:
+    return {name: f"{POLICIES[name].description}." for name in policies} | {
         "gain over never": (
             "How much smaller the loss is than with the first model kept forever. The interval is "
             "clustered by client. The advice also allows for the number of comparisons."
@@ -218,8 +219,8 @@ def _terms(budget: float) -> dict[str, str]:
             "replaced. The rest can't be told from chance."
         ),
         "missed": "Candidates that were not promoted although those weeks prove them better.",
-        f"top {budget:.0%}": (
-            f"The {budget:.0%} of each day's clients with the highest predictions: those to "
-            "contact first."
+        f"top {top}": (
+            f"The {top} of each day's clients with the highest predictions: those to contact first."
         ),
+        "labels trained on, seconds": "What the policy costs, if it runs alone.",
     }

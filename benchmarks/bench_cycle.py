@@ -1,10 +1,10 @@
-"""A daily cycle against what its processes cost without doing anything.
+"""Time a daily cycle against its bare processes, and against a cycle after a longer history.
 
-Bare: the imports of every process that a cycle starts, each in a process of its own, and `dvc
-repro` of six stages that run `true`. The ratio says what Evergreen's own work adds. Then the same
-cycle after a longer history: what a day costs must not grow with the days behind it.
+The baseline is the imports of every process that a cycle starts, each in its own process, and `dvc
+repro` of six stages that run `true`. The ratio shows what Evergreen's own work adds. The second
+comparison shows whether a day costs more as the history grows; it must not.
 
-Usage: `python benchmarks/bench_cycle.py [DAYS]`; DAYS of history between the two (50 by default).
+Usage: `python benchmarks/bench_cycle.py [DAYS]`, with DAYS of history in between (default 50).
 Takes a quarter of an hour.
 """
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 ENV = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": "src"}
 STAGES = ("collect_labels", "featurize", "train_incremental", "compare", "promote")
-# What each process of a cycle loads before it does anything of its own.
+# What each process of a cycle imports before it does any work.
 PROCESSES = {
     "evergreen cycle": "evergreen.cli, evergreen.lifecycle.cycle, dvc.repo",
     "dvc add": "dvc.cli, dvc.repo",
@@ -40,7 +40,7 @@ def timed(folder, *command):
 
 
 def empty_pipeline(folder):
-    """Six stages that run `true`, each changed so that every one of them runs."""
+    """Create six stages that run `true`."""
     folder.mkdir()
     for command in (("git", "init", "--quiet"), ("dvc", "init", "--quiet")):
         timed(folder, *command)
@@ -48,8 +48,8 @@ def empty_pipeline(folder):
     (folder / "dvc.yaml").write_text(f"stages:\n{stages}")
 
 
-def bare(scratch):
-    """Seconds of all imports and of an empty DVC run."""
+def baseline(scratch):
+    """Return the seconds of all imports and of an empty DVC run."""
     imports = sum(timed(ROOT, sys.executable, "-c", f"import {m}") for m in PROCESSES.values())
     return imports, timed(scratch / "empty", "dvc", "repro", "--force")
 
@@ -76,7 +76,7 @@ def main():
             timed(demo, *command)
         first = date.fromisoformat(as_of) + timedelta(days=1)
         early = cycles(demo, first, 10)[-5:]
-        imports, empty = bare(scratch)
+        imports, empty = baseline(scratch)
         print(f"imports of a cycle's processes {imports:6.1f} s, empty DVC run {empty:.1f} s")
         print(f"a daily cycle, days 6 to 10    {median(early):6.1f} s")
         print(f"as a ratio to imports and empty run {median(early) / (imports + empty):.2f}")

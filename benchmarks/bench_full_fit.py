@@ -1,7 +1,7 @@
-"""Fit all targets from scratch, against the classic recipe on the same rows.
+"""Time fitting all targets from scratch, against the classic recipe on the same rows.
 
-The recipe: a random forest of 250 trees of depth 20 on six RFM columns and 500 TF-IDF terms. Run
-in the repository after `make demo`; losses are those of the held-out clients.
+The recipe is a random forest of 250 trees of depth 20 on six RFM columns and 500 TF-IDF terms. Run
+in the repository after `make demo`. Losses are those of the held-out clients.
 """
 
 import time
@@ -20,7 +20,7 @@ RFM = ["recency_days", "frequency", "monetary", "average_basket", "tenure_days",
 
 
 def wide_features(settings, extractor, labels):
-    """Numeric features, components and terms of some labels' snapshots."""
+    """Return numeric features, components and terms of the labels' snapshots."""
     con, _ = open_history(
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,

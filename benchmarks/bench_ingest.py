@@ -1,7 +1,7 @@
-"""Time the ingestion of a CSV file against DuckDB reading and writing it without any checks.
+"""Time the ingestion of a CSV file, against DuckDB reading and writing it without checks.
 
-The file has as many lines as UCI Online Retail II; the baseline infers its types and writes one
-Parquet file. With an argument, so many lines instead; the peak of memory is told as well.
+The file has as many lines as UCI Online Retail II, or as the argument. The baseline infers its
+types and writes one Parquet file. The peak memory is measured too.
 """
 
 import os
@@ -58,7 +58,7 @@ def main():
     ratio = min(mine / theirs for theirs, mine in pairs)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{lines:,} lines: DuckDB {best[0]:.2f} s, evergreen ingest {best[1]:.2f} s")
-    print(f"ratio {ratio:.2f}, goal {GOAL_RATIO}; peak of memory {peak:.2f} GiB")
+    print(f"ratio {ratio:.2f}, goal {GOAL_RATIO}; peak memory {peak:.2f} GiB")
 
 
 def baseline(con):

@@ -1,8 +1,8 @@
-"""Predict one client, and many: against three forests of scikit-learn, and by the clock.
+"""Time predictions for one client and for many.
 
-One client: from feature rows and from transactions, beside three forests of 250 trees of depth 20
-that are given 506 finished features. Many: a retailer of clients such as those of the demo,
-features included, with the memory that it took. Run in the repository after `make demo`.
+One client: from features and from transactions, against three scikit-learn forests of 250 trees of
+depth 20 on 506 given features. Many: copies of the demo's clients, features included, with the
+peak memory. Run in the repository after `make demo`.
 """
 
 import argparse
@@ -36,11 +36,11 @@ from evergreen import load_release
 from evergreen.settings.loading import load_settings
 from evergreen.serving.batch import score
 started = time.perf_counter()
-done = score(load_release(sys.argv[1]), load_settings(), date.fromisoformat(sys.argv[2]),
+result = score(load_release(sys.argv[1]), load_settings(), date.fromisoformat(sys.argv[2]),
              Path("scores.parquet"))
 import resource
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(done.clients, time.perf_counter() - started, peak)
+print(result.clients, time.perf_counter() - started, peak)
 """
 
 
@@ -59,17 +59,17 @@ def forests():
     X = random.random((ROWS, FEATURES))
     y = X[:, 0] + random.normal(0, 0.3, ROWS)
     options = {"n_estimators": TREES, "max_depth": DEPTH, "random_state": 1, "n_jobs": -1}
-    made = [RandomForestClassifier(**options).fit(X, y > level) for level in (0.3, 0.7)]
-    made.append(RandomForestRegressor(max_features="sqrt", **options).fit(X, y))
-    for forest in made:
-        forest.n_jobs = 1  # threads take longer than one row's work
-    return made, X[:1]
+    models = [RandomForestClassifier(**options).fit(X, y > level) for level in (0.3, 0.7)]
+    models.append(RandomForestRegressor(max_features="sqrt", **options).fit(X, y))
+    for forest in models:
+        forest.n_jobs = 1  # for one row, threads cost more than they save
+    return models, X[:1]
 
 
 def one_client(release, as_of):
     recipe, row = forests()
     events = tables_of_one(as_of)
-    found = {
+    calls = {
         "three forests, from 506 features": lambda: [
             forest.predict_proba(row) if hasattr(forest, "predict_proba") else forest.predict(row)
             for forest in recipe
@@ -77,18 +77,18 @@ def one_client(release, as_of):
         "the release, from transactions": lambda: release.predict(events, as_of),
     }
     rows = release.features(events, as_of)
-    found["the release, from features"] = lambda: release.predict(rows, as_of)
-    times = {name: milliseconds(call) for name, call in found.items()}
+    calls["the release, from features"] = lambda: release.predict(rows, as_of)
+    times = {name: milliseconds(call) for name, call in calls.items()}
     slowest = times["three forests, from 506 features"]
     for name, taken in times.items():
         print(f"{name:34} {taken:8.2f} ms, {slowest / taken:6.1f} times as fast")
 
 
 def tables_of_one(as_of):
-    every = read_all(paths.TRANSACTIONS).to_pandas()
-    every = every[every["timestamp"] < pd.Timestamp(as_of)]
-    sizes = every.groupby("client_id").size().sort_values()
-    return every[every["client_id"] == sizes.index[len(sizes) // 2]]
+    events = read_all(paths.TRANSACTIONS).to_pandas()
+    events = events[events["timestamp"] < pd.Timestamp(as_of)]
+    sizes = events.groupby("client_id").size().sort_values()
+    return events[events["client_id"] == sizes.index[len(sizes) // 2]]
 
 
 def read_all(folder):
@@ -96,7 +96,7 @@ def read_all(folder):
 
 
 def many_clients(as_of, times):
-    """Score copies of all clients in a process of its own; transactions are copied day by day."""
+    """Score copies of all clients in a separate process; transactions are copied day by day."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         shutil.copy(paths.PARAMS, scratch)
@@ -114,11 +114,11 @@ def many_clients(as_of, times):
             tables.write(
                 pa.concat_tables(copies), scratch / tables.partition_path(paths.TRANSACTIONS, day)
             )
-        said = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-c", MANY, str(paths.CURRENT.resolve()), str(as_of)],
             cwd=scratch, env=os.environ, check=True, capture_output=True, text=True,
         ).stdout.split()  # fmt: skip
-    clients, seconds, peak = int(said[0]), float(said[1]), float(said[2])
+    clients, seconds, peak = int(output[0]), float(output[1]), float(output[2])
     rate = 60 * clients / seconds
     print(f"{clients:,} clients in {seconds:.1f} s: {rate:,.0f} a minute, {peak:,.0f} MiB")
 

@@ -1,10 +1,9 @@
-"""Time the stage ``compare`` on 50,000 held-out rows a target, and the report of a run.
+"""Time the stage ``compare`` on 50,000 held-out rows per target, and the report of a run.
 
-Run in the repository after `make demo`. The held-out clients of the last run are copied under other
-ids until there are enough rows; champion, candidates and all baselines predict them, and the stage
-writes metrics, verdicts, curves, slices and pictures. Beside it, the intervals of the slices by a
-bootstrap of clients, the usual alternative to a formula; and beside the page, the same panels as
-PNG.
+Run in the repository after `make demo`. The held-out clients of the last run are copied under new
+ids until there are enough rows. Champion, candidates and baselines predict them, and the stage
+writes metrics, verdicts, curves, slices and pictures. For comparison: the intervals of the slices
+by a bootstrap of clients instead of the formula, and the panels of the page as PNG.
 """
 
 import shutil
@@ -35,7 +34,7 @@ MODELS = (paths.CHAMPION, paths.INCREMENTAL, paths.FULL)
 
 
 def enlarge(scratch, root):
-    """Lay the inputs of ``compare`` in another folder, with copies of all held-out clients."""
+    """Write the inputs of ``compare`` to another folder, with copies of all held-out clients."""
     shutil.copy(root / paths.PARAMS, scratch)
     (scratch / "models").mkdir()
     for folder in MODELS:
@@ -70,7 +69,7 @@ def slices_by_formula(judged):
 
 
 def slices_by_bootstrap(judged):
-    """The same gains, with intervals from drawn clients in place of the formula's."""
+    """Compute the same gains, with intervals from a bootstrap of clients."""
     rng = np.random.default_rng(0)
     for name, contest in judged.contests.items():
         scored, outcomes = judged.scored[name], judged.scored[name].outcomes
@@ -100,10 +99,11 @@ def time_compare(root):
         )
         formula = seconds(lambda: slices_by_formula(judged))
         bootstrap = seconds(lambda: slices_by_bootstrap(judged), rounds=1)
-    rows = ", ".join(f"{name} {len(one.outcomes.clients):,}" for name, one in judged.scored.items())
+    sizes = {name: len(scored.outcomes.clients) for name, scored in judged.scored.items()}
+    rows = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
     verdict = "met" if taken < COMPARE_SECONDS else "missed"
     print(f"compare, rows {rows}: {taken:.2f} s (goal {COMPARE_SECONDS} s: {verdict})")
-    models = sum(len(one.predictions) for one in judged.scored.values())
+    models = sum(len(scored.predictions) for scored in judged.scored.values())
     print(f"of which predicting with {models} models and baselines: {predicted:.2f} s")
     print(
         f"slices: {formula:.3f} s; by {RESAMPLES} resamples of clients {bootstrap:.2f} s, "

@@ -1,8 +1,8 @@
-"""`dvc repro` of the demo from nothing and with nothing to do.
+"""Time `dvc repro` of the demo: the first run, and a run with nothing to do.
 
-The second is compared with a pipeline of six stages that run `true`: what is above 1 is the price
-of Evergreen's own dependencies. The first is shown next to what it takes to import scikit-learn
-once, as five of its six processes do so.
+A run with nothing to do is compared with a pipeline of six stages that run `true`: a ratio above 1
+is the cost of Evergreen's dependencies. The first run is shown next to one import of scikit-learn,
+which five of its six processes need.
 """
 
 import os
@@ -34,7 +34,7 @@ def clone(folder):
     as_of = (folder / "params.yaml").read_text().split('as_of: "')[1].split('"')[0]
     quiet(folder, "evergreen", "ingest", "--demo", "complete-journey", "--through", as_of)
     for later in ("models/champion.dvc", "data/predictions.dvc"):
-        (folder / later).unlink()  # a first run has no champion, whatever has been recorded since
+        (folder / later).unlink()  # a first run has no champion
     quiet(folder, "evergreen", "pin")
 
 
@@ -55,7 +55,7 @@ def main():
         first = timed(demo, "dvc", "repro")
         empty_pipeline(empty)
         idle, six_true = [], []
-        for _ in range(REPEATS):  # turn about, so that a noisy machine disturbs both alike
+        for _ in range(REPEATS):  # alternate, so that a noisy machine affects both alike
             idle.append(timed(demo, "dvc", "repro"))
             six_true.append(timed(empty, "dvc", "repro"))
         print(f"import of scikit-learn and lightgbm        {imported:6.2f} s")

@@ -1,8 +1,8 @@
-"""Requests of one client a second, and a file of many, against the same work in process.
+"""Measure the server: requests per second for one client, and a CSV file of 10,000 clients.
 
-A server is started as `evergreen serve` does, and asked by connections of this process: a known
-client by its id, a client's features, and a client's transactions. Then a CSV file of 10,000
-clients, beside `release.predict` on the same rows. Run in the repository after `evergreen finish`.
+Several connections of this process ask a server started by `evergreen serve`: for a known client by
+id, by features, and by transactions. The CSV file is compared with `release.predict` on the same
+rows. Run in the repository after `evergreen finish`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ CLIENTS, REPEATS = 10_000, 5
 GOAL_SECONDS = 0.05
 
 
-def started():
+def start_server():
     server = psutil.Popen(
         [sys.executable, "-m", "evergreen", "serve", "--port", str(PORT)],
         stderr=subprocess.DEVNULL,
@@ -37,8 +37,8 @@ def started():
     )
     for _ in range(600):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/ready") as answer:
-                if json.load(answer)["known_clients"]:
+            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/ready") as response:
+                if json.load(response)["known_clients"]:
                     return server
         except urllib.error.URLError:
             pass
@@ -51,12 +51,12 @@ def request_bytes(method, path, content=b"", kind="application/json"):
     return f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
 
 
-async def connection(asked, until, taken):
+async def connection(requests, until, taken):
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
     number = 0
     while time.perf_counter() < until:
         begun = time.perf_counter()
-        writer.write(asked[number % len(asked)])
+        writer.write(requests[number % len(requests)])
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
@@ -67,15 +67,15 @@ async def connection(asked, until, taken):
     writer.close()
 
 
-async def load(asked, connections, seconds):
+async def load(requests, connections, seconds):
     taken, until = [], time.perf_counter() + seconds
-    await asyncio.gather(*(connection(asked, until, taken) for _ in range(connections)))
+    await asyncio.gather(*(connection(requests, until, taken) for _ in range(connections)))
     return sorted(taken)
 
 
-def one_client(name, asked, arguments, server):
+def one_client(name, requests, arguments, server):
     before = server.cpu_times()
-    taken = asyncio.run(load(asked, arguments.connections, arguments.seconds))
+    taken = asyncio.run(load(requests, arguments.connections, arguments.seconds))
     after = server.cpu_times()
     worked = after.user + after.system - before.user - before.system
     slow = taken[int(0.99 * len(taken))]
@@ -86,8 +86,8 @@ def one_client(name, asked, arguments, server):
     )
 
 
-def asked_of(release, events, as_of):
-    """Requests for some clients: by id, by features, by transactions."""
+def requests_of(release, events, as_of):
+    """Return requests for some clients: by id, by features, by transactions."""
     path = f"/predict?as_of={as_of}"
     ids = sorted(set(events["client_id"]))[:200]
     few = events[events["client_id"].isin(ids)]
@@ -95,13 +95,17 @@ def asked_of(release, events, as_of):
     rows = rows.where(rows.notna(), None)
     by_features, by_events = [], []
     for row in rows.to_dict("records"):
-        given = {"client_id": row.pop("client_id"), "features": row}
-        by_features.append(request_bytes("POST", path, json.dumps({"clients": [given]}).encode()))
+        client_row = {"client_id": row.pop("client_id"), "features": row}
+        by_features.append(
+            request_bytes("POST", path, json.dumps({"clients": [client_row]}).encode())
+        )
     columns = ["timestamp", "amount_minor", "text", "invoice_id"]
     for client, bought in few.groupby("client_id"):
         listed = json.loads(bought[columns].astype({"timestamp": str}).to_json(orient="records"))
-        given = {"client_id": client, "transactions": listed}
-        by_events.append(request_bytes("POST", path, json.dumps({"clients": [given]}).encode()))
+        client_row = {"client_id": client, "transactions": listed}
+        by_events.append(
+            request_bytes("POST", path, json.dumps({"clients": [client_row]}).encode())
+        )
     return {
         "a known client": [request_bytes("GET", f"/clients/{client}") for client in ids],
         "features of a client": by_features,
@@ -114,9 +118,9 @@ def many_clients(name, release, rows, as_of):
     url = f"http://127.0.0.1:{PORT}/predict?as_of={as_of}"
 
     def served():
-        asked = urllib.request.Request(url, content, {"content-type": "text/csv"})
-        with urllib.request.urlopen(asked) as answer:
-            answer.read()
+        request = urllib.request.Request(url, content, {"content-type": "text/csv"})
+        with urllib.request.urlopen(request) as response:
+            response.read()
 
     def seconds(call):
         begun = time.perf_counter()
@@ -124,20 +128,20 @@ def many_clients(name, release, rows, as_of):
         return time.perf_counter() - begun
 
     calls = {"served": served, "in process": lambda: release.predict(rows, as_of)}
-    found = {what: min(seconds(call) for _ in range(REPEATS)) for what, call in calls.items()}
+    best = {what: min(seconds(call) for _ in range(REPEATS)) for what, call in calls.items()}
     print(
         f"{rows['client_id'].nunique():,} clients by {name}, {len(rows):,} rows, "
-        f"{len(content) / 2**20:.1f} MiB: {found['served']:.2f} s, in process "
-        f"{found['in process']:.2f} s, ratio {found['served'] / found['in process']:.2f}"
+        f"{len(content) / 2**20:.1f} MiB: {best['served']:.2f} s, in process "
+        f"{best['in process']:.2f} s, ratio {best['served'] / best['in process']:.2f}"
     )
 
 
 def copies(frame, clients):
-    """As many clients, by giving the same rows to further ids."""
+    """Copy rows under new ids until there are enough clients."""
     times = -(-clients // frame["client_id"].nunique())
-    made = [frame.assign(client_id=frame["client_id"] + f"-{k}") for k in range(times)]
-    every = pd.concat(made, ignore_index=True)
-    return every[every["client_id"].isin(every["client_id"].drop_duplicates()[:clients])]
+    parts = [frame.assign(client_id=frame["client_id"] + f"-{k}") for k in range(times)]
+    rows = pd.concat(parts, ignore_index=True)
+    return rows[rows["client_id"].isin(rows["client_id"].drop_duplicates()[:clients])]
 
 
 def main():
@@ -148,10 +152,10 @@ def main():
     as_of, release = load_settings().as_of, load_release()
     events = read_all(paths.TRANSACTIONS).to_pandas()
     events = events[events["timestamp"] < pd.Timestamp(as_of)].drop(columns="quantity")
-    server = started()
+    server = start_server()
     try:
-        for name, asked in asked_of(release, events, as_of).items():
-            one_client(name, asked, arguments, server)
+        for name, requests in requests_of(release, events, as_of).items():
+            one_client(name, requests, arguments, server)
         few = copies(events.groupby("client_id").head(20), CLIENTS)
         many_clients("transactions", release, few, as_of)
         many_clients("features", release, release.features(few, as_of), as_of)

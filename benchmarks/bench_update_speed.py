@@ -1,7 +1,7 @@
-"""Fit and save an update with 100 new labels of each target, against the classic warm start.
+"""Time an update with 100 new labels of each target, against the classic warm start.
 
-The classic: a forest of 250 trees on six RFM columns and 500 TF-IDF terms, grown by 50 trees on
-the same rows, and saved by joblib. Run in the repository after `make demo`.
+The classic is a forest of 250 trees on six RFM columns and 500 TF-IDF terms, grown by 50 trees on
+the same rows. Both include saving the model. Run in the repository after `make demo`.
 """
 
 import tempfile

@@ -1,27 +1,27 @@
-"""How a champion is best kept up to date: losses out of time, by method of update.
+"""Compare ways to keep a champion up to date, by their losses out of time.
 
-One model per method and target is fitted as of a first date. Then, step by step, each method is
-given the labels that became known since (training clients only, as in a run) and predicts the
-snapshots observed from then to the next step, of all clients: their labels become known later, so
-no label window that was learned from overlaps one that is judged. All losses of a data set are
-means over the same rows, those of amounts with the cap and mean of the first training rows.
+One model per method and target is fitted on a first date. Then, step by step, each method gets the
+labels that became known since (training clients only, as in a run), and predicts the snapshots of
+all clients observed until the next step. Their labels become known later, so no label window used
+for training overlaps one used for testing. All losses of a data set are means over the same rows,
+those of amounts with the cap and mean of the first training rows.
 
-Every row of the tables is compared with "never updated" of the same estimator and with that of
-LightGBM, in percent of its loss with a standard error clustered by client; less is better. The
-error says how sure a figure is for other clients, not for another year. Seconds are those of
-learning one step's labels, without the making of features. No gate decides here. The extractor
-stays that of the first date but where a method says otherwise, also in "full every step".
+Every row of the tables is compared with "never updated" of the same estimator, and with that of
+LightGBM: the change in loss in percent, with a standard error clustered by client. Negative is
+better. The error covers other clients, not another year. Seconds are those of learning one step's
+labels, without computing features. No gate decides here. The feature extractor stays that of the
+first date unless a method says otherwise, also in "full every step".
 
-    python benchmarks/bench_updates.py                 # The Complete Journey, 16 weeks
-    python benchmarks/bench_updates.py --quick         # 4 weeks
-    python benchmarks/bench_updates.py --daily         # the same 16 weeks in daily steps
-    python benchmarks/bench_updates.py --settings      # other settings of the update
-    python benchmarks/bench_updates.py --lines --daily # what an update goes on from
+    python benchmarks/bench_updates.py                    # The Complete Journey, 16 weeks
+    python benchmarks/bench_updates.py --quick            # 4 weeks
+    python benchmarks/bench_updates.py --daily            # the same 16 weeks in daily steps
+    python benchmarks/bench_updates.py --settings         # other settings of the update
+    python benchmarks/bench_updates.py --lineages --daily # what an update starts from
     python benchmarks/bench_updates.py --online-retail FILE.parquet --cdnow FILE.parquet
 
 Run it in the root of the repository, whose `params.yaml` holds the settings. The two files are UCI
 Online Retail II (client_id, timestamp, invoice_id, text, quantity, amount, sheet) and the CDNOW
-master data (client_id, date, quantity, amount), a row each line of an invoice.
+master data (client_id, date, quantity, amount), with a row for each line of an invoice.
 """
 
 from __future__ import annotations
@@ -50,17 +50,18 @@ from evergreen.ingestion import complete_journey
 from evergreen.settings.loading import load_settings
 from evergreen.store import tables
 
-CHUNK = 20_000  # snapshots whose features are made at once
-CLEAR = 2.0  # standard errors from which on a difference is called one
+CHUNK = 20_000  # snapshots whose features are computed at once
+CLEAR = 2.0  # a difference counts from this many standard errors
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to keep a model up to date; what is left out is as in `params.yaml`.
+    """A way to keep a model up to date; other settings are as in `params.yaml`.
 
-    `full_every` steps it is fitted from scratch, with an extractor of that day if `fresh`; at the
-    other steps it is updated if `updates`. Every `anew_every` steps an update begins with the first
-    model and learns all that has become known since, instead of going on from the update before.
+    It is fitted from scratch every `full_every` steps, with a feature extractor of that day if
+    `fresh`, and updated at the other steps if `updates`. Every `restart_every` steps, an update
+    starts from the first model and learns everything known since, instead of continuing from the
+    previous update.
     """
 
     name: str
@@ -70,15 +71,15 @@ class Method:
     updates: bool = True
     full_every: int | None = None
     fresh: bool = False
-    anew_every: int | None = None
+    restart_every: int | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """A data set, where the steps through it begin, and what is asked of it."""
+    """A data set with the steps through it, snapshot interval and horizons."""
 
     title: str
-    rows: object  # from a connection to a relation with the canonical columns
+    rows: object  # a function from a connection to a relation with the canonical columns
     start: date
     step_days: int
     steps: int
@@ -92,7 +93,7 @@ JOURNEY = Case(
 
 
 def online_retail(path):
-    """Lines with a client; the second year's sheet begins before the first year's ends."""
+    """Use lines with a client; the second year's sheet starts before the first year's ends."""
     sql = f"""
         select client_id::varchar as client_id, timestamp, round(amount * 100)::bigint
             as amount_minor, quantity::double as quantity, text, invoice_id,
@@ -106,7 +107,7 @@ def online_retail(path):
 
 
 def cdnow(path):
-    """Every third client of a cohort of 1997, without text, in steps of 14 days: it is short."""
+    """Use every third client of the cohort of 1997, without text, in steps of 14 days."""
     sql = f"""
         select client_id::varchar as client_id, date::timestamp as timestamp,
             round(amount * 100)::bigint as amount_minor, quantity::double as quantity,
@@ -117,20 +118,20 @@ def cdnow(path):
     return Case("CDNOW", lambda con: con.sql(sql), date(1997, 8, 13), 14, 16, 28, (28, 84, 84))
 
 
-def kinds(every):
-    """Every kind of update, with full retrains each so many steps where it has any."""
-    nth = f"full every {every} steps"
+def update_methods(full_every):
+    """Return all kinds of update, with full retrains every `full_every` steps where used."""
+    nth = f"full every {full_every} steps"
     methods = [
         Method("never updated", updates=False),
         Method("continue"),
         Method("continue, no replay", replay={"replay_share": 0.0}),
         Method("refit leaves", options={"update": "refit"}),
         Method("full every step", full_every=1),
-        Method(f"{nth}", full_every=every, updates=False),
-        Method(f"{nth}, continue between", full_every=every),
-        Method(f"{nth}, fresh extractor, continue between", full_every=every, fresh=True),
+        Method(nth, full_every=full_every, updates=False),
+        Method(f"{nth}, continue between", full_every=full_every),
+        Method(f"{nth}, fresh extractor, continue between", full_every=full_every, fresh=True),
     ]
-    # the forest takes text in few columns here: on terms it costs more than all others together
+    # the forest gets text as components: with terms it would take longer than all others together
     for name, options in (
         ("random_forest", {"text": "components"}),
         ("linear", {}),
@@ -142,8 +143,8 @@ def kinds(every):
     return methods
 
 
-def settings_of_update():
-    """Settings of LightGBM's update: what is replayed, how far level, trees and leaves move."""
+def update_settings():
+    """Vary LightGBM's update: what is replayed, how far level, trees and leaves move."""
     methods = [Method("never updated", updates=False), Method("continue")]
     for share, days in ((0.0, 90), (1.0, 28), (1.0, 90), (3.0, 365)):
         replay = {"replay_share": share, "replay_days": days}
@@ -160,26 +161,26 @@ def settings_of_update():
     return methods
 
 
-def lines_of_updates():
-    """What a champion that is not replaced is updated from, day by day."""
-    lines = (
+def update_lineages():
+    """Vary what the updates of a champion that is not replaced start from."""
+    lineages = (
         ("from the champion each time", 1),
-        ("in lines of 7", 7),
-        ("in lines of 30", 30),
+        ("in lineages of 7", 7),
+        ("in lineages of 30", 30),
         ("continue", None),
     )
     return [
         Method("never updated", updates=False),
-        *(Method(name, anew_every=steps) for name, steps in lines),
+        *(Method(name, restart_every=steps) for name, steps in lineages),
         Method("blend, never updated", "blend", updates=False),
-        *(Method(f"blend, {name}", "blend", anew_every=steps) for name, steps in lines),
+        *(Method(f"blend, {name}", "blend", restart_every=steps) for name, steps in lineages),
     ]
 
 
 class History:
-    """A data set as a database, with its labels, the tests of each step, and features by place.
+    """A data set as a database, with its labels, the test labels of each step, and features.
 
-    The place of a label is that of its snapshot among all snapshots in order of time.
+    The place of a label is the position of its snapshot among all snapshots in order of time.
     """
 
     def __init__(self, case, settings, *, held_out_only=False):
@@ -199,18 +200,18 @@ class History:
         self.features, self.fitted = {}, {}
 
     def _tests(self, labels):
-        """By target and step: the labels of the snapshots observed from it to the next."""
+        """Return by target and step the labels of snapshots observed from it to the next."""
         edges = pd.to_datetime(self.dates)
         step = edges.searchsorted(labels["observed_on"], side="right") - 1
         return dict(iter(labels[step > 0].groupby(["target", step[step > 0]])))
 
     def to_train(self, name, day):
-        """What `featurize` would give a full retrain as of that day."""
+        """Return the labels of a full retrain on that day, as `featurize` selects them."""
         max_age_days = self.settings.full_retrain.max_age_days
         return label_selection.to_train(self.labels[name], by=day, max_age_days=max_age_days)
 
     def matrix(self, labels, epoch, form):
-        """The features of some labels as the extractor of a day makes them."""
+        """Return the features of some labels, from the extractor of a day."""
         if (epoch, form) not in self.features:
             self._make_features(epoch)
         return self.features[epoch, form].iloc[labels["place"].to_numpy()]
@@ -238,7 +239,7 @@ def settings_for(case, settings):
 
 
 def open_database(case, settings):
-    """All tables of a run, over the whole history."""
+    """Create all tables of a run, over the whole history."""
     con = tables.connect(settings.compute.threads)
     case.rows(con).create("transactions")
     con.register("notes", tables.NOTES.empty_table())
@@ -263,7 +264,7 @@ def open_database(case, settings):
 
 
 def fitted_extractor(history, day):
-    """The extractor as `featurize` would fit it on that day."""
+    """Fit the extractor as `featurize` does on that day."""
     settings = history.settings
     trained = pd.concat([history.to_train(name, day) for name in settings.targets])
     return fit_extractor(
@@ -289,7 +290,7 @@ def build(history, name, method):
 
 
 def fit(history, name, method, day, epoch):
-    """A model from scratch on the labels known by a day, and the seconds that it took."""
+    """Fit a model on the labels known by a day; return it with the seconds it took."""
     model = build(history, name, method)
     labels = history.to_train(name, day)
     X = history.matrix(labels, epoch, model.settings.text)
@@ -298,7 +299,7 @@ def fit(history, name, method, day, epoch):
 
 
 def first_fit(history, name, method):
-    """The model that all methods of one estimator begin with, with the method's own settings."""
+    """Return the first model, common to an estimator's methods, with this method's settings."""
     key = name, method.estimator
     if key not in history.fitted:
         start = history.dates[0]
@@ -309,9 +310,9 @@ def first_fit(history, name, method):
 
 
 def update(history, name, method, *, model, step, epoch):
-    """The model with what became known since the last step, and the seconds that it took."""
+    """Update a model with the labels known since the last step; return it with the seconds."""
     since = step - 1
-    if method.anew_every and step % method.anew_every == 0:
+    if method.restart_every and step % method.restart_every == 0:
         model, since = first_fit(history, name, method), 0
     options = history.settings.incremental.model_dump() | method.replay
     labels = label_selection.to_update(
@@ -330,7 +331,7 @@ def update(history, name, method, *, model, step, epoch):
 
 
 def follow(history, name, method):
-    """A method's predictions of all tests of a target, and its seconds per step."""
+    """Return a method's predictions for all test labels of a target, and its seconds per step."""
     model, epoch = first_fit(history, name, method), history.dates[0]
     predicted, total = [], 0.0
     steps = range(1, len(history.dates) - 1)
@@ -358,7 +359,7 @@ class Judge:
 
     @classmethod
     def of(cls, history, name):
-        """All tests of a target."""
+        """Return the judge of a target, with all its test labels."""
         steps = range(1, len(history.dates) - 1)
         first = history.to_train(name, history.dates[0])["label"]
         return cls(
@@ -368,12 +369,12 @@ class Judge:
         )
 
     def loss(self, predicted):
-        """The mean loss of some predictions."""
+        """Return the mean loss of predictions."""
         return float(row_losses(self.kind, self.tests["label"], predicted, self.scale).mean())
 
     def change(self, old, new):
-        """The relative change of the loss and its standard error, in percent."""
-        found = decide(
+        """Return the relative change in loss and its standard error, in percent."""
+        decision = decide(
             Outcomes(
                 self.kind,
                 self.tests["label"].to_numpy(),
@@ -384,23 +385,25 @@ class Judge:
             new,
             minimum=Minimum(rows=2, minority=1, clients=2),
         )
-        if found.interval is None:
+        if decision.interval is None:
             return 0.0, 0.0
-        margin = found.gain - found.interval[0]
-        return -100 * found.gain, -100 * margin / stdtrit(found.clients - 1, found.alpha)
+        margin = decision.gain - decision.interval[0]
+        return -100 * decision.gain, -100 * margin / stdtrit(decision.clients - 1, decision.alpha)
 
 
 def compare(history, methods):
-    """Print the table of a data set, and return its sentences."""
-    print("| target | method | loss | % by updating | % of LightGBM never updated | s per step |")
+    """Print the table of a data set, and return its conclusions."""
+    print(
+        "| target | method | loss | % of never updated | % of LightGBM never updated | s per step |"
+    )
     print("|---|---|---|---|---|---|")
     sentences = []
     for name in history.settings.targets:
         judge, predicted, still = Judge.of(history, name), {}, {}
         for method in methods:
             predicted[method.name], seconds = follow(history, name, method)
-            own = still.setdefault(method.estimator, predicted[method.name])
-            both = (judge.change(old, predicted[method.name]) for old in (own, still["lightgbm"]))
+            basis = still.setdefault(method.estimator, predicted[method.name])
+            both = (judge.change(old, predicted[method.name]) for old in (basis, still["lightgbm"]))
             cells = [f"{judge.loss(predicted[method.name]):.4f}", *map(signed, both)]
             print("|", " | ".join([name, method.name, *cells, f"{seconds:.2f}"]), "|", flush=True)
         sentences.append(f"- {name}: {verdict(judge, predicted)}")
@@ -412,7 +415,7 @@ def signed(change):
 
 
 def verdict(judge, predicted):
-    """In one sentence: whether updating brings anything, alone and between full retrains."""
+    """Say whether updating helps, alone and between full retrains."""
     changes = {name: judge.change(predicted["never updated"], p) for name, p in predicted.items()}
     best = min(changes, key=lambda name: changes[name][0])
     words = [f"an update each step {effect(changes['continue'])}"]
@@ -427,10 +430,9 @@ def verdict(judge, predicted):
 
 def effect(change):
     if change[0] < -CLEAR * change[1]:
-        return f"brings something ({signed(change)} %)"
-    return (
-        f"{'does harm' if change[0] > CLEAR * change[1] else 'brings nothing'} ({signed(change)} %)"
-    )
+        return f"helps ({signed(change)} %)"
+    harms = change[0] > CLEAR * change[1]
+    return f"{'harms' if harms else 'makes no clear difference'} ({signed(change)} %)"
 
 
 def run(case, settings, methods, *, held_out_only=False):
@@ -440,22 +442,21 @@ def run(case, settings, methods, *, held_out_only=False):
     print(f"{case.steps} steps of {case.step_days} days from {case.start}.", end=" ")
     for name in history.settings.targets:
         judge, first = Judge.of(history, name), history.to_train(name, history.dates[0])
-        print(f"{name}: first fit on {len(first):,} labels, {len(judge.tests):,} judged.", end=" ")
+        print(f"{name}: first fit on {len(first):,} labels, {len(judge.tests):,} tested.", end=" ")
     print("\n")
     sentences = compare(history, methods)
     print("\n" + "\n".join(sentences))
-    print(f"\n{time.perf_counter() - started:.0f} s in all.")
+    print(f"\n{time.perf_counter() - started:.0f} s in total.")
 
 
 def cases(arguments):
-    found = [] if arguments.skip_complete_journey else [JOURNEY]
-    found += [online_retail(arguments.online_retail)] if arguments.online_retail else []
-    found += [cdnow(arguments.cdnow)] if arguments.cdnow else []
-    for case in found:
-        chosen = case
+    selected = [] if arguments.skip_complete_journey else [JOURNEY]
+    selected += [online_retail(arguments.online_retail)] if arguments.online_retail else []
+    selected += [cdnow(arguments.cdnow)] if arguments.cdnow else []
+    for case in selected:
         if arguments.daily:
-            chosen = replace(chosen, step_days=1, steps=case.steps * case.step_days)
-        yield replace(chosen, steps=4) if arguments.quick else chosen
+            case = replace(case, step_days=1, steps=case.steps * case.step_days)  # noqa: PLW2901
+        yield replace(case, steps=4) if arguments.quick else case
 
 
 def main():
@@ -464,18 +465,20 @@ def main():
     parser.add_argument("--cdnow", metavar="FILE", help="Parquet file of the data set")
     for flag, meaning in (
         ("--quick", "4 steps"),
-        ("--daily", "steps of a day, and full retrains each 7"),
-        ("--settings", "settings of LightGBM's update instead of kinds of update"),
-        ("--lines", "what an update goes on from instead of kinds of update"),
-        ("--held-out-only", "judge on held-out clients alone"),
-        ("--skip-complete-journey", "only the data sets given by file"),
+        ("--daily", "daily steps, with full retrains every 7"),
+        ("--settings", "settings of LightGBM's update, instead of kinds of update"),
+        ("--lineages", "what an update starts from, instead of kinds of update"),
+        ("--held-out-only", "test on held-out clients only"),
+        ("--skip-complete-journey", "only data sets given as files"),
     ):
         parser.add_argument(flag, action="store_true", help=meaning)
     arguments = parser.parse_args()
-    methods = settings_of_update() if arguments.settings else kinds(7 if arguments.daily else 4)
-    if arguments.lines:
-        methods = lines_of_updates()
-    elif arguments.daily:  # the others cost too much in so many steps
+    methods = (
+        update_settings() if arguments.settings else update_methods(7 if arguments.daily else 4)
+    )
+    if arguments.lineages:
+        methods = update_lineages()
+    elif arguments.daily:  # the others take too long in that many steps
         methods = [m for m in methods if m.estimator == "lightgbm" and m.full_every != 1]
     settings = load_settings()
     for case in cases(arguments):

@@ -1,10 +1,10 @@
-"""How good the models are, out of time, beside what else could be used.
+"""Measure all models and baselines out of time.
 
-At each of a few dates all models are fitted on the labels of training clients that were known then
-(so every window that was learned from has closed), with an extractor of that day, and predict each
-client's next snapshot, held out or not. Losses are means over the rows of all dates, those of
+At each of three dates, all models are fitted on the labels of training clients known by then (so
+every label window they learn from has closed), with a feature extractor of that day. They predict
+each client's next snapshot, held out or not. Losses are means over the rows of all dates, those of
 amounts with the cap and mean of the training rows; AUC, R2 and MAE are means over the dates. The
-error is that of the difference from LightGBM, clustered by client; less loss is better.
+error is that of the difference from LightGBM, clustered by client. Smaller losses are better.
 
     python benchmarks/quality.py                       # The Complete Journey and CDNOW
     python benchmarks/quality.py --online-retail FILE.parquet
@@ -31,6 +31,7 @@ from evergreen.core.evaluation.baselines import fit_baselines, predict_baseline
 from evergreen.core.evaluation.losses import row_losses
 from evergreen.core.events import label_selection
 from evergreen.core.events.loss_scale import LossScale
+from evergreen.core.models import registry
 from evergreen.ingestion import cdnow, complete_journey
 from evergreen.settings.loading import load_settings
 
@@ -40,10 +41,10 @@ SHOWN = {"binary": ("roc_auc",), "regression": ("r2", "mae", "predicted_actual_r
 
 @dataclass(frozen=True)
 class Case:
-    """A data set, the dates of its tests, and what is asked of it."""
+    """A data set with the dates of its tests, snapshot interval and horizons."""
 
     title: str
-    rows: object  # from a connection to a relation with the canonical columns
+    rows: object  # a function from a connection to a relation with the canonical columns
     dates: tuple[date, ...]
     every_days: int
     horizons: tuple[int, int, int]
@@ -76,7 +77,7 @@ def online_retail(path):
 
 
 class History:
-    """A data set as a database, with every label in every version."""
+    """A data set as a database, with all versions of all labels."""
 
     def __init__(self, case, settings):
         self.settings = settings_for(case, settings)
@@ -87,12 +88,12 @@ class History:
         self.labels = dict(iter(labels.groupby("target")))
 
     def to_train(self, name, day):
-        """What `featurize` would give a full retrain as of that day."""
+        """Return the labels of a full retrain on that day, as `featurize` selects them."""
         max_age_days = self.settings.full_retrain.max_age_days
         return label_selection.to_train(self.labels[name], by=day, max_age_days=max_age_days)
 
     def to_test(self, name, day):
-        """The next snapshot of each client, as its label is known in the end."""
+        """Return the next snapshot of each client with its final label."""
         labels = self.labels[name]
         end = pd.Timestamp(day + timedelta(self.settings.snapshots.every_days))
         soon = (labels["observed_on"] >= pd.Timestamp(day)) & (labels["observed_on"] < end)
@@ -101,7 +102,7 @@ class History:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learned and judged for one target at one date."""
+    """Training and test rows of one target at one date."""
 
     name: str
     kind: str
@@ -115,16 +116,16 @@ class Task:
 
     @property
     def scale(self):
-        """As in a manifest."""
+        """The scale of losses, as in a manifest."""
         return LossScale.of_labels(self.trained["label"])
 
     def losses(self, predicted):
-        """Of each tested row."""
+        """Return the loss of each test row."""
         return row_losses(self.kind, self.tested["label"], predicted, self.scale)
 
 
 def tasks_at(history, day, forms=("components", "terms")):
-    """All targets at one date, with the features of an extractor of that day."""
+    """Return all targets at one date, with features of that day's extractor."""
     extractor = fitted_extractor(history, day)
     parts = {
         name: (history.to_train(name, day), history.to_test(name, day))
@@ -133,11 +134,11 @@ def tasks_at(history, day, forms=("components", "terms")):
     snapshots = label_selection.snapshots_of(
         pd.concat([labels for both in parts.values() for labels in both])
     )
-    made = [
+    chunks = [
         extractor.transform(history.con, snapshots[k : k + CHUNK], text=forms)
         for k in range(0, len(snapshots), CHUNK)
     ]
-    features = pd.concat(made, ignore_index=True)
+    features = pd.concat(chunks, ignore_index=True)
     places = pd.Series(range(len(snapshots)), index=pd.MultiIndex.from_frame(snapshots))
     for name, (trained, tested) in parts.items():
         target = history.settings.targets[name]
@@ -160,25 +161,25 @@ def tasks_at(history, day, forms=("components", "terms")):
 
 
 def predictions(task, settings, models, threads):
-    """Of every baseline and every model, by name, each with the seconds of its fit."""
+    """Return predictions of all baselines and models by name, with the seconds of each fit."""
     fitted = fit_baselines(
         task.label, task.X, task.trained["label"], horizon_days=task.horizon_days
     )
-    made = {name: (predict_baseline(b, task.X_test), 0.0) for name, b in fitted.items()}
+    predicted = {name: (predict_baseline(b, task.X_test), 0.0) for name, b in fitted.items()}
     for name in models:
         options = settings.estimators.of(name)
         columns = task.columns[options.text]
         options = options.expecting(fitted.get("btyd"), columns)
-        model = models.build(name, task.kind, options, seed=settings.seed, threads=threads)
+        model = registry.build(name, task.kind, options, seed=settings.seed, threads=threads)
         started = time.perf_counter()
         model.fit(task.X[columns], task.trained["label"])
         seconds = time.perf_counter() - started
-        made[name] = model.predict(task.X_test[columns]), seconds
-    return made
+        predicted[name] = model.predict(task.X_test[columns]), seconds
+    return predicted
 
 
 def difference(losses, reference, clients):
-    """Mean difference of two models' losses, and its standard error clustered by client."""
+    """Return the mean difference of two models' losses, and its standard error by client."""
     gaps = losses - reference
     by_client = pd.Series(gaps - gaps.mean()).groupby(clients).sum()
     groups = len(by_client)
@@ -186,47 +187,54 @@ def difference(losses, reference, clients):
 
 
 def table(tasks, predicted):
-    """The lines of one target: models by loss."""
+    """Return the lines of one target, the best model first."""
     kind = tasks[0].kind
     clients = np.concatenate([task.tested["client_id"] for task in tasks])
     names = list(predicted[0])
     losses = {
         name: np.concatenate(
-            [task.losses(made[name][0]) for task, made in zip(tasks, predicted, strict=True)]
+            [task.losses(p[name][0]) for task, p in zip(tasks, predicted, strict=True)]
         )
         for name in names
     }
     for name in sorted(names, key=lambda name: losses[name].mean()):
         gap, error = difference(losses[name], losses["lightgbm"], clients)
-        found = [
-            metrics.evaluate(kind, task.tested["label"], made[name][0], task.scale)
-            for task, made in zip(tasks, predicted, strict=True)
+        measured = [
+            metrics.evaluate(kind, task.tested["label"], p[name][0], task.scale)
+            for task, p in zip(tasks, predicted, strict=True)
         ]
-        values = {m: [f[m] for f in found] for m in SHOWN[kind]}
+        values = {key: [m[key] for m in measured] for key in SHOWN[kind]}
         means = [f"{np.mean(v):.3f}" if None not in v else "" for v in values.values()]
-        seconds = np.mean([made[name][1] for made in predicted])
-        own = "" if name == "lightgbm" else f"{gap:+.4f} ± {error:.4f}"
-        cells = [tasks[0].name, name, f"{losses[name].mean():.4f}", own, *means, f"{seconds:.1f}"]
+        seconds = np.mean([p[name][1] for p in predicted])
+        change = "" if name == "lightgbm" else f"{gap:+.4f} ± {error:.4f}"
+        cells = [
+            tasks[0].name,
+            name,
+            f"{losses[name].mean():.4f}",
+            change,
+            *means,
+            f"{seconds:.1f}",
+        ]
         yield f"| {' | '.join(cells)} |"
 
 
 def run(case, settings, models, threads):
     started = time.perf_counter()
     history = History(case, settings)
-    found = {name: ([], []) for name in history.settings.targets}
+    results = {name: ([], []) for name in history.settings.targets}
     for day in case.dates:
         for task in tasks_at(history, day):
-            found[task.name][0].append(task)
-            found[task.name][1].append(predictions(task, history.settings, models, threads))
+            results[task.name][0].append(task)
+            results[task.name][1].append(predictions(task, history.settings, models, threads))
     print(f"\n## {case.title}\n\nAs of {', '.join(map(str, case.dates))}.\n", flush=True)
     for kind in ("binary", "regression"):
         shown = ["target", "model", "loss", "minus LightGBM's", *SHOWN[kind], "s per fit"]
         print(f"| {' | '.join(shown)} |\n{'|---' * len(shown)}|")
-        for tasks, predicted in found.values():
+        for tasks, predicted in results.values():
             if tasks[0].kind == kind:
                 print("\n".join(table(tasks, predicted)))
         print(flush=True)
-    print(f"{time.perf_counter() - started:.0f} s in all.", flush=True)
+    print(f"{time.perf_counter() - started:.0f} s in total.", flush=True)
 
 
 def main():

@@ -1,9 +1,9 @@
-"""Replace the release again and again under load: what fails, what is mixed, what memory it takes.
+"""Replace the release repeatedly under load: count failures and mixed answers, measure memory.
 
-Needs two or more sound releases below releases/, as after a cycle that has promoted something. They
-are served from a folder of their own by `evergreen serve`; connections ask without a pause, each
-answer is compared with what its release is known to say. Some replacements are damaged, and the
-copying of some is killed half way.
+Needs at least two valid releases in releases/, as after a cycle that promoted a model. `evergreen
+serve` serves copies of them. Connections send requests without a pause, and each answer is compared
+with the predictions of its release. Some replacements are damaged, and some copies are killed half
+way.
 """
 
 import argparse
@@ -32,17 +32,17 @@ BODY = {"clients": [{"client_id": "a", "transactions": [{"timestamp": "2017-03-0
 COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2])"
 
 
-def sound_releases():
-    found = {}
+def valid_releases():
+    releases = {}
     for folder in sorted(paths.RELEASES.iterdir()):
         if not folder.is_symlink():
             try:
-                found[open_verified(folder).version] = folder.resolve()
+                releases[open_verified(folder).version] = folder.resolve()
             except (EvergreenError, ValueError):
                 continue
-    if len(found) < 2:
-        raise SystemExit("two sound releases are needed below releases/")
-    return found
+    if len(releases) < 2:
+        raise SystemExit("at least two valid releases are needed in releases/")
+    return releases
 
 
 def wait_for_start():
@@ -63,32 +63,32 @@ def publish(root, name):
 async def request(reader, writer, method, path, body=b""):
     head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-    answered = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(answered.split(b"content-length:")[1].split(b"\r\n")[0])
-    return answered, json.loads(await reader.readexactly(length))
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+    return head, json.loads(await reader.readexactly(length))
 
 
-async def ask(body, until, expected, found):
+async def ask(body, until, expected, counts):
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
     while time.monotonic() < until:
-        head, told = await request(reader, writer, "POST", "/predict?as_of=2017-04-01", body)
-        version = told.get("release", "none")
-        whole = told.get("predictions") == expected.get(version)
+        head, answer = await request(reader, writer, "POST", "/predict?as_of=2017-04-01", body)
+        version = answer.get("release", "none")
+        whole = answer.get("predictions") == expected.get(version)
         named = f"evergreen-release: {version}".encode() in head
-        found[(head.split()[1].decode(), "whole" if whole and named else "mixed", version)] += 1
+        counts[(head.split()[1].decode(), "whole" if whole and named else "mixed", version)] += 1
     writer.close()
 
 
-async def replace(root, sound, times, until, chance):
+async def replace(root, valid, times, until, chance):
     done, pause = Counter(), (until - time.monotonic()) / times
     for number in range(times):
-        source, name = chance.choice(list(sound.values())), f"new-{number}"
-        kind = chance.choice(["sound", "sound", "damaged", "killed"])
+        source, name = chance.choice(list(valid.values())), f"new-{number}"
+        kind = chance.choice(["valid", "valid", "damaged", "killed"])
         if kind == "killed":
             copying = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", COPY, str(source), str(root / name)
             )
-            while not (root / name).exists():  # noqa: ASYNC110 - the file system tells no events
+            while not (root / name).exists():  # noqa: ASYNC110 - the file system sends no events
                 await asyncio.sleep(0)
             await asyncio.sleep(chance.random() * 0.002)
             with suppress(ProcessLookupError):  # it may have ended
@@ -105,13 +105,13 @@ async def replace(root, sound, times, until, chance):
     return done
 
 
-def expectations(sound):
+def expectations(valid):
     rows = load_frame()
-    made = {}
-    for version, folder in sound.items():
+    predictions = {}
+    for version, folder in valid.items():
         predicted = load_release(folder).predict(rows, "2017-04-01")
-        made[version] = predicted.drop(columns=["observed_on", "release"]).to_dict("records")
-    return made
+        predictions[version] = predicted.drop(columns=["observed_on", "release"]).to_dict("records")
+    return predictions
 
 
 def load_frame():
@@ -121,15 +121,15 @@ def load_frame():
     return pd.DataFrame([{"client_id": "a"} | row for row in client["transactions"]])
 
 
-async def trial(root, sound, expected, arguments, server):
-    found, until = Counter(), time.monotonic() + arguments.seconds
+async def trial(root, valid, expected, arguments, server):
+    counts, until = Counter(), time.monotonic() + arguments.seconds
     body = json.dumps(BODY).encode()
-    asking = [ask(body, until, expected, found) for _ in range(arguments.connections)]
-    replacing = replace(root, sound, arguments.times, until, random.Random(1))
+    asking = [ask(body, until, expected, counts) for _ in range(arguments.connections)]
+    replacing = replace(root, valid, arguments.times, until, random.Random(1))
     before = server.memory_info().rss
     *_, done = await asyncio.gather(*asking, replacing)
     after = server.memory_info().rss
-    for (status, state, version), times in sorted(found.items()):
+    for (status, state, version), times in sorted(counts.items()):
         print(f"{times:7,} answers {status}, {state}, by {version}")
     print(", ".join(f"{times} {kind}" for kind, times in sorted(done.items())), "replacements")
     print(f"memory: {before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after")
@@ -141,18 +141,18 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--times", type=int, default=50)
     arguments = parser.parse_args()
-    sound = sound_releases()
-    expected = expectations(sound)
+    valid = valid_releases()
+    expected = expectations(valid)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "releases"
         root.mkdir()
-        shutil.copytree(next(iter(sound.values())), root / "first")
+        shutil.copytree(next(iter(valid.values())), root / "first")
         publish(root, "first")
         command = [sys.executable, "-m", "evergreen", "serve", "--port", str(PORT)]
         server = psutil.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
         try:
             wait_for_start()
-            asyncio.run(trial(root, sound, expected, arguments, server))
+            asyncio.run(trial(root, valid, expected, arguments, server))
         finally:
             server.terminate()
             server.wait()

@@ -32,7 +32,7 @@ def load_settings(path: Path = paths.PARAMS) -> Settings:
 def parse_settings(values: object, *, source: str = "params.yaml") -> Settings:
     """Check settings that were read before; see `load_settings`. Removed ones are ignored."""
     return _validated(
-        without_removed(values),
+        without_removed(values, []),
         f"{source} is not valid",
         f"edit {source}; `git diff {source}` shows what has changed",
     )

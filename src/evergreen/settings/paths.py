@@ -1,4 +1,4 @@
-"""Where everything lies, relative to the root of the repository; ``dvc.yaml`` says the same."""
+"""Paths of the repository, relative to its root; those of stages are the same in ``dvc.yaml``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DECISION_REPORT = Path("reports/decision.json")
 PLOT_ROWS = Path("reports/plots")
 FIGURES = Path("reports/figures")
 
-# Beside the pipeline.
+# Outside the pipeline.
 RELEASES = Path("releases")
 CURRENT = RELEASES / "current"
 HISTORY = Path("history")

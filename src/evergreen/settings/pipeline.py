@@ -281,33 +281,26 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _held_are_targets(self) -> Settings:
-        for name in self.hold:
+    def _names_are_of_targets(self) -> Settings:
+        tables = [table for table in (self.source.outcomes, self.source.predictions) if table]
+        named = [("hold", name) for name in self.hold]
+        named += [("source", name) for table in tables for name in table.columns.targets]
+        for section, name in named:
             if name not in self.targets:
                 raise ValueError(
-                    f"hold names {name!r}, allowed: the targets {', '.join(self.targets)}"
+                    f"{section} names the target {name!r}, allowed: {', '.join(self.targets)}"
                 )
         return self
 
     @model_validator(mode="after")
-    def _outcomes_are_of_targets(self) -> Settings:
-        for table in (self.source.outcomes, self.source.predictions):
-            for name in table.columns.targets if table else ():
-                if name not in self.targets:
-                    raise ValueError(
-                        f"source names the target {name!r}, allowed: {', '.join(self.targets)}"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _churn_looks_at_least_as_far_as_purchase(self) -> Settings:
-        bought = {n: t.horizon_days for n, t in self.targets.items() if t.label == "purchase"}
+    def _churn_horizon_covers_purchase(self) -> Settings:
+        horizons = {n: t.horizon_days for n, t in self.targets.items() if t.label == "purchase"}
         for name, target in self.targets.items():
-            shorter = [n for n, days in bought.items() if target.horizon_days < days]
+            shorter = [n for n, days in horizons.items() if target.horizon_days < days]
             if target.label == "no_purchase" and shorter:
                 raise ValueError(
                     f"targets.{name}.horizon_days is {target.horizon_days}, allowed: at least "
-                    f"{bought[shorter[0]]}, the horizon of targets.{shorter[0]}: "
+                    f"{horizons[shorter[0]]}, the horizon of targets.{shorter[0]}: "
                     "a client can't have churned before a purchase was due"
                 )
         return self

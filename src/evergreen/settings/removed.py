@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from evergreen.settings import paths
@@ -24,27 +25,19 @@ def hints(path: Path = paths.PARAMS) -> list[str]:
         return []
     import yaml  # noqa: PLC0415 - few files get here
 
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return []
-    return [f"{path}: {key}: {hint}" for key, hint in REMOVED.items() if _has(values, key)]
+    removed: list[str] = []
+    with suppress(yaml.YAMLError):
+        without_removed(yaml.safe_load(text), removed)
+    return [f"{path}: {key}: {REMOVED[key]}" for key in removed]
 
 
-def without_removed(values: Any, prefix: str = "") -> Any:  # noqa: ANN401 - as YAML has it
-    """Leave out removed settings."""
+def without_removed(values: Any, removed: list[str], prefix: str = "") -> Any:  # noqa: ANN401
+    """Leave out removed settings of values as read from YAML, and add their keys to a list."""
     if not isinstance(values, Mapping):
         return values
+    removed += [f"{prefix}{name}" for name in values if f"{prefix}{name}" in REMOVED]
     return {
-        name: without_removed(value, f"{prefix}{name}.")
+        name: without_removed(value, removed, f"{prefix}{name}.")
         for name, value in values.items()
         if f"{prefix}{name}" not in REMOVED
     }
-
-
-def _has(values: Any, key: str) -> bool:  # noqa: ANN401 - as YAML has it
-    for name in key.split("."):
-        if not isinstance(values, Mapping) or name not in values:
-            return False
-        values = values[name]
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -207,28 +207,33 @@ class NotesSource(TableSource):
     columns: NoteColumns
 
 
-class ByTargetSource(TableSource):
+class DatedSource(TableSource):
+    """A table whose date is in a column, or in the name of its file."""
+
+    columns: TargetColumns | AttributeColumns
+    date_column: ClassVar[str]
+
+    @model_validator(mode="after")
+    def _a_database_has_no_file_name(self) -> Self:
+        if self.url_env is not None and getattr(self.columns, self.date_column) is None:
+            raise ValueError(
+                f"a database needs columns.{self.date_column}, as no file name has the date"
+            )
+        return self
+
+
+class ByTargetSource(DatedSource):
     """Where outcomes, or predictions made elsewhere, come from."""
 
     columns: TargetColumns
-
-    @model_validator(mode="after")
-    def _a_database_has_no_file_name(self) -> Self:
-        if self.url_env is not None and self.columns.observed_on is None:
-            raise ValueError("a database needs columns.observed_on, as no file name has the date")
-        return self
+    date_column = "observed_on"
 
 
-class AttributesSource(TableSource):
+class AttributesSource(DatedSource):
     """Where client attributes come from."""
 
     columns: AttributeColumns
-
-    @model_validator(mode="after")
-    def _a_database_has_no_file_name(self) -> Self:
-        if self.url_env is not None and self.columns.valid_from is None:
-            raise ValueError("a database needs columns.valid_from, as no file name has the date")
-        return self
+    date_column = "valid_from"
 
 
 class Source(SourceSection):

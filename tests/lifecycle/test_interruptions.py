@@ -24,7 +24,7 @@ POINTS = (
     "incremental not promoted",  # within compare
     "clients scored",  # within promote
     "replace releases/.current",
-    "write_text history/",
+    "replace history/",
     "run git add",
     "run git commit",
     "push <dvc.data_cloud",  # the data

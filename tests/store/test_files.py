@@ -34,3 +34,42 @@ def test_digests_name_every_file_below_a_folder(tmp_path):
     found = files.digests(tmp_path, apart_from="manifest.json")
     assert list(found) == ["b", "deep/a"]
     assert found["b"] == found["deep/a"] == files.sha256(tmp_path / "manifest.json")
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    files.write_text("old", path)
+
+    def fail():
+        with files.replacing(path) as unfinished:
+            unfinished.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_text() == "old"
+    files.write_text("new\r\n", path)
+    assert path.read_bytes() == b"new\r\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_process_left_is_overwritten(tmp_path):
+    left = tmp_path / ".folder.unfinished"
+    left.mkdir()
+    (left / "half").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    with files.replacing(tmp_path / "folder") as unfinished:
+        unfinished.mkdir()
+        (unfinished / "new").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "new"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_the_folder_stays(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "link").symlink_to("one")
+    with files.replacing(tmp_path / "link") as unfinished:
+        unfinished.symlink_to("two")
+    assert (tmp_path / "link").readlink().name == "two"
+    assert (tmp_path / "one").is_dir()

@@ -5,7 +5,6 @@ It lies beside the raw tables and is versioned with them, so it is right for eve
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -46,9 +45,7 @@ def read(table: str, settings: str) -> IngestionState:
 
 def write(table: str, state: IngestionState) -> None:
     """Keep the state; last of all, when every row is in its place."""
-    unfinished = paths.INGESTION_STATE.with_name(f".{paths.INGESTION_STATE.name}.unfinished")
-    files.write_json(_all() | {table: asdict(state)}, unfinished)
-    os.replace(unfinished, paths.INGESTION_STATE)  # noqa: PTH105 - the one call that swaps a file in place
+    files.write_json(_all() | {table: asdict(state)}, paths.INGESTION_STATE)
 
 
 def _all() -> dict[str, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import yaml
@@ -10,6 +9,7 @@ import yaml
 from evergreen.settings import paths
 from evergreen.settings.editing import overlay
 from evergreen.settings.loading import parse_settings
+from evergreen.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,4 @@ def write(values: Mapping[str, object]) -> None:
     """
     text = overlay(paths.PARAMS.read_text(encoding="utf-8"), values)
     parse_settings(yaml.safe_load(text))
-    unfinished = paths.PARAMS.with_name(f".{paths.PARAMS.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, paths.PARAMS)  # noqa: PTH105 - the one call that swaps a file in place
+    files.write_text(text, paths.PARAMS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import ModelError
 from evergreen.settings import paths
+from evergreen.store import files
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -41,16 +42,11 @@ def publish(folder: Path) -> str | None:
         return None
     final = paths.RELEASES / version
     if not _is_sound(final):
-        shutil.rmtree(final, ignore_errors=True)
-        unfinished = paths.RELEASES / f".{version}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(folder, unfinished)
-        verify_in_clean_process(unfinished)
-        os.replace(unfinished, final)  # noqa: PTH105 - one rename
-    link = paths.RELEASES / ".current.unfinished"
-    link.unlink(missing_ok=True)
-    link.symlink_to(version)
-    os.replace(link, paths.CURRENT)  # noqa: PTH105 - one rename
+        with files.replacing(final) as unfinished:
+            shutil.copytree(folder, unfinished)
+            verify_in_clean_process(unfinished)
+    with files.replacing(paths.CURRENT) as link:
+        link.symlink_to(version)
     return version
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -61,14 +60,11 @@ def save_version(
             f"{path} exists already, and versions are never replaced", "choose another version"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{path.name}.unfinished"
     try:
-        joblib.dump(model, unfinished)
-        os.replace(unfinished, path)  # noqa: PTH105 - replaces a file atomically
+        with files.replacing(path) as unfinished:
+            joblib.dump(model, unfinished)
     except (pickle.PicklingError, TypeError, AttributeError) as error:  # not picklable
         raise ValueError(f"the model can't be pickled: {error}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
     entry = {
         "model_name": name,
         "version": folder.name,
@@ -81,9 +77,7 @@ def save_version(
     }
     files.write_json(entry, _metadata_of(path), sort_keys=False)
     with FileLock(LOG.with_suffix(".lock")):
-        unfinished = LOG.with_suffix(".unfinished")
-        files.write_json([*read_log(), entry], unfinished, sort_keys=False)
-        os.replace(unfinished, LOG)  # noqa: PTH105 - as above
+        files.write_json([*read_log(), entry], LOG, sort_keys=False)
     return path
 
 

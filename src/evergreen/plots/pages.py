@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from evergreen.store import files
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,8 +27,7 @@ def page(template: str, **content: Any) -> str:  # noqa: ANN401 - as templates
 
 def write_page(path: Path, template: str, **content: Any) -> None:  # noqa: ANN401 - as templates
     """Write what `page` makes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(template, **content), encoding="utf-8")
+    files.write_text(page(template, **content), path)
 
 
 def embedded(picture: Path) -> str:

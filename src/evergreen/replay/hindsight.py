@@ -25,7 +25,6 @@ from evergreen.store import files, models, tables
 from evergreen.store.cache import Cache
 from evergreen.store.labels import open_labels
 from evergreen.store.releases import load_release
-from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from datetime import date
@@ -81,14 +80,11 @@ def read_result(folder: Path) -> PolicyResult:
 
 
 def _judge(hindsight: Hindsight, previous: date | None, as_of: date, next_run: date) -> None:
-    run, unfinished = RUNS / str(as_of), JUDGED / f".{as_of}.unfinished"
+    run = RUNS / str(as_of)
     record = _read_record(as_of)
     champion = _read_record(previous)["release"] if previous else None
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     means = {name: target["label_mean"] for name, target in record["targets"].items()}
     predictions = hindsight.predictions(record["release"], means, as_of, next_run)
-    tables.write_frame(predictions, unfinished / PREDICTIONS)
     gains = {
         name: {
             kind: hindsight.gain(champion, name, run / paths.CANDIDATES[kind] / name, as_of)
@@ -96,8 +92,9 @@ def _judge(hindsight: Hindsight, previous: date | None, as_of: date, next_run: d
         }
         for name, target in record["targets"].items()
     }
-    files.write_json(gains, unfinished / HINDSIGHT)
-    unfinished.replace(JUDGED / str(as_of))
+    with files.replacing(JUDGED / str(as_of)) as unfinished:
+        tables.write_frame(predictions, unfinished / PREDICTIONS)
+        files.write_json(gains, unfinished / HINDSIGHT)
     shutil.rmtree(run / paths.CHAMPION.parent, ignore_errors=True)
 
 
@@ -187,7 +184,7 @@ class Hindsight:
             alpha=LEVEL / 2,
             minimum=ANY,
         )
-        gain: dict[str, Any] = rounded(
+        gain: dict[str, Any] = files.rounded(
             {"gain": decision.gain, "interval": decision.interval, "rows": len(rows)}
         )
         return gain

@@ -213,10 +213,8 @@ def _label_mean(name: str) -> float | None:
 def _keep_release() -> str | None:
     version = load_release(paths.PRODUCTION).version
     if version is not None and not (paths.RELEASES / version).exists():
-        unfinished = paths.RELEASES / f".{version}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(paths.PRODUCTION, unfinished)
-        unfinished.replace(paths.RELEASES / version)
+        with files.replacing(paths.RELEASES / version) as unfinished:
+            shutil.copytree(paths.PRODUCTION, unfinished)
     return version
 
 
@@ -237,16 +235,15 @@ def _rows_trained(settings: Settings, *, full: bool) -> int:
 def _finish(record: dict[str, Any], scored: Path, candidates: Sequence[Path] = ()) -> None:
     """Write a run's folder, complete or not at all."""
     as_of = record["as_of"]
-    unfinished = RUNS / f".{as_of}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    shutil.copy(scored, unfinished / SCORED)
-    for folder in candidates:
-        shutil.copytree(folder, unfinished / folder, copy_function=os.link)
-    files.write_json(record, unfinished / RECORD)
     released = load_release(paths.PRODUCTION).models
-    challengers.inherit(released, paths.INCREMENTAL, paths.CHALLENGER, into=unfinished / CHALLENGER)
-    unfinished.replace(RUNS / as_of)
+    updates = paths.INCREMENTAL, paths.CHALLENGER
+    with files.replacing(RUNS / as_of) as unfinished:
+        unfinished.mkdir()
+        shutil.copy(scored, unfinished / SCORED)
+        for folder in candidates:
+            shutil.copytree(folder, unfinished / folder, copy_function=os.link)
+        files.write_json(record, unfinished / RECORD)
+        challengers.inherit(released, *updates, into=unfinished / CHALLENGER)
     for earlier in RUNS.glob(f"*/{CHALLENGER}"):
         if earlier.parent.name != as_of:
             shutil.rmtree(earlier)

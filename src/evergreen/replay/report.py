@@ -28,7 +28,6 @@ from evergreen.report.components import (
     share,
 )
 from evergreen.store import files
-from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -90,7 +89,7 @@ def write_report(
     advice = recommend(settings, summary, outcomes)
     files.write_csv(weeks.round(6), folder / "weekly.csv")
     (folder / "dvc.yaml").write_text(yaml.safe_dump(PLOTS, sort_keys=False), encoding="utf-8")
-    lines = rounded(_lines(summary.drop(columns="seconds")))
+    lines = files.rounded(_lines(summary.drop(columns="seconds")))
     files.write_json({"advice": advice, "policies": lines}, folder / "replay.json")
     picture = folder / "replay.png"
     draw_replay(picture, weeks, loss_names=losses, promoted=_promotion_days(results))

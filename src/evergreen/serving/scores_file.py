@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
+from evergreen.store.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,9 +41,7 @@ def scores_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], 
         If it ends neither in .parquet nor in .csv.
     """
     check_format(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
+    with replacing(path, shared=True) as unfinished:
         if path.suffix == ".csv":
             with pa_csv.CSVWriter(unfinished, schema) as writer:
                 yield lambda batch: writer.write(without_formulas(batch))
@@ -52,9 +50,6 @@ def scores_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], 
                 unfinished, schema, compression="zstd", store_schema=False
             ) as writer:
                 yield writer.write
-        os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def check_format(path: Path) -> None:

@@ -13,7 +13,6 @@ from evergreen.stages.runner import main
 from evergreen.store import files, predictions, tables
 from evergreen.store.labels import open_labels
 from evergreen.store.raw_history import open_history
-from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,7 @@ def run(settings: Settings, history: OpenHistory = open_history) -> Iterator[str
         tables.write(sorted_rows.to_arrow_table(), paths.LABELS / f"{table}.parquet")
     report = _report(con, settings) | _elsewhere(con, settings, complete_until)
     report["complete_until"] = complete_until.isoformat()
-    files.write_json(rounded(report), paths.LABELS_REPORT)
+    files.write_json(files.rounded(report), paths.LABELS_REPORT)
     yield from _lines(report)
 
 

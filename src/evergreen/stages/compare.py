@@ -19,7 +19,6 @@ from evergreen.settings import paths
 from evergreen.stages.runner import main
 from evergreen.store import files, matrices, models
 from evergreen.store.releases import load_release
-from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +94,8 @@ def judge(settings: Settings) -> Judged:
             },
             minimum=Minimum.of(settings.gate),
         )
-        judged.metrics[name] = rounded(compared.metrics)
-        judged.report[name] = rounded(_report(contest, compared, predictions))
+        judged.metrics[name] = files.rounded(compared.metrics)
+        judged.report[name] = files.rounded(_report(contest, compared, predictions))
         judged.scored[name] = curves.ScoredRows(outcomes, predictions)
         judged.contests[name] = contest
     files.write_json(judged.metrics, paths.EVALUATION_REPORT)

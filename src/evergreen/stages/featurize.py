@@ -26,7 +26,6 @@ from evergreen.store.cache import Cache
 from evergreen.store.daily_features import DailyFeatures
 from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release
-from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,7 +249,7 @@ def _report_words(
 ) -> float | None:
     """Write, and return for the run's own extractor, the share of words that are no terms."""
     documents = read_documents(con, snapshots)
-    found: dict[str, float | None] = rounded(
+    found: dict[str, float | None] = files.rounded(
         {
             other: extractor.text.unknown_share(documents)
             for other, (extractor, _) in in_play.items()

@@ -10,7 +10,6 @@ from evergreen.core.events.label_selection import Window, recently_known
 from evergreen.core.monitoring import findings
 from evergreen.settings import paths
 from evergreen.store import files, matrices, tables
-from evergreen.store.rounding import rounded
 
 if TYPE_CHECKING:
     from evergreen.core.monitoring.findings import MonitoringCheck
@@ -36,7 +35,7 @@ def report_drift(settings: Settings, champions: dict[str, Released]) -> dict[str
             decline = _decline(settings, name, champion, live)
             checks = [decline, *_drift(settings, champion.model, features)]
         targets[name] = findings.report(checks)
-    report: dict[str, Any] = rounded(targets, DIGITS)
+    report: dict[str, Any] = files.rounded(targets, DIGITS)
     files.write_json(report, paths.DRIFT_REPORT)
     return report
 

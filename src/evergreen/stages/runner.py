@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evergreen.errors import EvergreenError, from_os_error
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
+from evergreen.store import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,5 +37,4 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
 
 def _note_seconds(seconds: float) -> None:
     """Leave how long the stage took for `evergreen finish`; no output of a stage tells."""
-    paths.SECONDS.mkdir(parents=True, exist_ok=True)
-    (paths.SECONDS / Path(sys.argv[0]).stem).write_text(f"{seconds:.2f}", encoding="utf-8")
+    files.write_text(f"{seconds:.2f}", paths.SECONDS / Path(sys.argv[0]).stem)

@@ -7,7 +7,6 @@ settings and data are those that it was made with, and a folder that is lost is 
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from bisect import bisect_left
@@ -68,22 +67,15 @@ class Cache:
         started, taken = time.perf_counter(), entry.with_name(f".{entry.name}.seconds")
         with FileLock(entry.with_name(f".{entry.name}.lock")):  # another process may be at it
             if not entry.is_dir():
-                unfinished = self.unfinished(entry)
-                shutil.rmtree(unfinished, ignore_errors=True)
-                unfinished.mkdir()
-                make(unfinished)
-                taken.write_text(str(time.perf_counter() - started), encoding="utf-8")
-                unfinished.replace(entry)
+                with files.replacing(entry) as unfinished:
+                    unfinished.mkdir()
+                    make(unfinished)
+                    files.write_text(str(time.perf_counter() - started), taken)
             elif taken.is_file():
                 waited = time.perf_counter() - started
                 self.seconds_spared += max(0.0, float(taken.read_text("utf-8")) - waited)
         self._ready.add(entry)
         return entry
-
-    @staticmethod
-    def unfinished(entry: Path) -> Path:
-        """Where this process makes an entry, to be renamed when it is whole."""
-        return entry.with_name(f".{entry.name}.{os.getpid()}.unfinished")
 
     def keep(self, table: pa.Table, entry: Path) -> None:
         """Keep a table, as Arrow has it in memory.
@@ -91,11 +83,11 @@ class Cache:
         To open a Parquet file of a hundred columns and few rows takes ten times as long as to map
         such a file, and a run opens hundreds.
         """
-        unfinished = self.unfinished(entry)
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        with pa.ipc.new_file(unfinished, table.schema) as file:
+        with (
+            files.replacing(entry, shared=True) as unfinished,
+            pa.ipc.new_file(unfinished, table.schema) as file,
+        ):
             file.write_table(table)
-        unfinished.replace(entry)
 
     @staticmethod
     def read(entries: Iterable[Path]) -> pd.DataFrame:

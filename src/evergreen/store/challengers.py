@@ -59,18 +59,15 @@ def inherit(champions: Mapping[str, Model], *folders: Path, into: Path) -> None:
     into
         May be one of `folders`; done twice it changes nothing the second time.
     """
-    unfinished = into.with_name(f".{into.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    versions = {}
-    for name, champion in champions.items():
-        update = _update_of(champion, name, folders)
-        if update is not None:
-            shutil.copytree(update.folder, unfinished / name)
-            versions[name] = update.manifest.version
-    files.write_json({"models": versions}, unfinished / models.MANIFEST)
-    shutil.rmtree(into, ignore_errors=True)
-    unfinished.replace(into)
+    updates = {name: _update_of(champion, name, folders) for name, champion in champions.items()}
+    with files.replacing(into) as unfinished:
+        unfinished.mkdir()
+        versions = {}
+        for name, update in updates.items():
+            if update is not None:
+                shutil.copytree(update.folder, unfinished / name)
+                versions[name] = update.manifest.version
+        files.write_json({"models": versions}, unfinished / models.MANIFEST)
 
 
 def _update_of(champion: Model, name: str, folders: tuple[Path, ...]) -> Model | None:

@@ -1,31 +1,89 @@
-"""Files that are the same bytes for the same content, and what they are checked by."""
+"""Files with the same bytes for the same content, replaced atomically, and their digests."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from evergreen.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
 
 
+@contextmanager
+def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Write a file, folder or link under a temporary name, and rename it to `path` at the end.
+
+    Readers see the old content or the new one as a whole. If the body fails, the old content stays;
+    what a killed process leaves is overwritten by the next call.
+
+    Parameters
+    ----------
+    shared
+        Whether several processes may write the same path at a time.
+
+    Yields
+    ------
+    Path
+        The temporary name, in the same folder; nothing is there yet.
+    """
+    process = f".{os.getpid()}" if shared else ""
+    unfinished = path.with_name(f".{path.name}{process}.unfinished")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove(unfinished)
+    try:
+        yield unfinished
+        if unfinished.is_file():
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        os.replace(unfinished, path)  # noqa: PTH105 - replaces a file atomically
+    finally:
+        remove(unfinished)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, folder or link, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text in UTF-8 with the line ends that it has."""
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(text.encode())
+
+
 def write_json(content: object, path: Path, *, sort_keys: bool = True) -> None:
-    """Write JSON that reads well in a diff: sorted keys, a line an item, no NaN.
+    """Write JSON that gives readable diffs: sorted keys, one item a line, no NaN.
 
     Raises
     ------
     ValueError
-        If there is a NaN or an infinity: it would show as a change for ever.
+        If there is a NaN or an infinity.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_text(f"{text}\n", path)
+
+
+def rounded(value: Any, digits: int = 6) -> Any:  # noqa: ANN401 - as wide as JSON
+    """The same JSON value with few significant digits, so that a diff shows what changed."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}")
+    if isinstance(value, dict):
+        return {name: rounded(item, digits) for name, item in value.items()}
+    return [rounded(item, digits) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_json(path: Path, *, next_step: str) -> Any:  # noqa: ANN401 - as wide as JSON
@@ -64,9 +122,8 @@ def digest_of(content: object) -> str:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV with a header, for plots and for people."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n")
+    """Write a table as CSV with a header, for plots and people."""
+    write_text(table.to_csv(index=False, lineterminator="\n"), path)
 
 
 def write_folder(content: Mapping[str, bytes], folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.store import sql
+from evergreen.store.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,17 +76,16 @@ def connect(threads: int) -> duckdb.DuckDBPyConnection:
 
 
 def write(table: pa.Table, path: Path) -> None:
-    """Write one Parquet file, the same bytes for the same rows, and put it in place at once.
+    """Write a Parquet file atomically, with the same bytes for the same rows.
 
-    No pandas metadata and no time stamps go in. A reader sees the whole file or none of it.
+    It has no pandas metadata and no time stamps.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    write_unfinished(table, unfinished)
-    os.replace(unfinished, path)  # noqa: PTH105 - the one call that swaps a file in place
+    with replacing(path) as unfinished:
+        write_unfinished(table, unfinished)
 
 
 def write_unfinished(table: pa.Table, path: Path) -> None:
-    """Write the bytes of `write` to a file that the caller puts in place."""
+    """Write the bytes of `write` to a file that the caller renames."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
         table.replace_schema_metadata(None).combine_chunks(),

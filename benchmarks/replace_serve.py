@@ -24,7 +24,7 @@ import psutil
 
 from evergreen import load_release
 from evergreen.errors import EvergreenError
-from evergreen.serving.http.release_watcher import open_verified
+from evergreen.serving.http.release_watcher import load_verified
 from evergreen.settings import paths
 
 PORT = 8766
@@ -37,7 +37,7 @@ def valid_releases():
     for folder in sorted(paths.RELEASES.iterdir()):
         if not folder.is_symlink():
             try:
-                releases[open_verified(folder).version] = folder.resolve()
+                releases[load_verified(folder).version] = folder.resolve()
             except (EvergreenError, ValueError):
                 continue
     if len(releases) < 2:

@@ -12,21 +12,21 @@ import pytest
 import uvicorn
 
 from evergreen.serving.http.app import create_app
-from evergreen.serving.http.limits import Limits
-from evergreen.serving.http.release_watcher import Watched
-from evergreen.serving.http.score_cache import KnownClients
+from evergreen.serving.http.limits import RequestLimits
+from evergreen.serving.http.release_watcher import ReleaseWatcher
+from evergreen.serving.http.score_cache import ScoreCache
 from evergreen.settings import paths
 
-POLL_SECONDS, LIMITS = 0.02, Limits()
+POLL_SECONDS, LIMITS = 0.02, RequestLimits()
 
 
 class Running:
     """A running server."""
 
-    def __init__(self, url, watched, known):
+    def __init__(self, url, watcher, cache):
         self.url = url
-        self.watched = watched
-        self.known = known
+        self.watcher = watcher
+        self.cache = cache
         self.client = httpx.Client(base_url=url, timeout=60)
 
     def predict(self, as_of="2024-04-01", **request):
@@ -40,9 +40,9 @@ class Running:
 @contextmanager
 def running(*, key=None, limits=LIMITS):
     """Serve what is published below the working folder."""
-    watched, known = Watched(), KnownClients()
-    known.look(watched.release)
-    app = create_app(watched, known, key=key, limits=limits, poll_seconds=POLL_SECONDS)
+    watcher, cache = ReleaseWatcher(), ScoreCache()
+    cache.refresh(watcher.release)
+    app = create_app(watcher, cache, key=key, limits=limits, poll_seconds=POLL_SECONDS)
     config = uvicorn.Config(app, port=0, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -50,11 +50,11 @@ def running(*, key=None, limits=LIMITS):
     while not server.started:
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    made = Running(f"http://127.0.0.1:{port}", watched, known)
+    running_server = Running(f"http://127.0.0.1:{port}", watcher, cache)
     try:
-        yield made
+        yield running_server
     finally:
-        made.client.close()
+        running_server.client.close()
         server.should_exit = True
         thread.join()
 
@@ -96,8 +96,10 @@ def server(finished_folder, tmp_path_factory):
     shutil.copytree(finished_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        made = runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))["Repository"](folder)
-        made.write_params()
+        repository = runpy.run_path(str(Path(__file__).parents[1] / "conftest.py"))["Repository"](
+            folder
+        )
+        repository.write_params()
         paths.RELEASES.mkdir()
         publish(paths.PRODUCTION, "one")
         with running() as started:

@@ -116,7 +116,7 @@ def test_scores_go_to_a_table_and_again_replace_themselves(score, monkeypatch):
 
 
 def test_a_url_is_taken_from_the_environment_alone(score, monkeypatch):
-    with pytest.raises(ValueError, match="belongs into the environment") as caught:
+    with pytest.raises(ValueError, match="belongs in the environment") as caught:
         SqlTable.parse("postgresql://me:secret@host/db:scores")
     assert "secret" not in str(caught.value)
     monkeypatch.delenv("SCORES_URL", raising=False)
@@ -141,8 +141,8 @@ def test_a_database_that_refuses_leaves_the_old_file(score, monkeypatch):
         ("list.csv", "id\n1\n", "no column client_id"),
         ("list.csv", 'client_id\nc1\n" "\n', "client_id is missing"),
         ("list.parquet", "no parquet", "is not readable"),
-        ("list.txt", "client_id\n1\n", "expected to end in .parquet or .csv"),
-        ("none.csv", None, "is not there"),
+        ("list.txt", "client_id\n1\n", "must end in .parquet or .csv"),
+        ("none.csv", None, "does not exist"),
     ],
 )
 def test_a_list_that_can_not_be_used_is_explained(score, name, content, said):

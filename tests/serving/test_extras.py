@@ -32,13 +32,13 @@ assert predictions.notna().all(axis=None)
 """
 APPLICATION = """
 from evergreen.serving.http.app import create_app
-from evergreen.serving.http.release_watcher import Watched
-from evergreen.serving.http.score_cache import KnownClients
+from evergreen.serving.http.release_watcher import ReleaseWatcher
+from evergreen.serving.http.score_cache import ScoreCache
 
-watched, known = Watched(), KnownClients()
-known.look(watched.release)
-assert known.problem is None, known.problem
-create_app(watched, known)
+watcher, cache = ReleaseWatcher(), ScoreCache()
+cache.refresh(watcher.release)
+assert cache.problem is None, cache.problem
+create_app(watcher, cache)
 """
 COMMAND = """
 import sys

@@ -52,9 +52,9 @@ def test_serving_from_events_is_what_the_pipeline_scored(release, events):
 
 
 def test_features_from_events_are_those_of_training(release, finished, events):
-    [shared] = release._shared
-    columns = shared.needed(release.targets)
-    digest = shared.models["purchase"].manifest.extractor
+    [group] = release._groups
+    columns = group.needed(release.targets)
+    digest = group.models["purchase"].manifest.extractor
     trained = matrices.read_features(paths.FEATURES_FULL, digest, columns)
     for day, expected in trained.groupby("observed_on"):
         with pytest.warns(EventsIgnoredWarning):
@@ -127,8 +127,8 @@ def test_events_are_left_as_they_are(release, events):
         (lambda e: e.assign(txet="x"), r"\+ txet \(unknown"),
         (lambda e: e.rename(columns={"text": "txet"}), r"\+ txet \(unknown; did you mean 'text'"),
         (lambda e: e.assign(amount_minor=1), "both amount_minor and amount"),
-        (lambda e: e.assign(timestamp="soon"), "timestamp is missing or no time"),
-        (lambda e: e.assign(amount="much"), "amount is missing, no number"),
+        (lambda e: e.assign(timestamp="soon"), "timestamp is missing or not a time"),
+        (lambda e: e.assign(amount="much"), "amount is missing, not a number"),
         (lambda e: e.assign(client_id=1.5), "strings or whole numbers"),
         (lambda e: e.assign(client_id=""), "client_id is missing; the first is at position 0"),
         (lambda e: e.assign(ingested_on="2023-01-01"), "timestamp is after ingested_on"),
@@ -139,7 +139,7 @@ def test_events_are_left_as_they_are(release, events):
         ),
         (
             lambda e: e.rename(columns={"amount": "amount_minor"}).assign(amount_minor=1.5),
-            "no whole number",
+            "not a whole number",
         ),
     ],
 )
@@ -161,15 +161,15 @@ def test_a_day_may_be_numpys_or_pandas(release, events):
 
 
 def test_a_name_alone_is_not_taken_for_a_list_of_letters(release, events):
-    with pytest.raises(DataError, match="clients are expected in a list, found 'ann'"):
+    with pytest.raises(DataError, match="clients must be a list, found 'ann'"):
         release.predict(events, AS_OF, clients="ann")
-    with pytest.raises(ValueError, match="targets are expected in a list, found 'clv'"):
+    with pytest.raises(ValueError, match="targets must be a list, found 'clv'"):
         release.predict(events, AS_OF, targets="clv")
 
 
 @pytest.mark.parametrize("ask", ["predict", "features"])
 def test_what_is_no_table_is_refused(release, ask):
-    with pytest.raises(DataError, match="expected as a DataFrame, found dict"):
+    with pytest.raises(DataError, match="must be a DataFrame, found dict"):
         getattr(release, ask)({"client_id": ["ann"]}, AS_OF)
 
 
@@ -191,7 +191,7 @@ def test_feature_rows_with_other_columns_are_explained_line_by_line(release, eve
 
 def test_feature_rows_of_another_day_are_refused(release, events):
     rows = release.features(events.head(9), AS_OF, targets=["clv"])
-    with pytest.raises(DataError, match="are of 2024-04-01, as_of is 2024-04-02"):
+    with pytest.raises(DataError, match="are as of 2024-04-01, as_of is 2024-04-02"):
         release.predict(rows, "2024-04-02", targets=["clv"])
 
 
@@ -242,7 +242,7 @@ def edit_release():
         (lambda: (paths.PRODUCTION / "more.pkl").write_bytes(b""), "foreign: the release does not"),
         ((paths.PRODUCTION / "upsell").mkdir, "foreign: the release does not"),
         (lambda: shutil.rmtree(paths.PRODUCTION / "churn"), "churn is missing"),
-        (lambda: shutil.rmtree(paths.PRODUCTION), "is not there"),
+        (lambda: shutil.rmtree(paths.PRODUCTION), "does not exist"),
     ],
 )
 def test_a_release_that_was_tampered_with_is_refused_and_nothing_is_run(finished, tamper, said):
@@ -273,10 +273,10 @@ def test_attributes_that_are_not_told_are_missing():
 def test_targets_of_different_extractors_need_rows_of_their_own(release, events):
     few = events.head(20)
     rows, expected = release.features(few, AS_OF), release.predict(few, AS_OF)
-    [shared] = release._shared
-    release._shared = [shared._replace(models={t: m}) for t, m in shared.models.items()]
+    [group] = release._groups
+    release._groups = [group._replace(models={t: m}) for t, m in group.models.items()]
     pd.testing.assert_frame_equal(release.predict(few, AS_OF), expected)
-    with pytest.raises(DataError, match="trained with different extractors"):
+    with pytest.raises(DataError, match="trained with different feature extractors"):
         release.predict(rows, AS_OF)
     own = release.features(few, AS_OF, targets=["clv"])
     found = release.predict(own, AS_OF, targets=["clv"])

@@ -113,8 +113,8 @@ def serve(
     ] = 60,
 ) -> None:
     """Serve the release in production over HTTP, with an upload page at /."""
-    from evergreen.serving.http.limits import Limits  # noqa: PLC0415
+    from evergreen.serving.http.limits import RequestLimits  # noqa: PLC0415
     from evergreen.serving.http.server import serve as serve_until_stopped  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    serve_until_stopped(host, port, Limits(max_mib, max_rows, max_seconds))
+    serve_until_stopped(host, port, RequestLimits(max_mib, max_rows, max_seconds))

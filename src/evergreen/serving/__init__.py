@@ -1,1 +1,1 @@
-"""Using a release: from Python, and for many clients at once."""
+"""Predict with a release: from Python, for a batch of clients, and over HTTP."""

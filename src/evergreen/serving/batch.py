@@ -1,4 +1,4 @@
-"""All clients at once, or those of a list: in parts, so that memory does not grow with them."""
+"""Score all clients, or those of a list, in chunks, so that memory use stays bounded."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ MEMORY = "300MB"
 TABLES = ("transactions", "notes")
 
 
-class Scored(NamedTuple):
-    """What a batch came to; `new` are clients of whom nothing was known."""
+class BatchResult(NamedTuple):
+    """The number of scored clients, and how many of them have no events."""
 
     clients: int
     new: int
@@ -49,29 +49,29 @@ def score(
     clients: Path | None = None,
     to_sql: SqlTable | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Scored:
-    """Score clients from ``data/raw`` as it was known on a day.
+) -> BatchResult:
+    """Score clients with what ``data/raw`` held before a date.
 
     Parameters
     ----------
     settings
-        What the raw tables are like, and how many threads may be used.
+        For the form of the raw tables and the number of threads.
     out
-        The file to write, .parquet or .csv: the rows that `ServedRelease.predict` gives, in the
-        order of the client ids, or in that of the list.
+        The file to write, .parquet or .csv: the rows of `ServedRelease.predict`, in the order of
+        the client ids, or of the list.
     clients
-        A CSV or Parquet file with the column client_id: who is scored, each once. Without it all
-        clients with a transaction before `as_of`.
+        A CSV or Parquet file with the column client_id; each client is scored once. Without it,
+        all clients with a transaction before `as_of` are scored.
     to_sql
-        A table that gets the same rows.
+        A database table that gets the same rows.
     progress
-        Called with the number of clients scored, and of all.
+        Called with the number of scored clients and their total.
 
     Raises
     ------
     DataError
-        As of `evergreen.store.tables.view_transactions`, or if the list or a place to write to is
-        not as described. Nothing is written then.
+        As `evergreen.store.tables.view_transactions`, or if the list or an output is not as
+        described. Then nothing is written.
     """
     listed = None
     if clients is not None:
@@ -86,37 +86,37 @@ def score(
             writers.append(stack.enter_context(scores_table(to_sql, schema)))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
         con = _connect(settings, as_of, scratch)
-        plan = _divided(con, as_of, listed)
+        plan = _plan(con, as_of, listed)
         done, total = 0, len(plan)
-        for _, rows in plan.groupby("part", sort=True):
-            scored = _score_part(release, con, as_of, rows)
-            table = pa.Table.from_pandas(scored, preserve_index=False).cast(schema)
+        for _, rows in plan.groupby("chunk", sort=True):
+            scores = _score_chunk(release, con, as_of, rows)
+            table = pa.Table.from_pandas(scores, preserve_index=False).cast(schema)
             for write in writers:
                 write(table)
             done += len(rows)
             progress(done, total)
-    return Scored(total, int((plan["events"] == 0).sum()))
+    return BatchResult(total, int((plan["events"] == 0).sum()))
 
 
-def _score_part(
+def _score_chunk(
     release: ServedRelease, con: duckdb.DuckDBPyConnection, as_of: date, rows: pd.DataFrame
 ) -> pd.DataFrame:
     try:
-        _open(con, rows)
+        _load_chunk(con, rows)
         return release.score(con, snapshots_on(as_of, rows["client_id"].tolist()), as_of)
     except duckdb.Error as error:
         raise DataError(
-            f"{paths.RAW} holds what can't be read, or is too much for {MEMORY} and the disk: "
+            f"{paths.RAW} can't be read, or needs more than {MEMORY} of memory and the free disk: "
             f"{error}",
             f"dvc checkout --force {paths.RAW}",
         ) from None
 
 
 def _connect(settings: Settings, as_of: date, scratch: Path) -> duckdb.DuckDBPyConnection:
-    """Open what was known on a day, with little memory and a place to put what exceeds it."""
+    """Open what was known before a date, with little memory and a folder to spill to."""
     con = tables.connect(settings.compute.threads)
     con.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = {sql.literal(scratch)}")
-    con.execute("set enable_progress_bar = false")  # the caller has one of its own
+    con.execute("set enable_progress_bar = false")  # the caller shows one
     tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
     tables.view_notes(con, known_by=as_of)
     tables.view_attributes(con, known_by=as_of)
@@ -125,33 +125,33 @@ def _connect(settings: Settings, as_of: date, scratch: Path) -> duckdb.DuckDBPyC
     return con
 
 
-def _divided(con: duckdb.DuckDBPyConnection, as_of: date, listed: list[str] | None) -> pd.DataFrame:
-    """Who is scored: client_id, events and part, in the order in which they are to be written."""
-    known: pd.DataFrame = con.sql(
+def _plan(con: duckdb.DuckDBPyConnection, as_of: date, listed: list[str] | None) -> pd.DataFrame:
+    """The clients to score: client_id, events and chunk, in the order of the output."""
+    clients: pd.DataFrame = con.sql(
         f"select client_id, count(*) as events from all_transactions "
         f"where timestamp::date < date '{as_of}' group by client_id order by client_id"
     ).df()
     if listed is None:
-        return known.assign(part=_parts(known["events"]))
-    once = pd.DataFrame({"client_id": list(dict.fromkeys(listed))}, dtype="str")
-    plan = once.merge(known, on="client_id", how="left").fillna({"events": 0})
-    return plan.assign(part=_parts(plan["events"]))
+        return clients.assign(chunk=_chunks(clients["events"]))
+    unique = pd.DataFrame({"client_id": list(dict.fromkeys(listed))}, dtype="str")
+    plan = unique.merge(clients, on="client_id", how="left").fillna({"events": 0})
+    return plan.assign(chunk=_chunks(plan["events"]))
 
 
-def _open(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
-    """Make ``transactions``, ``notes`` and ``ledger`` those of some clients."""
-    con.register("part", rows[["client_id"]])
+def _load_chunk(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
+    """Make ``transactions``, ``notes`` and ``ledger`` those of a chunk's clients."""
+    con.register("chunk", rows[["client_id"]])
     for table in TABLES:
         con.execute(
             f"create or replace temp table {table} as "
-            f"select t.* from all_{table} t semi join part using (client_id)"
+            f"select t.* from all_{table} t semi join chunk using (client_id)"
         )
-    con.unregister("part")
+    con.unregister("chunk")
     create_ledger(con)
 
 
-def _parts(events: pd.Series) -> pd.Series:
-    """Number the parts: neither too many clients in one, nor too many events."""
+def _chunks(events: pd.Series) -> pd.Series:
+    """Number the chunks so that each has a bounded number of clients and of events."""
     by_events = events.cumsum() // EVENTS
     by_clients = pd.Series(range(len(events)), index=events.index) // CLIENTS
     return (by_events + by_clients).astype("int64")

@@ -1,4 +1,4 @@
-"""Events as a user has them, brought to the columns of the raw tables, or refused in words."""
+"""A caller's transactions and notes: check them and bring them to the canonical columns."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ NOTE_OPTIONAL = ("language", "ingested_on")
 
 
 class EventsIgnoredWarning(UserWarning):
-    """Some events were not known on the day from which clients are looked at."""
+    """Some events were not known before the as-of date."""
 
 
 def are_events(frame: pd.DataFrame) -> bool:
-    """Whether a table is meant to hold transactions: it tells of a time or of an amount."""
+    """Whether a table is meant to hold transactions: it has a column of times or of amounts."""
     return bool({"timestamp", *AMOUNTS} & set(frame.columns))
 
 
@@ -42,8 +42,8 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     ----------
     frame
         client_id (string or integer), timestamp, and either amount_minor (a whole number of minor
-        units) or amount (major units); optionally quantity, text, invoice_id and ingested_on, for
-        which the day of the timestamp stands in.
+        units) or amount (major units); optionally quantity, text, invoice_id and ingested_on (by
+        default the day of the timestamp).
     minor_units
         How many minor units make a major one.
 
@@ -55,67 +55,68 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     Raises
     ------
     DataError
-        If a column is missing, unknown or of another type, or a row can't be used.
+        If a column is missing, unknown or of another type, or a row is not valid.
     """
-    given = [name for name in AMOUNTS if name in frame]
-    if len(given) > 1:
+    amounts = [name for name in AMOUNTS if name in frame]
+    if len(amounts) > 1:
         raise DataError("the events have both amount_minor and amount, expected one of them")
-    amount = given[0] if given else "amount"
+    amount = amounts[0] if amounts else "amount"
     _check_columns("the events", frame.columns, (*TRANSACTION, amount), OPTIONAL)
-    read = _common("the events", frame)
+    columns = _common("the events", frame)
     numbers = pd.to_numeric(frame[amount], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    with np.errstate(over="ignore"):  # what is too large is refused below
+    with np.errstate(over="ignore"):  # larger ones are refused below
         minor = np.round(numbers * (minor_units if amount == "amount" else 1))
-    usable = transactions.valid_amounts(minor)
-    number = "number"
-    if amount == "amount_minor":  # 12.50 here is the amount in major units
-        usable, number = usable & (minor == numbers), "whole number"
+    valid = transactions.valid_amounts(minor)
+    number = "a number"
+    if amount == "amount_minor":  # 12.50 would be an amount in major units
+        valid, number = valid & (minor == numbers), "a whole number"
     _check_rows(
-        "the events", usable, f"{amount} is missing, no {number}, or beyond 10^14 minor units"
+        "the events", valid, f"{amount} is missing, not {number}, or exceeds 10^14 minor units"
     )
-    made = read | {
+    columns |= {
         "amount_minor": pa.array(minor.astype(np.int64)),
-        "quantity": pa.nulls(len(frame), pa.float64()),  # no feature is made of it
+        "quantity": pa.nulls(len(frame), pa.float64()),  # no feature uses it
         "text": _text("the events", frame, "text"),
         "invoice_id": _text("the events", frame, "invoice_id"),
     }
     names = transactions.SCHEMA.names
-    return pa.table([made[name] for name in names], names=names)
+    return pa.table([columns[name] for name in names], names=names)
 
 
 def read_notes(frame: pd.DataFrame | None) -> pa.Table:
     """Check notes and bring them to the schema `evergreen.store.tables.NOTES`.
 
-    Takes client_id, timestamp and text, optionally language and ingested_on; see
-    `read_transactions`. None stands for no notes.
+    The columns are client_id, timestamp and text, optionally language and ingested_on; see
+    `read_transactions`. None means no notes.
     """
     if frame is None:
         return tables.NOTES.empty_table()
     _check_columns("the notes", frame.columns, NOTE, NOTE_OPTIONAL)
-    made = _common("the notes", frame) | {
+    columns = _common("the notes", frame) | {
         "text": _text("the notes", frame, "text"),
         "language": pa.nulls(len(frame), pa.string()),  # likewise
     }
-    written = pa.table([made[name] for name in tables.NOTES.names], names=tables.NOTES.names)
-    return written.filter(written["text"].is_valid()).cast(tables.NOTES)
+    names = tables.NOTES.names
+    notes = pa.table([columns[name] for name in names], names=names)
+    return notes.filter(notes["text"].is_valid()).cast(tables.NOTES)
 
 
-def unknown(read: pa.Table, as_of: date) -> np.ndarray:
-    """Which rows of `read_transactions` or `read_notes` were not known before a day: bool (n,).
+def ignored(rows: pa.Table, as_of: date) -> np.ndarray:
+    """Which rows of `read_transactions` or `read_notes` a prediction ignores: bool (n,).
 
-    No prediction of that day counts them: they happened on it or later, or became known later.
+    They happened on the as-of date or later, or became known after it.
     """
     day = pa.scalar(as_of, pa.date32())
-    happened = pc.greater_equal(read["timestamp"].cast(pa.date32()), day)
-    became_known = pc.greater(read["ingested_on"], day)
+    happened = pc.greater_equal(rows["timestamp"].cast(pa.date32()), day)
+    became_known = pc.greater(rows["ingested_on"], day)
     return np.asarray(pc.or_(happened, became_known), dtype=bool)
 
 
-def told(where: str, unknown_rows: np.ndarray, as_of: date) -> list[str]:
-    """A sentence about rows that do not count, if there are any; see `unknown`."""
-    found, every = int(unknown_rows.sum()), len(unknown_rows)
-    counted = f"{where}: {found:,} of {every:,} were not known before {as_of} and are ignored"
-    return [counted] if found else []
+def ignored_notice(where: str, ignored_rows: np.ndarray, as_of: date) -> list[str]:
+    """A sentence about ignored rows, if there are any; see `ignored`."""
+    n, total = int(ignored_rows.sum()), len(ignored_rows)
+    notice = f"{where}: {n:,} of {total:,} were not known before {as_of} and are ignored"
+    return [notice] if n else []
 
 
 def client_ids(values: Iterable[object], where: str) -> list[str]:
@@ -124,38 +125,39 @@ def client_ids(values: Iterable[object], where: str) -> list[str]:
     Raises
     ------
     DataError
-        If one is missing, or neither a string nor a whole number: 1.0 is another id than 1.
+        If an id is missing, or is neither a string nor a whole number: 1.0 and 1 are different ids.
     """
     ids = list(values)
-    for place, one in enumerate(ids):
-        if one is None or one is pd.NA or one != one or not CLIENT_ID.search(str(one)):  # noqa: PLR0124
+    for place, value in enumerate(ids):
+        is_missing = value is None or value is pd.NA or value != value  # noqa: PLR0124 - NaN
+        if is_missing or not CLIENT_ID.search(str(value)):
             raise DataError(
                 f"{where}: client_id is missing; the first is at position {place}",
-                "mend or drop these rows",
+                "fix or drop these rows",
             )
-        if not isinstance(one, str | int):
+        if not isinstance(value, str | int):
             raise DataError(
-                f"{where}: client_id is expected to hold strings or whole numbers, found {one!r}",
-                "turn them into the strings that data/raw has",
+                f"{where}: client_id must hold strings or whole numbers, found {value!r}",
+                "convert them to the strings that data/raw has",
             )
-    return [str(one) for one in ids]
+    return [str(value) for value in ids]
 
 
 def _common(where: str, frame: pd.DataFrame) -> dict[str, pa.Array]:
     """client_id, timestamp and ingested_on of transactions and of notes."""
     ids = client_ids(frame["client_id"].tolist(), where)
     times = _times(where, frame, "timestamp")
-    _check_rows(where, times.notna().to_numpy(), "timestamp is missing or no time")
+    _check_rows(where, times.notna().to_numpy(), "timestamp is missing or not a time")
     days = times.dt.normalize()
-    known = days
+    ingested_on = days
     if "ingested_on" in frame:
-        known = _times(where, frame, "ingested_on").dt.normalize().fillna(days)
-        on_time = transactions.valid_times(days.to_numpy(), known.to_numpy())
-        _check_rows(where, on_time, transactions.TOO_EARLY.reason)
+        ingested_on = _times(where, frame, "ingested_on").dt.normalize().fillna(days)
+        valid = transactions.valid_times(days.to_numpy(), ingested_on.to_numpy())
+        _check_rows(where, valid, transactions.TOO_EARLY.reason)
     return {
         "client_id": pa.array(ids, pa.string()),
         "timestamp": pa.array(times.to_numpy("datetime64[us]")),
-        "ingested_on": pa.array(known.to_numpy("datetime64[D]")),
+        "ingested_on": pa.array(ingested_on.to_numpy("datetime64[D]")),
     }
 
 
@@ -163,7 +165,7 @@ def _times(where: str, frame: pd.DataFrame, name: str) -> pd.Series:
     times = pd.to_datetime(frame[name].reset_index(drop=True), errors="coerce", format="mixed")
     if times.dt.tz is not None:
         raise DataError(
-            f"{where}: {name} is expected in the retailer's local time, found the zone "
+            f"{where}: {name} must be in the retailer's local time without a zone, found "
             f"{times.dt.tz}",
             f"frame['{name}'].dt.tz_convert(ZONE).dt.tz_localize(None)",
         )
@@ -176,16 +178,16 @@ def _text(where: str, frame: pd.DataFrame, name: str) -> pa.Array:
     try:
         return pa.array(frame[name], pa.string(), from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"{where}: {name} is expected to hold strings: {error}") from None
+        raise DataError(f"{where}: {name} must hold strings: {error}") from None
 
 
 def _check_columns(
     where: str,
-    found: Sequence[Hashable] | pd.Index,
+    columns: Sequence[Hashable] | pd.Index,
     required: Sequence[str],
     optional: Sequence[str],
 ) -> None:
-    names = [str(name) for name in found]
+    names = [str(name) for name in columns]
     lines = [
         f"- {name} (missing{_nearest(name, set(names) - {*required, *optional})})"
         for name in required
@@ -196,7 +198,7 @@ def _check_columns(
         for name in names
         if name not in (*required, *optional)
     ]
-    lines += [f"+ {name} (there twice)" for name in sorted(set(names)) if names.count(name) > 1]
+    lines += [f"+ {name} (appears twice)" for name in sorted(set(names)) if names.count(name) > 1]
     if lines:
         raise DataError(
             f"{where} do not have the columns {', '.join(required)} and optionally "
@@ -210,10 +212,10 @@ def _nearest(name: str, known: set[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _check_rows(where: str, usable: np.ndarray, what: str) -> None:
-    if not usable.all():
+def _check_rows(where: str, valid: np.ndarray, problem: str) -> None:
+    if not valid.all():
         raise DataError(
-            f"{where}: in {(~usable).sum():,} of {len(usable):,} rows {what}; the first is at "
-            f"position {int(np.argmin(usable))}",
-            "mend or drop these rows",
+            f"{where}: in {(~valid).sum():,} of {len(valid):,} rows {problem}; the first is at "
+            f"position {int(np.argmin(valid))}",
+            "fix or drop these rows",
         )

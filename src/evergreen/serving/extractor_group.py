@@ -1,4 +1,4 @@
-"""An extractor with all models that take its columns: they are made once for all of them."""
+"""A feature extractor with all models that use its columns: features are computed once."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from evergreen.store.models import Model
 
 
-class Shared(NamedTuple):
-    """An extractor and the models of a release that were trained with it, by target."""
+class ExtractorGroup(NamedTuple):
+    """A feature extractor, and the models of a release that were trained with it, by target."""
 
     extractor: Extractor
     forms: frozenset[TextForm]
     models: dict[str, Model]
 
     def columns_of(self, target: str) -> list[str]:
-        """The columns of a target's model, in the order in which it takes them."""
+        """The columns of a target's model, in the model's order."""
         return list(self.models[target].estimator.columns)
 
     def needed(self, targets: Collection[str]) -> list[str]:
-        """The columns that one of the targets' models sees, each once."""
+        """The columns that the targets' models use, each once."""
         return list(dict.fromkeys(name for target in targets for name in self.columns_of(target)))
 
     def features(self, con: duckdb.DuckDBPyConnection, snapshots: pd.DataFrame) -> pd.DataFrame:
-        """Every column of some snapshots; see `evergreen.serving.release.ServedRelease.score`."""
+        """All columns of some snapshots; see `evergreen.serving.release.ServedRelease.score`."""
         if self.extractor.text is not None:
             create_texts(con, max_chars=self.extractor.max_chars)
         return self.extractor.transform(con, snapshots, text=self.forms)
 
     def predict(self, features: pd.DataFrame, targets: Collection[str]) -> dict[str, np.ndarray]:
-        """Predict some targets from the columns that their models see, and no others: (n,) each."""
+        """Predict some targets from exactly the columns that their models use: (n,) each."""
         columns = self.needed(targets)
-        matrix = read_matrix(features, columns, model=_named(targets), beside=KEYS)
-        return self._each(columns, matrix, targets)
+        matrix = read_matrix(features, columns, model=_model_name(targets), beside=KEYS)
+        return self._predict_each(columns, matrix, targets)
 
     def predict_array(
         self, names: Sequence[str], matrix: np.ndarray, targets: Collection[str]
@@ -54,37 +54,39 @@ class Shared(NamedTuple):
         """As `predict`, from an array (n, k) whose columns have names."""
         columns = self.needed(targets)
         if len(names) != len(columns) or set(names) != set(columns):
-            raise FeatureMismatchError(_named(targets), columns, names)
+            raise FeatureMismatchError(_model_name(targets), columns, names)
         if (np.abs(matrix) > LARGEST).any():
-            raise ValueError("features are expected to be finite or missing, found infinity")
-        return self._each(names, matrix, targets)
+            raise ValueError("features must be finite or missing, found infinity")
+        return self._predict_each(names, matrix, targets)
 
-    def _each(
+    def _predict_each(
         self, names: Sequence[str], matrix: np.ndarray, targets: Collection[str]
     ) -> dict[str, np.ndarray]:
         places = {name: place for place, name in enumerate(names)}
         return {
-            target: self._one(target, matrix[:, [places[c] for c in self.columns_of(target)]])
+            target: self._predict_one(
+                target, matrix[:, [places[c] for c in self.columns_of(target)]]
+            )
             for target in targets
         }
 
-    def _one(self, target: str, matrix: np.ndarray) -> np.ndarray:
+    def _predict_one(self, target: str, matrix: np.ndarray) -> np.ndarray:
         model = self.models[target]
         return model.sound(model.estimator.predict_matrix(matrix))
 
 
-def _named(targets: Collection[str]) -> str:
+def _model_name(targets: Collection[str]) -> str:
     return f"the model of {' and '.join(targets)}"
 
 
-def by_extractor(models: dict[str, Model]) -> list[Shared]:
-    """Read models and extractors into memory, and group the models by extractor."""
+def group_by_extractor(models: dict[str, Model]) -> list[ExtractorGroup]:
+    """Read models and feature extractors into memory, and group the models by extractor."""
     groups: dict[str, dict[str, Model]] = {}
     for target, model in models.items():
-        model.estimator  # noqa: B018 - read now
+        model.estimator  # noqa: B018 - reads it now
         groups.setdefault(model.manifest.extractor, {})[target] = model
     return [
-        Shared(
+        ExtractorGroup(
             next(iter(group.values())).extractor,
             frozenset(model.manifest.text_form for model in group.values()),
             group,

@@ -1,4 +1,4 @@
-"""Scores on their way out: batch by batch into one file that is there whole or not at all."""
+"""Write scores batch by batch into a file that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".parquet", ".csv")
 FORMULA = r"^(?=[=+\-@\t\r])"
-"""How a cell begins that a spreadsheet takes for a formula: an apostrophe before it prevents that.
+"""How a cell starts that a spreadsheet takes for a formula; an apostrophe before it helps.
 
 Source: OWASP, "CSV Injection".
 """
@@ -27,18 +27,18 @@ Source: OWASP, "CSV Injection".
 
 @contextmanager
 def scores_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """Open a file for scores; its ending decides on the format.
+    """Open a file for scores; its suffix decides the format.
 
     Yields
     ------
     callable
-        Takes the next batch of rows. The file gets its name when all went well; else nothing of it
-        is left, and a file that was there before stays.
+        Writes the next batch of rows. The file gets its name on success. Otherwise it is removed,
+        and an existing file stays as it was.
 
     Raises
     ------
     DataError
-        If it ends neither in .parquet nor in .csv.
+        If the suffix is neither .parquet nor .csv.
     """
     check_format(path)
     with replacing(path, shared=True) as unfinished:
@@ -53,32 +53,32 @@ def scores_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], 
 
 
 def check_format(path: Path) -> None:
-    """Refuse a file that is neither Parquet nor CSV by its name; see `scores_file`."""
+    """Refuse a file whose suffix is neither .parquet nor .csv; see `scores_file`."""
     if path.suffix not in FORMATS:
         raise DataError(
-            f"{path} is expected to end in {' or '.join(FORMATS)}", f"{path.with_suffix('.csv')}"
+            f"{path} must end in {' or '.join(FORMATS)}", f"use {path.with_suffix('.csv')}"
         )
 
 
 def without_formulas(batch: pa.Table) -> pa.Table:
-    """The same rows, with ids of clients that no spreadsheet takes for a formula; see `FORMULA`."""
+    """The same rows, with client ids that no spreadsheet takes for a formula; see `FORMULA`."""
     place = batch.schema.get_field_index("client_id")
     ids = batch["client_id"].to_pandas().str.replace(FORMULA, "'", regex=True)
     return batch.set_column(place, batch.schema.field(place), pa.array(ids, pa.string()))
 
 
 def read_client_ids(path: Path) -> pd.Series:
-    """Read the column client_id of a CSV or Parquet file, as it stands there; others are left.
+    """Read the column client_id of a CSV or Parquet file as it is; ignore other columns.
 
     Raises
     ------
     DataError
-        If the file is not there or not readable, or has no such column.
+        If the file is missing or not readable, or has no such column.
     """
     check_format(path)
-    next_step = "a CSV or Parquet file with the column client_id"
+    next_step = "use a CSV or Parquet file with the column client_id"
     if not path.is_file():
-        raise DataError(f"{path} was expected to name clients, and is not there", next_step)
+        raise DataError(f"{path} was expected to list clients, but does not exist", next_step)
     try:
         if path.suffix == ".csv":
             read = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -87,6 +87,6 @@ def read_client_ids(path: Path) -> pd.Series:
         ids: pd.Series = read["client_id"]
     except KeyError:
         raise DataError(f"{path} has no column client_id", next_step) from None
-    except ValueError as error:  # pyarrow's and pandas' errors of reading are of this kind
+    except ValueError as error:  # the base of pyarrow's and pandas' reading errors
         raise DataError(f"{path} is not readable: {error}", next_step) from None
     return ids

@@ -1,4 +1,4 @@
-"""Scores in a table of a database, by SQLAlchemy."""
+"""Write scores to a database table with SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ class SqlTable(NamedTuple):
         Raises
         ------
         ValueError
-            If it is something else, such as the URL itself, which is not repeated.
+            If it is anything else. The message does not repeat the value: it may be the URL itself.
         """
         if not re.fullmatch(r"[A-Za-z_]\w*:[A-Za-z_]\w*", value, re.ASCII):
             raise ValueError(
-                "expected NAME_OF_A_VARIABLE:TABLE, such as SCORES_URL:scores; the URL itself, "
-                "with its password, belongs into the environment"
+                "expected VARIABLE:TABLE, such as SCORES_URL:scores; the URL itself, with its "
+                "password, belongs in the environment"
             )
         return cls(*value.split(":"))
 
 
 @contextmanager
 def scores_table(to: SqlTable, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    """Open a table for scores, made where it is not there, in one transaction.
+    """Open a table for scores, in one transaction; create it if it does not exist.
 
     Yields
     ------
     callable
-        Takes the next batch of rows. Rows of the same client and day are replaced, so that scoring
-        a day again leaves one row for each client.
+        Writes the next batch of rows. Rows of the same client and date are replaced, so scoring a
+        date again leaves one row for each client.
 
     Raises
     ------
     DataError
-        If the variable holds no address, or the database refuses; then nothing has changed.
+        If the variable holds no URL, or the database refuses. Then nothing has changed.
     """
     engine = open_database(to.variable)
     try:
@@ -67,7 +67,7 @@ def scores_table(to: SqlTable, schema: pa.Schema) -> Iterator[Callable[[pa.Table
         engine.dispose()
     except SQLAlchemyError as error:
         raise DataError(
-            f"the database of {to.variable} refuses table {to.table}: {error_text(engine, error)}",
+            f"the database in {to.variable} refuses table {to.table}: {error_text(engine, error)}",
             "check the variable, the driver and the table's columns",
         ) from None
 
@@ -91,6 +91,8 @@ def _write(connection: sa.Connection, table: sa.Table, batch: pa.Table) -> None:
         return
     same_day = table.c.observed_on == rows[0]["observed_on"]
     if connection.execute(sa.select(sa.exists().where(same_day))).scalar():
-        theirs = sa.and_(same_day, table.c.client_id == sa.bindparam("one"))
-        connection.execute(sa.delete(table).where(theirs), [{"one": r["client_id"]} for r in rows])
+        same_client = sa.and_(same_day, table.c.client_id == sa.bindparam("id"))
+        connection.execute(
+            sa.delete(table).where(same_client), [{"id": r["client_id"]} for r in rows]
+        )
     connection.execute(sa.insert(table), rows)

@@ -1,4 +1,4 @@
-"""What the server answers is what the library, the batch and the pipeline say."""
+"""The server predicts what the library, the batch and the pipeline predict."""
 
 import io
 import json
@@ -45,7 +45,7 @@ def scored(server):
     """The scores of all clients by `evergreen score`'s function, on which the pipeline agrees."""
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
-    batch.score(server.watched.release, load_settings(), AS_OF, paths.BUILD / "scores.parquet")
+    batch.score(server.watcher.release, load_settings(), AS_OF, paths.BUILD / "scores.parquet")
     return pd.read_parquet(paths.BUILD / "scores.parquet").set_index("client_id")[COLUMNS]
 
 
@@ -91,7 +91,7 @@ def test_one_bad_request_among_many_harms_no_other(server, scored, events):
     for answer in answers[::2]:
         assert_same(frame(answer), scored)
     assert {answer.status_code for answer in answers[1::2]} == {422}
-    assert "timestamp is missing or no time" in answers[1].json()["detail"]
+    assert "timestamp is missing or not a time" in answers[1].json()["detail"]
 
 
 def test_a_csv_of_transactions_is_predicted_as_by_batch(server, scored, events):
@@ -119,7 +119,7 @@ def test_a_long_list_of_ids_is_looked_up_like_a_short_one(server, scored):
 
 
 def test_features_are_predicted_as_by_batch_in_every_way(server, scored, events):
-    rows = server.watched.release.features(events, AS_OF).head(9)
+    rows = server.watcher.release.features(events, AS_OF).head(9)
     assert_same(
         frame(server.upload(rows.to_csv(index=False), headers={"accept": "application/json"})),
         scored,
@@ -134,7 +134,7 @@ def test_features_are_predicted_as_by_batch_in_every_way(server, scored, events)
 def test_ids_alone_are_looked_up_and_unknown_ones_are_new(server, scored):
     answer = server.upload("client_id\nc0001\nnobody\n", headers={"accept": "application/json"})
     assert_same(frame(answer).head(1), scored)
-    assert answer.json()["notices"] == ["1 of 2 clients are not known and predicted as new ones"]
+    assert answer.json()["notices"] == ["1 of 2 clients are unknown and predicted as new clients"]
     new = server.predict(json={"clients": [{"client_id": "nobody", "transactions": []}]})
     assert frame(new).equals(frame(answer).tail(1))
 
@@ -151,10 +151,10 @@ def test_an_upload_by_a_form_and_other_delimiters_are_read(server, scored):
     )
 
 
-def test_notes_count_and_events_that_were_not_known_are_told(server):
+def test_notes_count_and_ignored_events_are_reported(server):
     bought, late = [{"timestamp": "2024-03-01", "amount": 5}], {"timestamp": "2024-04-01"}
     note = {"timestamp": "2024-03-02", "text": "silk scarf"}
-    told = [
+    responses = [
         server.predict(json={"clients": [{"client_id": "a", "transactions": rows, "notes": notes}]})
         for rows, notes in (
             (bought, []),
@@ -162,13 +162,13 @@ def test_notes_count_and_events_that_were_not_known_are_told(server):
             ([*bought, late | {"amount": 9}], [late | {"text": "late"}]),
         )
     ]
-    assert frame(told[0]).ne(frame(told[1])).any(axis=None)
-    assert frame(told[0]).equals(frame(told[2]))
-    assert told[2].json()["notices"] == [
+    assert frame(responses[0]).ne(frame(responses[1])).any(axis=None)
+    assert frame(responses[0]).equals(frame(responses[2]))
+    assert responses[2].json()["notices"] == [
         "the events: 1 of 2 were not known before 2024-04-01 and are ignored",
         "the notes: 1 of 1 were not known before 2024-04-01 and are ignored",
     ]
-    assert told[2].headers["evergreen-notices"].startswith("the events: 1 of 2")
+    assert responses[2].headers["evergreen-notices"].startswith("the events: 1 of 2")
 
 
 def test_targets_can_be_chosen(server):
@@ -194,7 +194,7 @@ def test_a_cell_of_an_answer_can_not_be_a_formula(server):
 
 
 def test_every_answer_names_its_release(server):
-    version = server.watched.release.version
+    version = server.watcher.release.version
     for path in (
         "/health",
         "/ready",
@@ -210,12 +210,12 @@ def test_every_answer_names_its_release(server):
     assert server.client.get("/release").json()["release"] == version
 
 
-def test_the_release_tells_which_features_its_models_see(server):
-    told = server.client.get("/release").json()["targets"]
-    assert told["clv"]["horizon_days"] == 28
-    assert told["clv"]["column"] == "clv"
-    expected = server.watched.release.models["clv"].estimator.columns
-    assert told["clv"]["features"] == list(expected)
+def test_the_release_lists_the_columns_of_its_models(server):
+    targets = server.client.get("/release").json()["targets"]
+    assert targets["clv"]["horizon_days"] == 28
+    assert targets["clv"]["column"] == "clv"
+    expected = server.watcher.release.models["clv"].estimator.columns
+    assert targets["clv"]["features"] == list(expected)
 
 
 def test_metrics_count_requests_and_rows(server):
@@ -225,7 +225,7 @@ def test_metrics_count_requests_and_rows(server):
     after = server.client.get("/metrics").text
     line = 'evergreen_requests_total{method="GET",route="/clients/{client_id}",status="200"}'
     assert value(after, line) == value(before, line) + 1
-    rows = f'evergreen_predicted_rows_total{{release="{server.watched.release.version}"}}'
+    rows = f'evergreen_predicted_rows_total{{release="{server.watcher.release.version}"}}'
     assert value(after, rows) == value(before, rows) + 1
     assert 'route="unmatched"' in after
     assert "c0001" not in after

@@ -69,16 +69,16 @@ def test_a_new_release_is_taken_over_and_named(serving, publishing, other):
 
 
 @pytest.mark.parametrize("damage", BREAK)
-def test_a_bad_release_is_refused_and_said_until_a_sound_one_comes(serving, publishing, damage):
+def test_a_bad_release_is_refused_and_reported_until_a_valid_one_comes(serving, publishing, damage):
     shutil.copytree(paths.PRODUCTION, "bad")
     damage(paths.RELEASES.parent / "bad")
     with serving() as server:
-        version = server.watched.release.version
+        version = server.watcher.release.version
         publishing("bad", "bad")
         becomes(lambda: server.client.get("/ready").json()["refused"])
-        told = server.client.get("/ready").json()
-        assert told["release"] == version
-        assert told["refused"]["release"] == "bad"
+        state = server.client.get("/ready").json()
+        assert state["release"] == version
+        assert state["refused"]["release"] == "bad"
         assert server.predict(json=BODY).json()["release"] == version
         assert "evergreen_release_refused 1.0" in server.client.get("/metrics").text
         publishing(paths.PRODUCTION, "again")
@@ -121,7 +121,7 @@ def test_replacements_under_load_drop_and_mix_nothing(serving, publishing, other
         for name, release in enumerate(sound):
             version = releases.load_release(release).version
             publishing(release, f"sound-{name}")
-            becomes(lambda version=version: server.watched.release.version == version)
+            becomes(lambda version=version: server.watcher.release.version == version)
             expected[version] = server.predict(json=BODY).json()["predictions"]
         stop = threading.Event()
         with ThreadPoolExecutor(CONNECTIONS) as pool:

@@ -11,7 +11,7 @@ MALFORMED = 400
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"clients": []}, "clients: List should have at least 1 item"),
         ({"clients": [CLIENT | {"transactions": [BOUGHT | {"txet": "x"}]}]}, "txet: Extra inputs"),
@@ -19,8 +19,8 @@ MALFORMED = 400
         ({"clients": [CLIENT | {"transactions": [BOUGHT | {"amount_minor": 1}]}]}, "have both"),
         ({"clients": [{"client_id": 17}]}, "client_id: Input should be a valid string"),
         ({"clients": [{"client_id": " "}]}, "client_id: String should match"),
-        ({"clients": [CLIENT, CLIENT]}, "a client_id twice"),
-        ({"clients": [CLIENT, {"client_id": "b", "transactions": []}]}, "in one form"),
+        ({"clients": [CLIENT, CLIENT]}, "a client_id appears twice"),
+        ({"clients": [CLIENT, {"client_id": "b", "transactions": []}]}, "in the same form"),
         ({"clients": [CLIENT | {"features": {}, "transactions": [BOUGHT]}]}, "both features and"),
         ({"clients": [CLIENT | {"features": {"recency_days": 1}}]}, "- frequency (missing)"),
         ({"clients": [CLIENT | {"features": {"x": 0}}, {"client_id": "b", "features": {"y": 1}}]},
@@ -28,49 +28,49 @@ MALFORMED = 400
         ([], "the body: Input should be an object"),
     ],
 )  # fmt: skip
-def test_json_that_can_not_be_used_is_explained(server, body, said):
+def test_json_that_can_not_be_used_is_explained(server, body, message):
     answer = server.predict(json=body)
     assert answer.status_code == 422
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "found an empty line"),
         ("client_id\n", "no rows below its header"),
-        ("id,amount\n1,2\n", "client_id among them; found id, amount"),
+        ("id,amount\n1,2\n", "including client_id; found id, amount"),
         ("client_id,amount,amount\na,1,2\n", "'amount' twice"),
         ("client_id,timestmp,amount\na,2024-03-01,1\n", "did you mean 'timestmp'"),
         ("client_id,timestamp,amount\na,2024-03-01\n", "Expected 3 columns, got 2"),
         ("client_id,timestamp,amount\na,2024-03-01,much\n", "invalid value 'much'"),
-        ("client_id,timestamp,amount\na,soon,1\n", "timestamp is missing or no time"),
+        ("client_id,timestamp,amount\na,soon,1\n", "timestamp is missing or not a time"),
         ("client_id,timestamp,amount\n,2024-03-01,1\n", "client_id is missing"),
         ("client_id,recency_days\na,b\n", "invalid value 'b'"),
         ("client_id,timestamp,amount\na\xff,2024-03-01,1\n".encode("latin-1"), "UTF8"),
         ("client_id\na\n".encode("utf-16"), "in UTF-8"),
     ],
 )
-def test_a_csv_that_can_not_be_used_is_explained(server, text, said):
+def test_a_csv_that_can_not_be_used_is_explained(server, text, message):
     answer = server.upload(text)
     assert answer.status_code == 422
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "said"),
+    ("params", "status", "message"),
     [
         ({"as_of": "2024-4-1"}, 422, "'2024-4-1' is not a date (expected YYYY-MM-DD)"),
         ({"as_of": "2024-02-30"}, 422, "'2024-02-30' is not a date"),
         ({}, 422, "query.as_of: Field required"),
         ({"as_of": "2024-04-01", "targets": "upsell"}, 422, "there is no target 'upsell'"),
-        ({"as_of": "2024-03-01"}, 409, "which are of 2024-04-01; as_of is 2024-03-01"),
+        ({"as_of": "2024-03-01"}, 409, "which is as of 2024-04-01; as_of is 2024-03-01"),
     ],
 )
-def test_a_question_that_can_not_be_answered_is_explained(server, asked, status, said):
-    answer = server.client.post("/predict", params=asked, json={"clients": [CLIENT]})
+def test_a_query_that_can_not_be_answered_is_explained(server, params, status, message):
+    answer = server.client.post("/predict", params=params, json={"clients": [CLIENT]})
     assert answer.status_code == status
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 def test_other_types_and_routes_are_told_apart(server):
@@ -107,10 +107,10 @@ def test_nothing_of_a_client_is_logged(server, caplog, monkeypatch):
     def failing(*_):
         raise RuntimeError("secret-e")
 
-    monkeypatch.setattr(type(server.known.current), "place", failing)
+    monkeypatch.setattr(type(server.cache.current), "place", failing)
     failed = server.client.get("/clients/secret-f")
     assert failed.status_code == 500
-    assert failed.json() == {"detail": "something went wrong in the server"}
+    assert failed.json() == {"detail": "internal server error"}
     time.sleep(0.1)
     ours = [r for r in caplog.records if r.name.startswith("evergreen")]
     logged = [record.getMessage() for record in ours]

@@ -13,7 +13,7 @@ import pytest
 
 from evergreen.errors import EvergreenError
 from evergreen.serving.http import server as serving_server
-from evergreen.serving.http.limits import Limits
+from evergreen.serving.http.limits import RequestLimits
 from evergreen.settings import paths
 
 CLIENT = {"client_id": "a"}
@@ -25,7 +25,7 @@ def test_too_much_is_refused_while_it_is_read(serving):
         while True:
             yield b"client_id\n" * 1000
 
-    with serving(limits=Limits(mebibytes=1, rows=3)) as server:
+    with serving(limits=RequestLimits(mebibytes=1, rows=3)) as server:
         large = "client_id\n" + "a" * (1 << 20)
         assert server.upload(large).status_code == 413
         assert server.predict(json={"clients": [{"client_id": "a" * (1 << 17)}]}).status_code == 413
@@ -40,7 +40,7 @@ def test_too_much_is_refused_while_it_is_read(serving):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(serving):
-    with serving(limits=Limits(seconds=1)) as server:
+    with serving(limits=RequestLimits(seconds=1)) as server:
         host, port = server.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=20) as slow:
             slow.sendall(
@@ -66,8 +66,10 @@ def test_only_who_has_the_key_is_answered(serving):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "shop.example"])
 def test_others_are_not_served_without_a_key(host, monkeypatch):
     monkeypatch.setenv("EVERGREEN_API_KEY", "")
-    with pytest.raises(EvergreenError, match="a key is expected in EVERGREEN_API_KEY, found none"):
-        serving_server.serve(host, 8000, Limits())
+    with pytest.raises(
+        EvergreenError, match="EVERGREEN_API_KEY must hold a key, and it is not set"
+    ):
+        serving_server.serve(host, 8000, RequestLimits())
 
 
 def test_addresses_of_this_machine_are_told_apart():
@@ -104,5 +106,7 @@ def test_a_machine_without_a_repository_serves_a_release(published, serving):
         body = {"clients": [CLIENT | {"transactions": [BOUGHT]}]}
         assert server.predict(json=body).status_code == 200
         assert server.client.get("/clients/c0001").status_code == 409
-        assert "no params.yaml" in server.client.get("/ready").json()["known_clients_problem"]
-        assert "no data at hand" in server.client.get("/clients/c0001").json()["detail"]
+        assert (
+            "there is no params.yaml" in server.client.get("/ready").json()["known_clients_problem"]
+        )
+        assert "no scores of its own data" in server.client.get("/clients/c0001").json()["detail"]

@@ -1,1 +1,1 @@
-"""Predictions over HTTP, by the release that is served."""
+"""Predictions over HTTP by the release in production."""

@@ -1,10 +1,9 @@
-"""The HTTP interface: predictions, the release in use, health, and a page for people."""
+"""The HTTP application: predictions, the release in use, health, and an upload page."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
@@ -13,10 +12,11 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
+import evergreen
 from evergreen.serving.http import routes, schemas
-from evergreen.serving.http.bodies import Body
+from evergreen.serving.http.bodies import PredictionRequest
 from evergreen.serving.http.guard import Guard
-from evergreen.serving.http.limits import Limits, RefusedError
+from evergreen.serving.http.limits import RefusedError, RequestLimits
 from evergreen.serving.http.service import Service
 
 if TYPE_CHECKING:
@@ -24,55 +24,55 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from evergreen.serving.http.release_watcher import Watched
-    from evergreen.serving.http.score_cache import KnownClients
+    from evergreen.serving.http.release_watcher import ReleaseWatcher
+    from evergreen.serving.http.score_cache import ScoreCache
 
 POLL_SECONDS = 1.0
 
 
 def create_app(
-    watched: Watched,
-    known: KnownClients,
+    watcher: ReleaseWatcher,
+    cache: ScoreCache,
     *,
     key: str | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - immutable
+    limits: RequestLimits = RequestLimits(),  # noqa: B008 - immutable
     poll_seconds: float = POLL_SECONDS,
 ) -> Guard:
     """Make the server's ASGI application.
 
     Parameters
     ----------
-    watched
-        Where the release is.
-    known
-        The clients of the data at hand.
+    watcher
+        Holds the release in use.
+    cache
+        Holds the scores of the clients in the server's own data.
     key
-        What callers have to bring; without one only this machine is answered.
+        The key that callers must send; without one, only this machine is answered.
     poll_seconds
-        How long to wait before looking for another release again.
+        The time between two checks for a new release or date.
     """
-    service = Service(watched, known, limits)
+    service = Service(watcher, cache, limits)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        looks = (service.keep_fresh, service.keep_known)
-        tasks = [asyncio.create_task(keep(poll_seconds)) for keep in looks]
+        loops = (service.watch_release, service.refresh_cache)
+        tasks = [asyncio.create_task(loop(poll_seconds)) for loop in loops]
         yield
         for task in tasks:
             task.cancel()
-        service.lanes.close()
+        service.batcher.close()
 
     app = FastAPI(
         title="Evergreen",
-        version=version("evergreen"),
-        description="Predictions of the release in production.",
+        version=evergreen.__version__,
+        description="Predictions by the release in production.",
         lifespan=lifespan,
-        docs_url=None,  # their scripts come from elsewhere
+        docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
         exception_handlers={
             RefusedError: _refused,
             RequestValidationError: _invalid,
-            HTTPException: _http,
+            HTTPException: _http_error,
             Exception: _failed,
         },
     )
@@ -80,10 +80,10 @@ def create_app(
     secured = [Depends(HTTPBearer(auto_error=False))] if key is not None else []
     app.include_router(routes.open_to_all)
     app.include_router(routes.with_key, dependencies=secured)
-    app.state.page = routes.page_for_people(keyed=key is not None)
+    app.state.page = routes.make_upload_page(keyed=key is not None)
     describe = app.openapi
-    app.openapi = lambda: schemas.with_body(describe(), Body)  # type: ignore[method-assign]
-    return Guard(app, watched, service.meters, key)
+    app.openapi = lambda: schemas.with_body(describe(), PredictionRequest)  # type: ignore[method-assign]
+    return Guard(app, watcher, service.metrics, key)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -92,16 +92,16 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _failed(_request: Request, _error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": "something went wrong in the server"}, 500)
+    return JSONResponse({"detail": "internal server error"}, 500)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found]
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in errors]
     return JSONResponse({"detail": "\n".join(lines)}, 422)
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)

@@ -1,4 +1,4 @@
-"""Where requests are worked on: small ones together, large ones one after the other."""
+"""Answer small requests in batches, and large ones one at a time."""
 
 from __future__ import annotations
 
@@ -7,92 +7,92 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from evergreen.serving.events_database import Databases
-from evergreen.serving.http.predict import Answer, Question, predict_together
+from evergreen.serving.http.predict import PredictionQuery, PredictionResult, predict_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from evergreen.serving.http.bodies import Events
+    from evergreen.serving.http.bodies import ClientEvents
 
 Result = TypeVar("Result")
-TOGETHER = 64
+MAX_BATCH = 64
 GATHERING_SECONDS = 0.002
-"""How long a pass waits for company: those who were answered together come back together."""
+"""How long a batch waits for more requests: those answered together come back together."""
 
 
-class Waiting(NamedTuple):
-    """A request that waits for its answer."""
+class PendingRequest(NamedTuple):
+    """A request that waits for its result."""
 
-    question: Question
-    asked: Events
-    answer: asyncio.Future[Answer]
+    query: PredictionQuery
+    events: ClientEvents
+    result: asyncio.Future[PredictionResult]
 
     @property
-    def company(self) -> object:
-        """Requests of equal company can be answered by one pass."""
-        version = self.question.release.version
-        return version, self.question.as_of, self.question.targets, self.asked.amounts
+    def batch_key(self) -> object:
+        """Requests with equal keys can be answered in one batch."""
+        version = self.query.release.version
+        return version, self.query.as_of, self.query.targets, self.events.amounts
 
 
-class Lanes:
-    """Two threads: for requests of few events, which wait together, and for large ones.
+class Batcher:
+    """Two threads: one for small requests, which are batched, and one for large requests.
 
-    While a pass over the database runs, requests come in; the next pass answers all of them. So a
-    client's request waits for a pass and a half, and many cost little more than one.
+    Requests that arrive while one batch is in the database form the next batch. So a request waits
+    for one and a half batches on average, and a batch costs little more than a single request.
     """
 
     def __init__(self) -> None:
         self._databases = Databases()
         self._small = ThreadPoolExecutor(1, thread_name_prefix="small")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large")
-        self._waiting: list[Waiting] = []
-        self._working: asyncio.Task[None] | None = None
+        self._pending: list[PendingRequest] = []
+        self._worker: asyncio.Task[None] | None = None
 
-    async def together(self, question: Question, asked: Events) -> Answer:
-        """Answer a request of few events, with others that wait."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(question, asked, answer))
-        if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._work())
-        return await answer
+    async def predict_small(self, query: PredictionQuery, events: ClientEvents) -> PredictionResult:
+        """Predict clients with few events, in a batch with other pending requests."""
+        result: asyncio.Future[PredictionResult] = asyncio.get_running_loop().create_future()
+        self._pending.append(PendingRequest(query, events, result))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        return await result
 
-    async def alone(self, work: Callable[[Databases], Result]) -> Result:
-        """Do the work of a large request."""
+    async def run_large(self, work: Callable[[Databases], Result]) -> Result:
+        """Run the work of a large request in its thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._large, work, self._databases)
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting:
+        while self._pending:
             await asyncio.sleep(GATHERING_SECONDS)
-            company, waiting = self._waiting[0].company, self._waiting
-            chosen = [one for one in waiting if one.company == company][:TOGETHER]
-            taken = {id(one) for one in chosen}
-            self._waiting = [one for one in waiting if id(one) not in taken]
-            answers: Sequence[Answer | Exception]
+            key, pending = self._pending[0].batch_key, self._pending
+            batch = [request for request in pending if request.batch_key == key][:MAX_BATCH]
+            ids = {id(request) for request in batch}
+            self._pending = [request for request in pending if id(request) not in ids]
+            results: Sequence[PredictionResult | Exception]
             try:
-                answers = await loop.run_in_executor(
+                results = await loop.run_in_executor(
                     self._small,
-                    predict_together,
+                    predict_batch,
                     self._databases,
-                    chosen[0].question,
-                    [one.asked for one in chosen],
+                    batch[0].query,
+                    [request.events for request in batch],
                 )
-            except Exception as error:  # noqa: BLE001 - to each who waits, as if it were alone
-                answers = [error] * len(chosen)
-            for one, answer in zip(chosen, answers, strict=True):
-                _settle(one.answer, answer)
+            except Exception as error:  # noqa: BLE001 - raised in every request of the batch
+                results = [error] * len(batch)
+            for request, result in zip(batch, results, strict=True):
+                _settle(request.result, result)
 
     def close(self) -> None:
-        """Let the threads end when they have done what they were given."""
+        """Let the threads end when their current work is done."""
         self._small.shutdown(wait=False)
         self._large.shutdown(wait=False)
 
 
-def _settle(waiting: asyncio.Future[Answer], answer: Answer | Exception) -> None:
-    if waiting.done():  # whoever asked has gone
+def _settle(future: asyncio.Future[PredictionResult], result: PredictionResult | Exception) -> None:
+    if future.done():  # the caller has disconnected
         return
-    if isinstance(answer, Exception):
-        waiting.set_exception(answer)
+    if isinstance(result, Exception):
+        future.set_exception(result)
     else:
-        waiting.set_result(answer)
+        future.set_result(result)

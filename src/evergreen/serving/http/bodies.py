@@ -1,4 +1,4 @@
-"""What may be asked in JSON: clients, each with what it did, with its features, or by its id."""
+"""JSON bodies: clients with their events, with their features, or with their id alone."""
 
 from __future__ import annotations
 
@@ -8,136 +8,144 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evergreen.core.events.transactions import CLIENT_ID
-from evergreen.serving.http.limits import RefusedError
+from evergreen.serving.events import AMOUNTS
+from evergreen.serving.http.limits import RefusedError, check_rows
 from evergreen.settings.dates import DATE_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?$"
-MANY = 1_000_000
-SHOWN = 5
+MAX_ITEMS = 1_000_000
+SHOWN_ERRORS = 5
 
-Form = Literal["known", "events", "features"]
+Form = Literal["id", "events", "features"]
 ClientId = Annotated[str, Field(min_length=1, max_length=200, pattern=CLIENT_ID.pattern)]
 Time = Annotated[
     str,
     Field(pattern=TIME, description="In the retailer's local time.", examples=["2017-03-30 17:45"]),
 ]
 Day = Annotated[str, Field(pattern=f"^{DATE_PATTERN}$", examples=["2017-03-30"])]
+IngestedOn = Annotated[
+    Day | None,
+    Field(description="The day the row became known; by default the day of its timestamp."),
+]
 
 
-class Part(BaseModel):
-    """A part of a body: strict about names and types, so that no misspelt value is passed over."""
+class StrictModel(BaseModel):
+    """Base of all parts of a body: unknown names and wrong types are errors, never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Transaction(Part):
-    """One transaction, with either amount or amount_minor; negative for a return."""
+class Transaction(StrictModel):
+    """A transaction, with either amount or amount_minor; negative for a return."""
 
     timestamp: Time
-    amount: float | None = Field(default=None, description="In major units of money, such as 12.5")
-    amount_minor: int | None = Field(default=None, description="In minor units, such as 1250")
+    amount: float | None = Field(default=None, description="In major units of money, such as 12.5.")
+    amount_minor: int | None = Field(default=None, description="In minor units, such as 1250.")
     quantity: float | None = None
     text: str | None = None
     invoice_id: str | None = None
-    ingested_on: Day | None = Field(default=None, description="When it became known.")
+    ingested_on: IngestedOn = None
 
 
-class Note(Part):
-    """What an advisor noted."""
+class Note(StrictModel):
+    """An advisor's note."""
 
     timestamp: Time
     text: str
     language: str | None = None
-    ingested_on: Day | None = Field(default=None, description="When it became known.")
+    ingested_on: IngestedOn = None
 
 
-class Client(Part):
-    """A client: with events, or with features; by its id alone it is looked up in the data at hand.
+class Client(StrictModel):
+    """A client with events or with features. With its id alone, the server's own data are used.
 
-    An empty list of transactions is a client of whom nothing is known.
+    An empty list of transactions means a client without events.
     """
 
     client_id: ClientId
-    transactions: list[Transaction] | None = Field(default=None, fail_fast=True, max_length=MANY)
-    notes: list[Note] | None = Field(default=None, fail_fast=True, max_length=MANY)
+    transactions: list[Transaction] | None = Field(
+        default=None, fail_fast=True, max_length=MAX_ITEMS
+    )
+    notes: list[Note] | None = Field(default=None, fail_fast=True, max_length=MAX_ITEMS)
     features: dict[str, float | None] | None = Field(
         default=None,
         max_length=10_000,
-        description="Every column that /release lists of the targets asked for.",
+        description="Every column that /release lists for the requested targets.",
     )
 
     @property
     def form(self) -> Form:
-        """How it is given."""
+        """How the client is given."""
         if self.features is not None:
             return "features"
-        return "known" if self.transactions is None and self.notes is None else "events"
+        return "id" if self.transactions is None and self.notes is None else "events"
 
 
-class Body(Part):
-    """Clients to predict, all given in the same form."""
+class PredictionRequest(StrictModel):
+    """Clients to predict, all in the same form."""
 
-    clients: list[Client] = Field(min_length=1, max_length=MANY, fail_fast=True)
+    clients: list[Client] = Field(min_length=1, max_length=MAX_ITEMS, fail_fast=True)
 
     @property
     def ids(self) -> list[str]:
-        """The clients' ids, in their order."""
+        """The clients' ids, in the order of the request."""
         return [client.client_id for client in self.clients]
 
     @property
     def form(self) -> Form:
-        """How its clients are given."""
+        """How the clients are given."""
         return self.clients[0].form
 
 
-def read_json(body: bytes, *, max_rows: int) -> Body:
+def read_json(body: bytes, *, max_rows: int) -> PredictionRequest:
     """Read and check a body.
 
     Raises
     ------
     RefusedError
-        422 if it is no JSON, or not as described; 413 if it holds too many rows.
+        422 if it is not valid JSON or does not match the schema; 413 if it holds too many rows.
     """
     try:
-        read = Body.model_validate_json(body)
+        request = PredictionRequest.model_validate_json(body)
     except ValidationError as error:
-        raise RefusedError(422, _explained(error)) from None
-    forms = sorted({client.form for client in read.clients})
+        raise RefusedError(422, _error_lines(error)) from None
+    forms = sorted({client.form for client in request.clients})
     if len(forms) > 1:
         raise RefusedError(
             422,
-            f"the clients of a body are expected to be given in one form, found {forms[0]} and "
-            f"{forms[1]}",
+            f"all clients of a request must be given in the same form, found {' and '.join(forms)}",
         )
     mixed = [
-        c.client_id for c in read.clients if c.features is not None and (c.transactions or c.notes)
+        client.client_id
+        for client in request.clients
+        if client.features is not None and (client.transactions or client.notes)
     ]
     if mixed:
-        raise RefusedError(
-            422, f"client {mixed[0]!r} has both features and events, expected one of them"
-        )
-    if len(set(read.ids)) < len(read.ids):
-        raise RefusedError(422, "each client is expected once, found a client_id twice")
-    rows = sum(max(1, len(c.transactions or ()) + len(c.notes or ())) for c in read.clients)
-    if rows > max_rows:
-        raise RefusedError(413, f"at most {max_rows:,} rows are answered at once, found {rows:,}")
-    return read
+        raise RefusedError(422, f"client {mixed[0]!r} has both features and events, expected one")
+    if len(set(request.ids)) < len(request.ids):
+        raise RefusedError(422, "a client_id appears twice, expected each client once")
+    check_rows(
+        sum(max(1, len(c.transactions or ()) + len(c.notes or ())) for c in request.clients),
+        max_rows,
+    )
+    return request
 
 
-def _explained(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+def _error_lines(error: ValidationError) -> str:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
     lines = [
-        f"{'.'.join(map(str, one['loc'])) or 'the body'}: {one['msg']}" for one in found[:SHOWN]
+        f"{'.'.join(map(str, item['loc'])) or 'the body'}: {item['msg']}"
+        for item in errors[:SHOWN_ERRORS]
     ]
-    more = [f"... and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
-    return "\n".join(lines + more)
+    rest = len(errors) - SHOWN_ERRORS
+    return "\n".join([*lines, f"... and {rest:,} more"] if rest > 0 else lines)
 
 
-class Events(NamedTuple):
-    """What some clients did, as rows of `evergreen.serving.release.ServedRelease.predict`."""
+class ClientEvents(NamedTuple):
+    """Events of some clients, as rows for `evergreen.serving.release.ServedRelease.predict`."""
 
     transactions: list[dict[str, Any]]
     notes: list[dict[str, Any]]
@@ -145,30 +153,28 @@ class Events(NamedTuple):
 
     @property
     def amounts(self) -> frozenset[str]:
-        """The columns that amounts stand in."""
-        return frozenset(
-            name for row in self.transactions for name in ("amount", "amount_minor") if name in row
-        )
+        """The names of the columns with amounts."""
+        return frozenset(name for row in self.transactions for name in AMOUNTS if name in row)
 
 
-def events_of(body: Body) -> Events:
-    """The events of a body's clients."""
-    return Events(
-        [row for client in body.clients for row in _rows(client.client_id, client.transactions)],
-        [row for client in body.clients for row in _rows(client.client_id, client.notes)],
-        body.ids,
+def events_of(request: PredictionRequest) -> ClientEvents:
+    """The events of a request's clients."""
+    return ClientEvents(
+        [row for client in request.clients for row in _rows(client.client_id, client.transactions)],
+        [row for client in request.clients for row in _rows(client.client_id, client.notes)],
+        request.ids,
     )
 
 
-def _rows(client_id: str, parts: Sequence[Part] | None) -> list[dict[str, Any]]:
-    # what is null is missing; model_dump would take ten times as long
+def _rows(client_id: str, events: Sequence[StrictModel] | None) -> list[dict[str, Any]]:
+    # null means missing; model_dump would take ten times as long
     return [
-        {"client_id": client_id} | {k: v for k, v in vars(part).items() if v is not None}
-        for part in parts or ()
+        {"client_id": client_id} | {k: v for k, v in vars(event).items() if v is not None}
+        for event in events or ()
     ]
 
 
-class Features(NamedTuple):
+class FeatureRows(NamedTuple):
     """Feature rows: clients (n), names of columns (k), and float64 (n, k), NaN where null."""
 
     clients: list[str]
@@ -176,23 +182,23 @@ class Features(NamedTuple):
     matrix: np.ndarray
 
 
-def features_of(body: Body) -> Features:
-    """The features of a body's clients.
+def features_of(request: PredictionRequest) -> FeatureRows:
+    """The features of a request's clients.
 
     Raises
     ------
     RefusedError
         422 if clients have different columns.
     """
-    names = list(body.clients[0].features or ())
-    listed = []
-    for client in body.clients:
+    names = list(request.clients[0].features or ())
+    rows = []
+    for client in request.clients:
         features = client.features or {}
         if features.keys() != set(names):
-            odd = min(features.keys() ^ set(names))
+            name = min(features.keys() ^ set(names))
             raise RefusedError(
-                422, f"client {client.client_id!r} has other features than the first: {odd!r}"
+                422, f"client {client.client_id!r} has other features than the first: {name!r}"
             )
-        listed.append([features[name] for name in names])
-    matrix = np.array(listed, dtype=np.float64).reshape(len(listed), len(names))
-    return Features(body.ids, names, matrix)
+        rows.append([features[name] for name in names])
+    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
+    return FeatureRows(request.ids, names, matrix)

@@ -1,4 +1,4 @@
-"""What a request may ask for, and how one that asks for more, or for nonsense, is told so."""
+"""The limits of a request, and the error for a request that exceeds them or makes no sense."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from evergreen.errors import EvergreenError
 MEBIBYTE = 1 << 20
 
 
-class Limits(NamedTuple):
-    """How much one request may bring and take.
+class RequestLimits(NamedTuple):
+    """How large a request may be, and how long it may take.
 
     Attributes
     ----------
     mebibytes
-        Of a CSV file; of JSON, which takes more memory for the same rows, an eighth.
+        The size of a CSV file. JSON needs more memory for the same rows: an eighth is allowed.
     rows
-        Of a CSV file; of JSON the clients, and the transactions and notes of each.
+        The rows of a CSV file; in JSON the clients, or their transactions and notes.
     seconds
-        To read the body, and again to answer it.
+        The time to receive the body, and again to answer it.
     """
 
     mebibytes: int = 32
@@ -43,11 +43,23 @@ class RefusedError(EvergreenError):
     Parameters
     ----------
     status : int
-        Of HTTP: 4xx where the request is at fault.
+        The HTTP status: 4xx where the request is at fault.
     message, next_step
-        As of `EvergreenError`; they go to the one who asked, and into no log.
+        As in `EvergreenError`; the caller gets them, and they are never logged.
     """
 
     def __init__(self, status: int, message: str, next_step: str | None = None) -> None:
         super().__init__(message, next_step)
         self.status = status
+
+
+def check_rows(rows: int, max_rows: int) -> None:
+    """Refuse a request with too many rows.
+
+    Raises
+    ------
+    RefusedError
+        413 if there are more than `max_rows`.
+    """
+    if rows > max_rows:
+        raise RefusedError(413, f"a request may have at most {max_rows:,} rows, found {rows:,}")

@@ -1,4 +1,4 @@
-"""The release in use: verified whole, and replaced by the next one that is."""
+"""The release in use, and its replacement when another verified one is published."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from evergreen.errors import ModelError
-from evergreen.serving.release import ServedRelease
+from evergreen.serving.release import ServedRelease, read_release
 from evergreen.settings import paths
-from evergreen.store import releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,58 +17,58 @@ LOG = logging.getLogger(__name__)
 
 
 class Refusal(NamedTuple):
-    """A release that is not taken over, and why."""
+    """A published release that can't be used, and why."""
 
     release: str
     reason: str
 
 
-class State(NamedTuple):
-    """What a link names, and the size and time of each file there; None where it names nothing."""
+class LinkState(NamedTuple):
+    """The target of a link, and the size and time of each file there; None if it is missing."""
 
     target: str
     files: tuple[tuple[str, int, int], ...] | None
 
 
-class Watched:
-    """Holds the release in use; `look` replaces it by one assignment.
+class ReleaseWatcher:
+    """Holds the release in use; `refresh` replaces it by one assignment.
 
     Attributes
     ----------
     release : ServedRelease
         The release in use.
     refused : Refusal or None
-        What `look` has found last, if it could not be used.
+        The published release, while it can't be used.
 
     Raises
     ------
     ModelError
-        If there is no sound release to begin with.
+        If there is no valid release to start with.
     """
 
     def __init__(self, link: Path = paths.CURRENT) -> None:
         self._link = link
-        self._seen = _state(link)
-        self.release = open_verified(link)
+        self._state = _link_state(link)
+        self.release = load_verified(link)
         self.refused: Refusal | None = None
 
-    def look(self) -> None:
-        """Take over what is published now, if it is another release and sound in every file."""
-        state = _state(self._link)
-        if state == self._seen:
+    def refresh(self) -> None:
+        """Switch to the published release if it is another one and valid in every file."""
+        state = _link_state(self._link)
+        if state == self._state:
             return
         try:
-            found = open_verified(self._link)
-            if _state(self._link) != state:
-                raise ModelError(f"{self._link} has changed while it was read")  # noqa: TRY301
-        except Exception as error:  # noqa: BLE001 - what a broken release raises can't be foreseen
+            release = load_verified(self._link)
+            if _link_state(self._link) != state:
+                raise ModelError(f"{self._link} changed while it was read")  # noqa: TRY301
+        except Exception as error:  # noqa: BLE001 - a damaged release may raise anything
             self._refuse(Refusal(os.path.basename(state.target), str(error)))  # noqa: PTH119
         else:
             self.refused = None
-            if found.version != self.release.version:
-                LOG.info("release %s follows %s", found.version, self.release.version)
-                self.release = found
-        self._seen = state
+            if release.version != self.release.version:
+                LOG.info("release %s replaces %s", release.version, self.release.version)
+                self.release = release
+        self._state = state
 
     def _refuse(self, refusal: Refusal) -> None:
         if refusal != self.refused:
@@ -77,31 +76,27 @@ class Watched:
         self.refused = refusal
 
 
-def open_verified(folder: Path) -> ServedRelease:
-    """Load a release after checking every file, and that it predicts what it did at training.
+def load_verified(folder: Path) -> ServedRelease:
+    """Load a release, check every file, and check that it predicts the same as at training.
 
     Raises
     ------
     ModelError
-        If it is not sound.
+        If a check fails.
     """
-    if not folder.is_dir():
-        raise ModelError(
-            f"{folder} was expected to hold a release, and is not there", "evergreen finish"
-        )
-    found = releases.load_release(folder.resolve())
-    for model in found.models.values():
+    release = read_release(folder)
+    for model in release.models.values():
         model.check_golden_rows()
-    return ServedRelease(found)
+    return ServedRelease(release)
 
 
-def _state(link: Path) -> State:
+def _link_state(link: Path) -> LinkState:
     target = os.readlink(link) if link.is_symlink() else str(link)  # noqa: PTH115
     try:
         files = tuple(
             (str(path.relative_to(link)), path.stat().st_size, path.stat().st_mtime_ns)
             for path in sorted(link.rglob("*"))
         )
-    except OSError:  # taken away meanwhile
-        return State(target, None)
-    return State(target, files if link.is_dir() else None)
+    except OSError:  # removed in the meantime
+        return LinkState(target, None)
+    return LinkState(target, files if link.is_dir() else None)

@@ -1,4 +1,4 @@
-"""The routes: two that predict, and those that tell of the server."""
+"""The routes: two that predict, and those that describe the server."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pydantic import BeforeValidator
 
 from evergreen.plots.pages import page
 from evergreen.serving.http import schemas
-from evergreen.serving.http.bodies import Body
+from evergreen.serving.http.bodies import PredictionRequest
 from evergreen.serving.http.limits import RefusedError
-from evergreen.serving.http.predict import Question
+from evergreen.serving.http.predict import PredictionQuery
 from evergreen.serving.http.service import (
     CSV,
     FORM,
@@ -26,13 +26,13 @@ from evergreen.serving.http.service import (
 from evergreen.settings.dates import parse_date
 
 if TYPE_CHECKING:
-    from evergreen.serving.http.predict import Answer
+    from evergreen.serving.http.predict import PredictionResult
     from evergreen.serving.release import ServedRelease
 
 NOTICES = "evergreen-notices"
-"""The header that holds the notices of an answer, which a CSV file has no place for."""
-AT_ONCE = 1000
-"""Rows of an answer that are written out without leaving the event loop."""
+"""The header with the notices of a result: a CSV file has no place for them."""
+MAX_INLINE_ROWS = 1000
+"""Results with more rows are written in a thread, so that the event loop is not blocked."""
 
 open_to_all = APIRouter()
 with_key = APIRouter()
@@ -41,34 +41,40 @@ with_key = APIRouter()
 AsOf = Annotated[
     date,
     BeforeValidator(parse_date),
-    Query(description="The day to look from, such as 2017-04-01."),
+    Query(description="Use only what was known before this date, such as 2017-04-01."),
 ]
 Targets = Annotated[
-    list[str] | None, Query(description="What to predict, as often as needed; all by default.")
+    list[str] | None,
+    Query(description="What to predict; repeat the parameter for several. By default all targets."),
 ]
 
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": schemas.Problem, "description": described}
-    for status, described in {
+def _problems(descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {"model": schemas.Problem, "description": description}
+        for status, description in descriptions.items()
+    }
+
+
+PROBLEMS = _problems(
+    {
         401: "The key is missing or wrong.",
-        421: "A server without a key answers to this machine only.",
-    }.items()
-}
-PREDICT_PROBLEMS = PROBLEMS | {
-    status: {"model": schemas.Problem, "description": described}
-    for status, described in {
-        400: "The request is no HTTP that can be read.",
-        408: "The body did not come in time.",
-        409: "Clients by their ids alone can't be looked up.",
+        421: "The server has no key, so it answers this machine only.",
+    }
+)
+PREDICT_PROBLEMS = PROBLEMS | _problems(
+    {
+        400: "The request is not valid HTTP.",
+        408: "The body did not arrive in time.",
+        409: "Clients given by id alone can't be looked up.",
         413: "The body is too large.",
-        415: "The body is of another type.",
-        422: "The body, as_of or targets are not as described; detail says why.",
-        503: "It would take too long.",
-    }.items()
-}
+        415: "The media type of the body is not supported.",
+        422: "The body, as_of or targets are invalid; detail gives the reason.",
+        503: "The prediction would take too long.",
+    }
+)
 BODIES = {
-    JSON: {"schema": {"$ref": f"#/components/schemas/{Body.__name__}"}},
+    JSON: {"schema": {"$ref": f"#/components/schemas/{PredictionRequest.__name__}"}},
     CSV: {"schema": {"type": "string"}},
     FORM: {
         "schema": {
@@ -94,20 +100,24 @@ def _service(request: Request) -> Service:
 async def predict(request: Request, as_of: AsOf, targets: Targets = None) -> Response:
     """Predict clients from their transactions and notes, from feature rows, or by their ids.
 
-    JSON is answered in JSON, CSV in CSV; the header Accept asks for the other one.
+    The response to JSON is JSON, to CSV is CSV, unless the Accept header asks for the other.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in BODIES:
-        found = kind or "no content-type"
-        raise RefusedError(415, f"a body of {', '.join(BODIES)} is expected, found {found}")
-    question = Question(request.state.in_use, as_of, _named(request.state.in_use, targets))
-    answer = await _service(request).answer(request, kind, question)
-    _account(request, answer)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in BODIES:
+        raise RefusedError(
+            415,
+            f"the body must be {', '.join(BODIES)}, found {media_type or 'no content-type'}",
+        )
+    release = request.state.in_use
+    query = PredictionQuery(release, as_of, _checked_targets(release, targets))
+    result = await _service(request).predict(request, media_type, query)
+    _record(request, result)
     accepted = request.headers.get("accept", "")
-    as_csv = CSV in accepted if kind == JSON else JSON not in accepted
-    write = answer.as_csv if as_csv else answer.as_json
-    content = write() if len(answer.clients) <= AT_ONCE else await asyncio.to_thread(write)
-    headers = {NOTICES: "; ".join(answer.notices)} if answer.notices else {}
+    as_csv = CSV in accepted if media_type == JSON else JSON not in accepted
+    write = result.as_csv if as_csv else result.as_json
+    inline = len(result.clients) <= MAX_INLINE_ROWS
+    content = write() if inline else await asyncio.to_thread(write)
+    headers = {NOTICES: "; ".join(result.notices)} if result.notices else {}
     if as_csv:
         headers["content-disposition"] = f'attachment; filename="predictions-{as_of}.csv"'
     return Response(content, media_type=CSV if as_csv else JSON, headers=headers)
@@ -117,49 +127,50 @@ async def predict(request: Request, as_of: AsOf, targets: Targets = None) -> Res
     "/clients/{client_id}",
     response_model=schemas.Predictions,
     responses=PROBLEMS
-    | {
-        404: {"model": schemas.Problem, "description": "Nothing is known of this client."},
-        409: {"model": schemas.Problem, "description": "There are no scores of data at hand."},
-    },
+    | _problems({404: "The client is unknown.", 409: "The server has no scores of its own data."}),
 )
 async def client(request: Request, client_id: str) -> Response:
-    """Predict a client of the data at hand, as of the day that they are of."""
-    known, problem = _service(request).known.current, _service(request).known.problem
-    if known is None:
+    """Predict a client in the server's own data, as of the date of that data."""
+    cache = _service(request).cache
+    scores = cache.current
+    if scores is None:
         raise RefusedError(
-            409, f"there are no scores of data at hand: {problem or 'they are being made'}"
+            409,
+            "this server has no scores of its own data: "
+            f"{cache.problem or 'they are being computed'}",
         )
-    if known.place(client_id) is None:
-        raise RefusedError(404, f"nothing is known of this client before {known.as_of}")
-    answer = known.answer([client_id], None)
-    _account(request, answer)
-    return Response(answer.as_json(), media_type=JSON)
+    if scores.place(client_id) is None:
+        raise RefusedError(404, f"this client is unknown as of {scores.as_of}")
+    result = scores.predict([client_id], None)
+    _record(request, result)
+    return Response(result.as_json(), media_type=JSON)
 
 
-def _account(request: Request, answer: Answer) -> None:
-    """Name the release that has answered, in the header and in the metrics."""
-    request.state.release = answer.release.version
-    _service(request).meters.predicted(answer.release.version, len(answer.clients))
+def _record(request: Request, result: PredictionResult) -> None:
+    """Name the release of a result in the header, and count its rows in the metrics."""
+    request.state.release = result.release.version
+    _service(request).metrics.count_rows(result.release.version, len(result.clients))
 
 
 @open_to_all.get("/health")
 async def health() -> schemas.Health:
-    """Whether the process answers."""
+    """Report that the process is alive."""
     return schemas.Health(status="ok")
 
 
 @open_to_all.get("/ready")
 async def ready(request: Request) -> schemas.Ready:
-    """Which release serves, whether another one was refused and why, and who is known."""
+    """Report the release in use, whether a newer one was refused and why, and the cached scores."""
     service = _service(request)
+    cache = service.cache
     return schemas.Ready.of(
-        request.state.in_use, service.watched.refused, service.known.current, service.known.problem
+        request.state.in_use, service.watcher.refused, cache.current, cache.problem
     )
 
 
 @with_key.get("/release", responses=PROBLEMS)
 async def release(request: Request) -> schemas.ReleaseInfo:
-    """The release in use: its models, and the columns that each of them sees."""
+    """Describe the release in use: its models, and the columns of each."""
     return schemas.ReleaseInfo.of(request.state.in_use)
 
 
@@ -169,23 +180,23 @@ async def release(request: Request) -> schemas.ReleaseInfo:
     responses=PROBLEMS | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
-    """Counters for Prometheus."""
+    """Report metrics in Prometheus' format."""
     service = _service(request)
-    refused = service.watched.refused is not None
-    written = service.meters.written(request.state.in_use.version, refused=refused)
-    return Response(written, media_type="text/plain; version=0.0.4; charset=utf-8")
+    refused = service.watcher.refused is not None
+    text = service.metrics.as_text(request.state.in_use.version, refused=refused)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @open_to_all.get("/", include_in_schema=False)
-async def people(request: Request) -> HTMLResponse:
-    """A page to upload a CSV file."""
-    answer: HTMLResponse = request.app.state.page
-    return answer
+async def upload_page(request: Request) -> HTMLResponse:
+    """Show a page to upload a CSV file."""
+    response: HTMLResponse = request.app.state.page
+    return response
 
 
-def page_for_people(*, keyed: bool) -> HTMLResponse:
+def make_upload_page(*, keyed: bool) -> HTMLResponse:
     """The page, which may run its own script and call this server, and nothing else."""
-    text = page("serve.html.jinja", title="Predictions of clients", keyed=keyed)
+    text = page("serve.html.jinja", title="Client predictions", keyed=keyed)
     policy = (
         f"default-src 'none'; script-src '{_hash(text, 'script')}'; style-src "
         f"'{_hash(text, 'style')}'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -199,9 +210,9 @@ def _hash(text: str, tag: str) -> str:
     return "sha256-" + b64encode(sha256(content.encode()).digest()).decode()
 
 
-def _named(release: ServedRelease, targets: list[str] | None) -> tuple[str, ...] | None:
-    for target in targets or ():
-        if target not in release.kinds:
-            known = ", ".join(release.kinds)
-            raise RefusedError(422, f"there is no target {target!r}; {release.version} has {known}")
+def _checked_targets(release: ServedRelease, targets: list[str] | None) -> tuple[str, ...] | None:
+    try:
+        release.check_targets(targets)
+    except ValueError as error:
+        raise RefusedError(422, str(error)) from None
     return tuple(dict.fromkeys(targets)) if targets else None

@@ -1,4 +1,4 @@
-"""What the server answers, for its OpenAPI description."""
+"""The responses of the server, for its OpenAPI description."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from evergreen.serving.http.release_watcher import Refusal
-    from evergreen.serving.http.score_cache import Known
+    from evergreen.serving.http.score_cache import CachedScores
     from evergreen.serving.release import ServedRelease
 
 
 class Problem(BaseModel):
-    """Why a request can't be answered."""
+    """Why a request was refused."""
 
     detail: str
 
@@ -29,7 +29,7 @@ class Prediction(BaseModel):
 
 
 class Predictions(BaseModel):
-    """Predictions of one release, in the order in which clients were given."""
+    """Predictions of one release, in the order of the request."""
 
     release: str
     as_of: str = Field(json_schema_extra={"format": "date"})
@@ -38,31 +38,31 @@ class Predictions(BaseModel):
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: str
 
 
 class RefusedRelease(BaseModel):
-    """A release that is published and can't be used."""
+    """A published release that can't be used."""
 
     release: str
     reason: str
 
 
-class KnownState(BaseModel):
-    """The clients that can be looked up."""
+class CachedScoresInfo(BaseModel):
+    """The scores that answer requests by id alone: of which date, by which release."""
 
     as_of: str
     release: str
 
 
 class Ready(BaseModel):
-    """What is served, and what stands in the way of something newer."""
+    """What is served, and why nothing newer is."""
 
     release: str
     refused: RefusedRelease | None
-    known_clients: KnownState | None
+    known_clients: CachedScoresInfo | None
     known_clients_problem: str | None
 
     @classmethod
@@ -70,23 +70,23 @@ class Ready(BaseModel):
         cls,
         release: ServedRelease,
         refused: Refusal | None,
-        known: Known | None,
+        scores: CachedScores | None,
         problem: str | None,
     ) -> Ready:
         """The state of a server."""
-        found = None
-        if known is not None:
-            found = KnownState(as_of=str(known.as_of), release=known.release.version)
+        info = None
+        if scores is not None:
+            info = CachedScoresInfo(as_of=str(scores.as_of), release=scores.release.version)
         return cls(
             release=release.version,
             refused=RefusedRelease(**refused._asdict()) if refused else None,
-            known_clients=found,
+            known_clients=info,
             known_clients_problem=problem,
         )
 
 
 class TargetInfo(BaseModel):
-    """A target: its column in predictions, its model, and the columns of feature rows."""
+    """A target: its column in the predictions, its model, and its columns in feature rows."""
 
     column: str
     kind: str
@@ -105,7 +105,7 @@ class ReleaseInfo(BaseModel):
 
     @classmethod
     def of(cls, release: ServedRelease) -> ReleaseInfo:
-        """What there is to know of a release."""
+        """The description of a release."""
         return cls(
             release=release.version,
             targets={
@@ -124,9 +124,9 @@ class ReleaseInfo(BaseModel):
 
 
 def with_body(description: dict[str, Any], body: type[BaseModel]) -> dict[str, Any]:
-    """An OpenAPI description with the schemas of a body that a route reads by itself."""
-    made = body.model_json_schema(ref_template="#/components/schemas/{model}")
-    parts = made.pop("$defs", {})
+    """An OpenAPI description with the schema of a body that a route parses itself."""
+    schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts = schema.pop("$defs", {})
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= parts | {body.__name__: made}
+    schemas |= parts | {body.__name__: schema}
     return description

@@ -1,4 +1,4 @@
-"""The scores of all clients in the data at hand, ready to be looked up."""
+"""The scores of all clients in the server's own data, ready for look-up."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ import pyarrow.parquet as pq
 from evergreen.errors import DataError, EvergreenError
 from evergreen.serving.batch import score
 from evergreen.serving.http.limits import RefusedError
-from evergreen.serving.http.predict import NO_EVENTS, Answer
+from evergreen.serving.http.predict import NO_EVENTS, PredictionResult
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from evergreen.serving.http.predict import Question
+    from evergreen.serving.http.predict import PredictionQuery
     from evergreen.serving.release import ServedRelease
     from evergreen.settings.pipeline import Settings
 
 FEW = 100
-"""Clients that are found one by one sooner than by a table of all."""
+"""Up to this many clients, one search for each is faster than a hash table of all."""
+BY_ID_ALONE = "clients given by id alone are looked up in the server's own data"
 LOG = logging.getLogger(__name__)
 
 
-class Known(NamedTuple):
-    """What a release says of every client known on a day.
+class CachedScores(NamedTuple):
+    """The scores of all clients of a day, by one release.
 
     Attributes
     ----------
     scores
-        As `evergreen.serving.batch.score` writes them, in the order of the ids, and in the last row
-        a client of whom nothing is known.
+        As `evergreen.serving.batch.score` writes them, ordered by client id. The last row is the
+        prediction for a client without events.
     """
 
     release: ServedRelease
@@ -49,30 +50,33 @@ class Known(NamedTuple):
         return len(self.scores) - 1
 
     def place(self, client: str) -> int | None:
-        """The row of a client; None if it is not known."""
+        """The row of a client; None if it has no score."""
         ids = self.scores["client_id"]
         place = bisect_left(range(len(self)), client, key=lambda k: ids[k].as_py())
         return place if place < len(self) and ids[place].as_py() == client else None
 
     def _places(self, clients: list[str]) -> list[int | None]:
+        if len(clients) <= FEW:
+            return [self.place(client) for client in clients]
         ids = self.scores["client_id"].slice(0, len(self))
         places: list[int | None] = pc.index_in(pa.array(clients, pa.string()), ids).to_pylist()
         return places
 
-    def answer(self, clients: list[str], targets: tuple[str, ...] | None) -> Answer:
-        """What is said of some clients; of those who are not known, what is said of new ones."""
-        few = len(clients) <= FEW
-        found = [self.place(client) for client in clients] if few else self._places(clients)
-        places = [len(self) if place is None else place for place in found]
+    def predict(self, clients: list[str], targets: tuple[str, ...] | None) -> PredictionResult:
+        """The scores of some clients; unknown clients get those of a client without events."""
+        places = self._places(clients)
+        rows = [len(self) if place is None else place for place in places]
         names = [self.release.column_of(target) for target in targets or self.release.targets]
-        predicted = {name: self.scores[name].take(places).to_numpy() for name in names}
-        new = found.count(None)
-        notice = f"{new:,} of {len(clients):,} clients are not known and predicted as new ones"
-        return Answer(self.release, self.as_of, clients, predicted, [notice] if new else [])
+        predicted = {name: self.scores[name].take(rows).to_numpy() for name in names}
+        n_new = places.count(None)
+        notice = f"{n_new:,} of {len(clients):,} clients are unknown and predicted as new clients"
+        return PredictionResult(
+            self.release, self.as_of, clients, predicted, [notice] if n_new else []
+        )
 
 
-def score_known(release: ServedRelease, settings: Settings) -> Known:
-    """Score all clients in the data at hand as of the day that the settings name.
+def score_all_clients(release: ServedRelease, settings: Settings) -> CachedScores:
+    """Score all clients in the server's data, as of the date in the settings.
 
     Raises
     ------
@@ -80,88 +84,92 @@ def score_known(release: ServedRelease, settings: Settings) -> Known:
         As `evergreen.serving.batch.score`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "known.parquet"
+        out = Path(folder) / "scores.parquet"
         score(release, settings, settings.as_of, out)
         scores = pq.read_table(out, memory_map=False)
     new = release.predict(NO_EVENTS, settings.as_of, clients=["new"])
     last = pa.Table.from_pandas(new, preserve_index=False).cast(scores.schema)
-    return Known(release, settings.as_of, pa.concat_tables([scores, last]).combine_chunks())
+    return CachedScores(release, settings.as_of, pa.concat_tables([scores, last]).combine_chunks())
 
 
-class KnownClients:
-    """Keeps `Known` up to date with the release and with ``as_of`` in ``params.yaml``.
+class ScoreCache:
+    """Keeps `CachedScores` up to date with the release and with ``as_of`` in ``params.yaml``.
 
-    A run writes ``params.yaml`` after its data, so that a new day's data are whole when it is seen.
+    A run writes ``params.yaml`` after its data, so the data of a new date are complete by then.
 
     Attributes
     ----------
     current
-        The newest there is; None before the first, and where there are no data.
+        The newest scores; None until the first are ready, and where the server has no data.
     problem
-        Why there is no newer one.
+        Why there are no newer scores.
     """
 
     def __init__(self) -> None:
-        self.current: Known | None = None
+        self.current: CachedScores | None = None
         self.problem: str | None = None
-        self._seen: object = None
+        self._state: object = None
 
-    def look(self, release: ServedRelease) -> None:
-        """Score again if release or day are others; where that fails the old scores stay."""
-        seen = (release.version, _state(paths.PARAMS))
-        if seen == self._seen:
+    def refresh(self, release: ServedRelease) -> None:
+        """Score again if the release or the date changed; if that fails, keep the old scores."""
+        state = (release.version, _file_state(paths.PARAMS))
+        if state == self._state:
             return
-        self._seen = seen
+        self._state = state
         try:
-            self.current = self._made(release)
+            self.current = self._scores(release)
             self.problem = None
         except (EvergreenError, OSError) as error:
             self.problem = str(error)
-            LOG.warning("the clients of the data at hand are not scored: %s", error)
+            LOG.warning("the clients in the server's data are not scored: %s", error)
 
-    def _made(self, release: ServedRelease) -> Known:
+    def _scores(self, release: ServedRelease) -> CachedScores:
         if not paths.PARAMS.is_file():
-            raise DataError("there are no data at hand, for there is no params.yaml")
-        settings, known = load_settings(), self.current
-        if known and (known.release.version, known.as_of) == (release.version, settings.as_of):
-            return known
-        made = score_known(release, settings)
-        LOG.info("%s clients scored as of %s by %s", len(made), made.as_of, release.version)
-        return made
+            raise DataError("this server has no data: there is no params.yaml")
+        settings, current = load_settings(), self.current
+        if current and (current.release.version, current.as_of) == (
+            release.version,
+            settings.as_of,
+        ):
+            return current
+        scores = score_all_clients(release, settings)
+        LOG.info("%s clients scored as of %s by %s", len(scores), scores.as_of, release.version)
+        return scores
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def _file_state(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return state.st_mtime_ns, state.st_size
 
 
-def look_up(known: Known | None, question: Question, clients: list[str]) -> Answer:
-    """Answer from the data at hand.
+def look_up(
+    scores: CachedScores | None, query: PredictionQuery, clients: list[str]
+) -> PredictionResult:
+    """Answer a query from the cached scores.
 
     Raises
     ------
     RefusedError
-        409 if there are none, or they are of another day.
+        409 if there are no scores, or they are of another date or of other targets.
     """
-    if known is None:
+    if scores is None:
         raise RefusedError(
             409,
-            "clients by their ids alone are looked up in the data at hand, and there are none yet",
-            "give their transactions: an empty list where nothing is known",
+            f"{BY_ID_ALONE}, and there are no scores yet",
+            "send their transactions: an empty list for a client without events",
         )
-    if question.as_of != known.as_of:
+    if query.as_of != scores.as_of:
         raise RefusedError(
             409,
-            "clients by their ids alone are looked up in the data at hand, which are of "
-            f"{known.as_of}; as_of is {question.as_of}",
-            "give their transactions, or ask for that day",
+            f"{BY_ID_ALONE}, which is as of {scores.as_of}; as_of is {query.as_of}",
+            "send their transactions, or ask for that date",
         )
-    for target in question.targets or ():
-        if target not in known.release.kinds:
+    for target in query.targets or ():
+        if target not in scores.release.kinds:
             raise RefusedError(
-                409, f"{known.release.version}, by which they were scored, has no {target!r}"
+                409, f"release {scores.release.version}, which scored them, has no {target!r}"
             )
-    return known.answer(clients, question.targets)
+    return scores.predict(clients, query.targets)

@@ -1,4 +1,4 @@
-"""What the routes stand on: the release, the clients at hand, and how a body is answered."""
+"""What the routes share: the release, the score cache, and the prediction of a request."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from evergreen.serving.events import are_events, client_ids
-from evergreen.serving.http.batching import Lanes
+from evergreen.serving.http.batching import Batcher
 from evergreen.serving.http.bodies import (
-    Body,
+    PredictionRequest,
     events_of,
     features_of,
     read_json,
 )
-from evergreen.serving.http.limits import Limits, RefusedError
-from evergreen.serving.http.metrics import Meters
+from evergreen.serving.http.limits import RefusedError, RequestLimits
+from evergreen.serving.http.metrics import ServerMetrics
 from evergreen.serving.http.predict import (
-    Answer,
-    Question,
-    explained,
+    PredictionQuery,
+    PredictionResult,
+    input_errors_refused,
+    predict_batch,
     predict_events,
-    predict_features,
-    predict_few,
-    predict_together,
+    predict_feature_rows,
+    predict_feature_table,
 )
-from evergreen.serving.http.request_body import SMALL, Reader, uploaded
+from evergreen.serving.http.request_body import SMALL, BodyReader, file_of_form
 from evergreen.serving.http.score_cache import look_up
 from evergreen.serving.http.uploads import read_csv
 
@@ -32,86 +32,94 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from evergreen.serving.events_database import Databases
-    from evergreen.serving.http.release_watcher import Watched
-    from evergreen.serving.http.score_cache import KnownClients
+    from evergreen.serving.http.release_watcher import ReleaseWatcher
+    from evergreen.serving.http.score_cache import ScoreCache
 
 JSON, CSV, FORM = "application/json", "text/csv", "multipart/form-data"
 
 
 class Service:
-    """What the routes share: the release, the clients at hand, and the ways to work."""
+    """The state of the server, and the prediction of a request's clients."""
 
-    def __init__(self, watched: Watched, known: KnownClients, limits: Limits) -> None:
-        self.watched = watched
-        self.known = known
-        self.limits = limits
-        self.meters = Meters()
-        self.lanes = Lanes()
-        self.reader = Reader(limits)
+    def __init__(self, watcher: ReleaseWatcher, cache: ScoreCache, limits: RequestLimits) -> None:
+        self.watcher = watcher
+        self.cache = cache
+        self.metrics = ServerMetrics()
+        self.batcher = Batcher()
+        self._limits = limits
+        self._reader = BodyReader(limits)
 
-    async def keep_fresh(self, every_seconds: float) -> None:
-        """Look for another release, and for another day, again and again."""
+    async def watch_release(self, every_seconds: float) -> None:
+        """Switch to each new release."""
         while True:
-            await asyncio.to_thread(self.watched.look)
+            await asyncio.to_thread(self.watcher.refresh)
             await asyncio.sleep(every_seconds)
 
-    async def keep_known(self, every_seconds: float) -> None:
-        """Score the clients at hand again when there is a reason to."""
+    async def refresh_cache(self, every_seconds: float) -> None:
+        """Score all clients again for each new release and date."""
         while True:
-            await asyncio.to_thread(self.known.look, self.watched.release)
+            await asyncio.to_thread(self.cache.refresh, self.watcher.release)
             await asyncio.sleep(every_seconds)
 
-    async def answer(self, request: Request, kind: str, question: Question) -> Answer:
+    async def predict(
+        self, request: Request, media_type: str, query: PredictionQuery
+    ) -> PredictionResult:
         """Read a body and predict its clients."""
-        most = self.limits.json_bytes if kind == JSON else self.limits.csv_bytes
-        async with self.reader.body(request, most) as body:
+        limits = self._limits
+        max_bytes = limits.json_bytes if media_type == JSON else limits.csv_bytes
+        async with self._reader.body(request, max_bytes) as body:
             try:
-                async with asyncio.timeout(self.limits.seconds):
-                    if kind != JSON:
-                        return await self.lanes.alone(
-                            lambda databases: self._of_file(
-                                request, kind, body, question, databases
-                            )
+                async with asyncio.timeout(limits.seconds):
+                    if media_type == JSON:
+                        return await self._predict_json(body, query)
+                    return await self.batcher.run_large(
+                        lambda databases: self._predict_file(
+                            file_of_form(request.headers, body) if media_type == FORM else body,
+                            query,
+                            databases,
                         )
-                    return await self._of_json(body, question)
+                    )
             except TimeoutError:
                 raise RefusedError(
-                    503, f"this takes more than {self.limits.seconds} seconds", "send fewer rows"
+                    503, f"this takes longer than {limits.seconds} seconds", "send fewer rows"
                 ) from None
 
-    async def _of_json(self, body: bytes, question: Question) -> Answer:
+    async def _predict_json(self, body: bytes, query: PredictionQuery) -> PredictionResult:
         if len(body) > SMALL:
-            return await self.lanes.alone(
-                lambda databases: self._of_large(body, question, databases)
+            return await self.batcher.run_large(
+                lambda databases: self._predict_large(body, query, databases)
             )
-        read = read_json(body, max_rows=self.limits.rows)
-        if read.form == "events":
-            return await self.lanes.together(question, events_of(read))
-        return self._at_once(read, question)
+        content = read_json(body, max_rows=self._limits.rows)
+        if content.form == "events":
+            return await self.batcher.predict_small(query, events_of(content))
+        return self._predict_directly(content, query)
 
-    def _of_large(self, body: bytes, question: Question, databases: Databases) -> Answer:
-        read = read_json(body, max_rows=self.limits.rows)
-        if read.form != "events":
-            return self._at_once(read, question)
-        [answer] = predict_together(databases, question, [events_of(read)])
-        if isinstance(answer, RefusedError):
-            raise answer
-        return answer
+    def _predict_large(
+        self, body: bytes, query: PredictionQuery, databases: Databases
+    ) -> PredictionResult:
+        content = read_json(body, max_rows=self._limits.rows)
+        if content.form != "events":
+            return self._predict_directly(content, query)
+        [result] = predict_batch(databases, query, [events_of(content)])
+        if isinstance(result, RefusedError):
+            raise result
+        return result
 
-    def _at_once(self, read: Body, question: Question) -> Answer:
-        if read.form == "known":
-            return look_up(self.known.current, question, read.ids)
-        return predict_few(question, features_of(read))
+    def _predict_directly(
+        self, content: PredictionRequest, query: PredictionQuery
+    ) -> PredictionResult:
+        if content.form == "id":
+            return look_up(self.cache.current, query, content.ids)
+        return predict_feature_rows(query, features_of(content))
 
-    def _of_file(
-        self, request: Request, kind: str, body: bytes, question: Question, databases: Databases
-    ) -> Answer:
-        file = uploaded(request.headers, body) if kind == FORM else body
-        rows = read_csv(file, max_rows=self.limits.rows)
+    def _predict_file(
+        self, file: bytes, query: PredictionQuery, databases: Databases
+    ) -> PredictionResult:
+        rows = read_csv(file, max_rows=self._limits.rows)
         if are_events(rows):
-            return predict_events(databases, question, rows)
+            return predict_events(databases, query, rows)
         if list(rows) == ["client_id"]:
-            with explained():
+            with input_errors_refused():
                 ids = client_ids(rows["client_id"].tolist(), "the CSV file")
-            return look_up(self.known.current, question, ids)
-        return predict_features(question, rows)
+            return look_up(self.cache.current, query, ids)
+        return predict_feature_table(query, rows)

@@ -1,4 +1,4 @@
-"""CSV files as they are uploaded: read with the types that their columns are to have."""
+"""Read uploaded CSV files, with the types that their columns must have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from evergreen.serving import events
-from evergreen.serving.http.limits import RefusedError
+from evergreen.serving.http.limits import RefusedError, check_rows
 
 MAX_COLUMNS = 5_000
 HEADER_BYTES = 1 << 20
@@ -21,31 +21,31 @@ LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
-    """Read transactions, feature rows, or client ids alone.
+    """Read transactions, feature rows, or just client ids.
 
     Parameters
     ----------
     body
         UTF-8, with a header; columns are separated by commas, semicolons or tabs. An empty cell is
-        a missing value, and NA is a name.
+        a missing value; NA is ordinary text.
 
     Returns
     -------
     pandas.DataFrame
-        Amounts and features as float64; client_id, and what else belongs to events, as strings.
+        Amounts and features as float64; client_id and the other columns of events as strings.
 
     Raises
     ------
     RefusedError
         422 if it can't be read, has no rows or no client_id; 413 if it holds too many rows.
     """
-    header = LINE_END.split(body[:HEADER_BYTES], maxsplit=1)[0]
-    delimiter, names = _columns(header)
-    if not body[len(header) :].strip():
+    first_line = LINE_END.split(body[:HEADER_BYTES], maxsplit=1)[0]
+    delimiter, names = _columns(first_line)
+    if not body[len(first_line) :].strip():
         raise RefusedError(422, "the CSV file has no rows below its header")
-    of_events = events.are_events(pd.DataFrame(columns=names))
-    words = {*names} - {*events.AMOUNTS} if of_events else {"client_id", "observed_on"}
-    kinds = {name: pa.string() if name in words else pa.float64() for name in names}
+    are_events = events.are_events(pd.DataFrame(columns=names))
+    text_columns = {*names} - {*events.AMOUNTS} if are_events else {"client_id", "observed_on"}
+    types = {name: pa.string() if name in text_columns else pa.float64() for name in names}
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(body),
@@ -53,34 +53,33 @@ def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
                                skip_rows=1),
             pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             pa_csv.ConvertOptions(
-                column_types=kinds, null_values=[""], strings_can_be_null=True, check_utf8=True
+                column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=True
             ),
         )  # fmt: skip
     except (pa.ArrowException, ValueError) as error:
         raise RefusedError(
             422, f"the CSV file can't be read: {str(error).splitlines()[0]}"
         ) from None
-    if table.num_rows > max_rows:
-        raise RefusedError(
-            413, f"at most {max_rows:,} rows are answered at once, found {len(table):,}"
-        )
+    check_rows(table.num_rows, max_rows)
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
-def _columns(header: bytes) -> tuple[str, list[str]]:
+def _columns(first_line: bytes) -> tuple[str, list[str]]:
     try:
-        line = header.decode("utf-8-sig")
+        line = first_line.decode("utf-8-sig")
         delimiter = max(DELIMITERS, key=line.count)
         names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     except (UnicodeDecodeError, csv.Error):
-        raise RefusedError(422, "the first line is expected to name columns, in UTF-8") from None
-    twice = [name for name, times in Counter(names).items() if times > 1]
+        raise RefusedError(422, "the first line must name the columns, in UTF-8") from None
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if len(names) > MAX_COLUMNS:
-        raise RefusedError(422, f"at most {MAX_COLUMNS:,} columns are read, found {len(names):,}")
-    if "client_id" not in names or twice:
-        found = f"{twice[0]!r} twice" if twice else ", ".join(names[:5]) or "an empty line"
         raise RefusedError(
-            422, f"the first line is expected to name columns, client_id among them; found {found}"
+            422, f"a file may have at most {MAX_COLUMNS:,} columns, found {len(names):,}"
+        )
+    if "client_id" not in names or repeated:
+        header = f"{repeated[0]!r} twice" if repeated else ", ".join(names[:5]) or "an empty line"
+        raise RefusedError(
+            422, f"the first line must name the columns, including client_id; found {header}"
         )
     return delimiter, names

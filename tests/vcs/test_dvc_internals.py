@@ -200,8 +200,9 @@ def test_a_command_refuses_while_the_list_of_files_in_use_is_damaged(repository)
 
 
 def test_the_list_of_files_in_use_stays_while_a_dvc_is_at_work(repository):
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "dvc"]
-    with subprocess.Popen(sleeper) as process:
+    sleeper = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "dvc"]
+    with subprocess.Popen(sleeper, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # it has started
         user = {"pid": process.pid, "cmd": "dvc repro"}
         dvc_internals.RWLOCK.write_text(json.dumps({"read": {"data/raw": [user]}}))
         dvc_internals.remove_stale_rwlock()

@@ -86,6 +86,6 @@ def alert_lines(report: Mapping[str, Any]) -> list[str]:
     """A line for each alert of ``reports/drift.json``."""
     return [
         f"{name}: alert: {name} {MESSAGES[alert['kind']]}: {alert['message']}"
-        for name, found in report.items()
-        for alert in found["alerts"]
+        for name, target in report.items()
+        for alert in target["alerts"]
     ]

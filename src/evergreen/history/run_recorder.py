@@ -47,8 +47,8 @@ def _target_record(
     labels: dict[str, Any],
     alerts: list[dict[str, Any]],
 ) -> run_records.TargetRecord:
-    judged = report["candidates"]
-    losses = [candidate["champion_loss"] for candidate in judged.values()]
+    candidates = report["candidates"]
+    losses = [candidate["champion_loss"] for candidate in candidates.values()]
     return run_records.TargetRecord(
         action=decision["action"],
         version=decision["version"],
@@ -58,7 +58,7 @@ def _target_record(
         clients=report["clients"],
         loss=report["loss"],
         champion_loss=losses[0] if losses else None,
-        candidates={kind: _candidate(kind, name, c) for kind, c in judged.items()},
+        candidates={kind: _candidate(kind, name, c) for kind, c in candidates.items()},
         absent=report["absent"],
         verdict=decision["verdict"],
         labels=labels["labels"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, EvergreenError
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.vcs.git import changes, files_at, last_commit_of
@@ -101,6 +101,11 @@ def is_recorded(as_of: date) -> bool:
     """Whether a run is finished: its record exists and is committed."""
     path = path_of(as_of)
     return path.is_file() and not changes(path)
+
+
+def unfinished(as_of: date) -> EvergreenError:
+    """The error for a run that was started and is not finished."""
+    return EvergreenError(f"the run of {as_of} is not finished", "dvc repro && evergreen finish")
 
 
 def write(record: RunRecord) -> None:

@@ -104,24 +104,24 @@ def live(record: RunRecord, records: list[RunRecord]) -> list[Live]:
             name,
             release,
             served.get((name, release), ""),
-            found["clients"],
-            found["rows"],
+            metrics["clients"],
+            metrics["rows"],
             expected.get((name, served.get((name, release), ""))),
-            found[target.loss],
-            found["mean_prediction"],
-            found["mean_label"],
+            metrics[target.loss],
+            metrics["mean_prediction"],
+            metrics["mean_label"],
         )
         for name, target in record.targets.items()
-        for release, found in target.live.items()
+        for release, metrics in target.live.items()
     ]
 
 
 def live_rows(records: list[RunRecord]) -> pd.DataFrame:
     """The live metrics of every run as rows: as_of (ISO date) and the fields of `Live`."""
     rows = [
-        {"as_of": record.as_of.isoformat()} | found._asdict()
+        {"as_of": record.as_of.isoformat()} | result._asdict()
         for number, record in enumerate(records, start=1)
-        for found in live(record, records[:number])
+        for result in live(record, records[:number])
     ]
     return pd.DataFrame(rows, columns=["as_of", *Live._fields])
 
@@ -134,10 +134,10 @@ def find_version(records: list[RunRecord], target: str, version: str) -> Version
     DataError
         If there is none; with similar versions.
     """
-    known = {known.version: known for known in versions(records) if known.target == target}
-    if version in known:
-        return known[version]
-    similar = difflib.get_close_matches(version, known, n=3)
-    names = ", ".join(similar or list(known)[-3:]) or "none"
+    candidates = {v.version: v for v in versions(records) if v.target == target}
+    if version in candidates:
+        return candidates[version]
+    similar = difflib.get_close_matches(version, candidates, n=3)
+    names = ", ".join(similar or list(candidates)[-3:]) or "none"
     which = "similar ones are" if similar else "the latest are"
     raise DataError(f"{target} has no version {version!r}; {which} {names}", "evergreen versions")

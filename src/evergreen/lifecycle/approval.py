@@ -8,7 +8,6 @@ from evergreen.errors import DataError, EvergreenError
 from evergreen.history import run_records
 from evergreen.lifecycle import review, rollback
 from evergreen.lifecycle.ensure_served import ensure_served
-from evergreen.lifecycle.preconditions import check_branch
 from evergreen.lifecycle.publish import verify_in_clean_process
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings import paths
@@ -52,7 +51,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
     ModelError
         If the predictions of its release differ from those at training.
     """
-    check_branch()
+    review.check_branch()
     run = _chosen(as_of)
     review.restore_main_if_pending(load_settings().as_of)
     _check_no_changes()
@@ -82,7 +81,7 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
     EvergreenError
         If no such run is waiting.
     """
-    check_branch()
+    review.check_branch()
     run = _chosen(as_of)
     review.restore_main_if_pending(load_settings().as_of)
     record = run.record

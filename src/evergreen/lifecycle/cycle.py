@@ -12,7 +12,6 @@ from evergreen.lifecycle.ensure_served import ensure_served
 from evergreen.lifecycle.finish import finish
 from evergreen.lifecycle.lock import exclusive
 from evergreen.lifecycle.pin import pin_run
-from evergreen.lifecycle.preconditions import check_branch
 from evergreen.lifecycle.publish import served_models
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings.loading import load_settings
@@ -61,7 +60,7 @@ def cycle(
         As `pin_run` and `finish`, or if a stage fails, with its output.
     """
     with exclusive():
-        check_branch()
+        review.check_branch()
         yield from _finish_unfinished_run(push=push)
         yield from ensure_served()
         to_push = push

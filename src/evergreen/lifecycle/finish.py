@@ -11,7 +11,6 @@ from evergreen.history.alerts import MESSAGES, unanswered_before
 from evergreen.history.feature_changes import in_one_line
 from evergreen.history.run_recorder import record_of
 from evergreen.lifecycle import review
-from evergreen.lifecycle.preconditions import check_branch
 from evergreen.lifecycle.publish import publish, verify_in_clean_process
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.report.page import write_report
@@ -55,7 +54,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
     ModelError
         If the predictions of the release differ from those at training.
     """
-    check_branch()
+    review.check_branch()
     settings = load_settings()
     if push and run_records.is_recorded(settings.as_of) and not changes(*RECORDED, untracked=False):
         yield f"{settings.as_of}: already recorded"
@@ -113,7 +112,7 @@ def _write_history(settings: Settings, record: RunRecord) -> Iterator[str]:
         run_records.path_of(record.as_of).is_file() and run_records.read(record.as_of) == record
     )
     run_records.write(record)
-    records = [known for known in run_records.read_all() if known.as_of <= record.as_of]
+    records = [r for r in run_records.read_all() if r.as_of <= record.as_of]
     files.write_csv(run_summaries.loss_rows(records), paths.HISTORY / "losses.csv")
     files.write_csv(run_summaries.live_rows(records), paths.HISTORY / "live.csv")
     seconds = {path.name: float(path.read_text("utf-8")) for path in paths.SECONDS.glob("*")}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from evergreen.errors import DataError
 from evergreen.history import run_records
-from evergreen.lifecycle import params_file
-from evergreen.lifecycle.preconditions import check_branch, unfinished
+from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.vcs.git import commit
@@ -21,10 +20,10 @@ def set_hold(target: str, reason: str | None) -> str:
     EvergreenError
         If a run was started and is not finished: a commit of the settings would include its date.
     """
-    check_branch()
+    review.check_branch()
     settings, last = load_settings(), run_records.last()
     if last is not None and settings.as_of != last.as_of:
-        raise unfinished(settings.as_of)
+        raise run_records.unfinished(settings.as_of)
     allowed = settings.hold if reason is None else settings.targets
     if target not in allowed:
         names = ", ".join(allowed)

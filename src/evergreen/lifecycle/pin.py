@@ -12,14 +12,13 @@ from evergreen.history.alerts import unanswered_before
 from evergreen.history.retraining_plan import plan_retraining, training_labels
 from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
-from evergreen.lifecycle.preconditions import check_branch, unfinished
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import challengers, predictions, tables
 from evergreen.store.releases import load_release, write_empty_release
-from evergreen.vcs import dvc_fetch
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import dvc
+from evergreen.vcs.dvc_fetch import fetched
 from evergreen.vcs.dvc_internals import pin_file
 from evergreen.vcs.git import changes, git
 from evergreen.vcs.pinned_inputs import check_unaltered
@@ -126,7 +125,7 @@ def pin_run(
         If the date precedes the last run, an earlier run is not finished, or a pinned input was
         altered.
     """
-    check_branch()
+    review.check_branch()
     if outcome := review.outcome_of(as_of):
         yield outcome
         return
@@ -150,14 +149,14 @@ def _check_ready(settings: Settings, as_of: date) -> date:
     """Refuse a run that does not follow the last recorded one, whose date is returned."""
     last = run_records.last()
     if last is None:
-        raise unfinished(settings.as_of)
+        raise run_records.unfinished(settings.as_of)
     if as_of < last.as_of:
         raise EvergreenError(
             f"{as_of} precedes the last recorded run, {last.as_of}",
             "choose a later date; or `evergreen rollback` to serve an older model",
         )
     if settings.as_of not in (last.as_of, as_of):
-        raise unfinished(settings.as_of)
+        raise run_records.unfinished(settings.as_of)
     if settings.as_of != as_of:
         _check_recorded(settings, last.as_of)
     return last.as_of
@@ -206,25 +205,12 @@ def _ingest(settings: Settings, as_of: date, progress: Callable[[int, int], None
 
 def _inherit(last: date) -> None:
     """Fetch what the last run recorded; the working folder may hold an experiment."""
-    scored = tables.partition_path(paths.SCORED, last)
-    _fetch(run_records.commit_of(last), scored, tables.partition_path(paths.PREDICTIONS, last))
-    _fetch(*rollback_records.current_release(last), paths.CHAMPION)
-    updated = _fetched(run_records.commit_of(last), paths.INCREMENTAL)
+    commit, scored = run_records.commit_of(last), tables.partition_path(paths.SCORED, last)
+    with fetched(commit, scored) as copy:
+        copy.replace(tables.partition_path(paths.PREDICTIONS, last))
+    with fetched(*rollback_records.current_release(last)) as copy:
+        shutil.rmtree(paths.CHAMPION, ignore_errors=True)
+        copy.replace(paths.CHAMPION)
     champions = load_release(paths.CHAMPION).models
-    challengers.inherit(champions, updated, paths.CHALLENGER, into=paths.CHALLENGER)
-
-
-def _fetch(commit: str, path: Path, target: Path) -> None:
-    """Fetch to another folder first: a kill must not leave part of a file to be pinned."""
-    fetched = _fetched(commit, path)
-    if target.is_dir():
-        shutil.rmtree(target)
-    fetched.replace(target)
-
-
-def _fetched(commit: str, path: Path) -> Path:
-    shutil.rmtree(paths.FETCHED, ignore_errors=True)
-    paths.FETCHED.mkdir(parents=True)
-    fetched = paths.FETCHED / path.name
-    dvc_fetch.fetch(commit, path, fetched)
-    return fetched
+    with fetched(commit, paths.INCREMENTAL) as updated:
+        challengers.inherit(champions, updated, paths.CHALLENGER, into=paths.CHALLENGER)

@@ -10,7 +10,6 @@ from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.lifecycle import review
 from evergreen.lifecycle.ensure_served import ensure_served
-from evergreen.lifecycle.preconditions import check_branch
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.vcs.commands import CommandError
@@ -48,7 +47,7 @@ def pull() -> Iterator[str]:
         If the remote can't be reached, tracked files were changed, a rollback of this clone was
         not pushed, or its commits can't be rebased.
     """
-    check_branch()
+    review.check_branch()
     upstream = upstream_branch()
     if upstream is None:
         yield "this branch has no upstream: nothing to pull"

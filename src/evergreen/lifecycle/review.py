@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from evergreen.errors import EvergreenError
 from evergreen.history import run_records
-from evergreen.lifecycle.preconditions import REVIEW_BRANCH
 from evergreen.settings import paths
 from evergreen.vcs.dvc import check_out
 from evergreen.vcs.git import (
     branches,
     commit_at,
     commit_on_branch,
+    current_branch,
     files_at,
     git,
     is_merged,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from evergreen.history.run_records import RunRecord
 
+REVIEW_BRANCH = "evergreen/run-"
+"""The branch of a run that is waiting for review; its date follows."""
 ANY_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 REVIEWS = paths.HISTORY / "reviews"
 
@@ -132,6 +135,28 @@ def outcome_of(as_of: date) -> str | None:
     if rejected := rejection(as_of):
         return f"{rejected}; nothing to do"
     return None
+
+
+def check_branch() -> None:
+    """Refuse to run or serve anything on the branch of a run that is waiting for review.
+
+    Raises
+    ------
+    EvergreenError
+        If that is what is checked out, or a commit without a branch.
+    """
+    branch = current_branch()
+    main = "runs are made and served on the main branch"
+    if branch.startswith(REVIEW_BRANCH):
+        raise EvergreenError(
+            f"{branch} is checked out, the branch of a run that is waiting for review; {main}",
+            "git switch - && dvc checkout",
+        )
+    if branch == "HEAD":
+        raise EvergreenError(
+            f"a commit is checked out, and no branch; {main}",
+            "git switch main (or another branch) && dvc checkout",
+        )
 
 
 def set_aside(as_of: date, message: str, files: Sequence[str]) -> PendingRun:

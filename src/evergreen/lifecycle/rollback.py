@@ -14,7 +14,6 @@ from evergreen.history import rollback_records, run_records
 from evergreen.history.rollback_records import RollbackRecord
 from evergreen.history.run_summaries import find_version
 from evergreen.lifecycle import params_file
-from evergreen.lifecycle.preconditions import unfinished
 from evergreen.lifecycle.publish import publish
 from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
@@ -60,7 +59,7 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
     """
     settings, last = load_settings(), run_records.last()
     if last is None or settings.as_of != last.as_of:
-        raise unfinished(settings.as_of)
+        raise run_records.unfinished(settings.as_of)
     with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
         before = _fetch_current(last.as_of, Path(scratch) / "now")
         older = _older(target, to, Path(scratch) / "older")
@@ -189,10 +188,10 @@ def _version_of(target: str | None, version: str, into: Path) -> dict[str, Relea
             f"{version!r} is not a date (expected YYYY-MM-DD), and a version needs a target",
             f"evergreen rollback TARGET --to {version}",
         )
-    found = find_version(run_records.read_all(), target, version)
+    candidate = find_version(run_records.read_all(), target, version)
     fetch_version(target, version, into)
-    measured = {"loss": found.loss}
-    return {target: releases.Released(models.load_model(into), found.as_of.isoformat(), measured)}
+    day, expected_loss = candidate.as_of.isoformat(), {"loss": candidate.loss}
+    return {target: releases.Released(models.load_model(into), day, expected_loss)}
 
 
 def fetch_version(target: str, version: str, into: Path) -> None:
@@ -203,9 +202,9 @@ def fetch_version(target: str, version: str, into: Path) -> None:
     DataError
         If there is no such version, or it is not available, or damaged.
     """
-    found = find_version(run_records.read_all(), target, version)
-    source = paths.CANDIDATES[found.kind] / target
-    dvc_fetch.fetch(run_records.commit_of(found.as_of), source, into)
+    candidate = find_version(run_records.read_all(), target, version)
+    source = paths.CANDIDATES[candidate.kind] / target
+    dvc_fetch.fetch(run_records.commit_of(candidate.as_of), source, into)
 
 
 def _version(released: Released | None) -> str | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
@@ -14,16 +12,22 @@ from evergreen.vcs.dvc_internals import copy_from_commit, md5, object_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextmanager
 def fetched(commit: str, path: Path) -> Iterator[Path]:
-    """A temporary copy of a file or folder as it was recorded in a commit; see `fetch`."""
-    paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
-        copy = Path(scratch) / path.name
-        fetch(commit, path, copy)
-        yield copy
+    """Fetch a file or folder as it was recorded in a commit, for the duration of a block.
+
+    It may be moved elsewhere in the repository, by one rename. One block at a time.
+    """
+    shutil.rmtree(paths.FETCHED, ignore_errors=True)  # of a process that was killed
+    paths.FETCHED.mkdir(parents=True)
+    try:
+        fetch(commit, path, paths.FETCHED / path.name)
+        yield paths.FETCHED / path.name
+    finally:
+        shutil.rmtree(paths.FETCHED)
 
 
 def fetch(commit: str, path: Path, into: Path) -> None:

@@ -154,7 +154,7 @@ def remote_names() -> list[str]:
 
 @contextmanager
 def open_repository() -> Iterator[OpenRepository]:
-    """DVC's own view of the repository; its log is silent, as its errors are raised."""
+    """Open the repository with DVC's API; its log is silent, as errors are raised."""
     from dvc.repo import Repo
 
     logging.getLogger("dvc").setLevel(logging.CRITICAL)
@@ -163,7 +163,7 @@ def open_repository() -> Iterator[OpenRepository]:
 
 
 class OpenRepository:
-    """Questions to DVC that would each take half a second by its commands."""
+    """Queries that would take half a second each as commands."""
 
     def __init__(self, repo: Any) -> None:  # noqa: ANN401 - dvc has no types
         self._repo = repo
@@ -221,7 +221,7 @@ class OpenRepository:
             remote.tmp_dir = None  # no index of the remote's content
             remote.fs.CAN_TRAVERSE = False
         with self._repo.lock:
-            done = self._repo.cloud.push({HashInfo("md5", one) for one in md5s}, odb=remote)
+            done = self._repo.cloud.push({HashInfo("md5", md5_hex) for md5_hex in md5s}, odb=remote)
         return len(done.transferred), len(done.failed)
 
     def _remote_objects(self) -> Any:  # noqa: ANN401

@@ -121,7 +121,7 @@ def commit_on_branch(branch: str, names: Sequence[str], message: str) -> tuple[s
 
 
 def merge_without_files(other: str, message: str, *, but: Path | None = None) -> None:
-    """Merge a commit, and take over none of its files, or one alone."""
+    """Merge a commit with only one of its files, or none."""
     index = _own_index()
     git("read-tree", "HEAD", **index)
     if but is not None:

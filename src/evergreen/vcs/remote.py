@@ -55,7 +55,7 @@ def push_data(tip: str = "HEAD") -> str:
         except EvergreenError:
             raise
         except Exception as error:
-            # every kind of remote has errors of its own
+            # each kind of remote has its own errors
             raise _refused(name, str(error)) from error
     if failed:
         raise _refused(name, f"{failed} of {len(objects)} objects could not be written")

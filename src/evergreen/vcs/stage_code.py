@@ -1,7 +1,7 @@
-"""Which code each stage depends on, and the lists of it in ``dvc.yaml``.
+"""The code that each stage depends on, and its lists in ``dvc.yaml``.
 
-Run ``make dvc-yaml`` after a change of imports. A stage depends on rooms, the folders below
-``src/evergreen``, so that a list stays short and an edit of one module reruns what it may change.
+Run ``make dvc-yaml`` after a change of imports. A stage depends on rooms, which are folders below
+``src/evergreen``: the lists stay short, and a change of a module reruns the stages it may affect.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 SRC = Path("src")
 ROOMS = ("settings", "core/events", "core/features", "core/models", "core/evaluation",
          "core/monitoring", "store")  # fmt: skip
-"""Folders that a stage depends on as a whole; of other folders, on single modules."""
+"""Folders that a stage depends on as a whole; in other folders it depends on single modules."""
 MOST = 8
-"""Places of code that a stage may depend on; above, the rooms of ``core`` count as one."""
+"""Most dependencies of a stage on code; beyond that, ``core`` is a single dependency."""
 STAGES = ("collect_labels", "featurize", "train_incremental", "train_full", "compare", "promote")
 _DEPENDENCY = re.compile(r"^ {6}- src/.*\n", re.MULTILINE)
 
 
 def places(stage: str, root: Path = Path()) -> list[str]:
-    """The folders and modules that hold all code a stage can execute, relative to `root`.
+    """The folders and modules with all code that a stage can execute, relative to `root`.
 
     Raises
     ------
     ValueError
-        If they are more than `MOST`.
+        If there are more than `MOST`.
     """
     src = root / SRC
     modules = {path.relative_to(src) for path in modules_of(f"evergreen.stages.{stage}", src)}
-    found = {_room(module) or module for module in modules}
-    if len(found) > MOST:
-        found = {Path("evergreen/core") if "core" in place.parts else place for place in found}
-    if len(found) > MOST:
+    code = {_room(module) or module for module in modules}
+    if len(code) > MOST:
+        code = {Path("evergreen/core") if "core" in place.parts else place for place in code}
+    if len(code) > MOST:
         raise ValueError(
-            f"{stage} depends on {len(found)} places of code, allowed: {MOST}: "
-            f"{', '.join(sorted(map(str, found)))}"
+            f"{stage} depends on {len(code)} folders and modules, allowed: {MOST}: "
+            f"{', '.join(sorted(map(str, code)))}"
         )
-    return sorted((SRC / place).as_posix() for place in found)
+    return sorted((SRC / place).as_posix() for place in code)
 
 
 def _room(module: Path) -> Path | None:
@@ -51,19 +51,18 @@ def _room(module: Path) -> Path | None:
 
 
 def modules_of(module: str, src: Path) -> set[Path]:
-    """The files below `src` that running a module can execute, apart from those without code."""
-    # The package itself holds no more than its version and lazy names for people.
+    """The files below `src` that running a module can execute; files without code are left out."""
+    # The package itself has only its version and lazy imports for users.
     package = src / "evergreen/__init__.py"
-    waiting, found = [_file_of(module, src)], set[Path]()
-    while waiting:
-        path = waiting.pop()
-        if path is None or path == package or path in found:
+    queue, files = [_file_of(module, src)], set[Path]()
+    while queue:
+        path = queue.pop()
+        if path is None or path == package or path in files:
             continue
-        found.add(path)
+        files.add(path)
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        waiting += [_file_of(name, src) for name in _imported(tree)]
-        waiting += [_file_of(name, src) for name in _named(tree)]
-    return {path for path in found if has_code(path)}
+        queue += [_file_of(name, src) for name in (*_imported(tree), *_named(tree))]
+    return {path for path in files if has_code(path)}
 
 
 def _file_of(module: str, src: Path) -> Path | None:
@@ -72,7 +71,7 @@ def _file_of(module: str, src: Path) -> Path | None:
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:
-    """Modules that are imported when the code runs: not those only a type checker sees."""
+    """Modules that are imported at run time, and not only for the type checker."""
     for node in _executed(tree):
         if isinstance(node, ast.Import):
             yield from (part for alias in node.names for part in _with_parents(alias.name))
@@ -82,7 +81,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def _named(tree: ast.AST) -> Iterator[str]:
-    """Modules that are imported by name, as the registry of estimators does."""
+    """Modules that are imported by name, as by the registry of estimators."""
     for node in ast.walk(tree):
         name = node.value if isinstance(node, ast.Constant) else None
         if isinstance(name, str) and re.fullmatch(r"evergreen(\.\w+)+", name):
@@ -104,12 +103,12 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def has_code(path: Path) -> bool:
-    """Whether a module holds more than its docstring."""
+    """Whether a module has more than a docstring."""
     return len(ast.parse(path.read_text(encoding="utf-8")).body) > 1
 
 
 def with_places(text: str, root: Path = Path()) -> str:
-    """The text of a ``dvc.yaml`` with the code of every stage, after its other dependencies."""
+    """The text of ``dvc.yaml`` with the code of every stage after its other dependencies."""
     for stage in STAGES:
         start = text.index(f"\n  {stage}:\n")
         deps = text.index("    deps:\n", start)

@@ -92,9 +92,9 @@ def test_one_class_only(repository, retailer):
     assert report["candidates"]["full"]["reason"] == "single_class"
     assert "churn: kept" in said["promote"][1]
     told = repository.report()
-    assert "0 labels of the rarer class among" in told
-    assert "No order to judge: at most one class" in told
-    assert "too few to tell" in told
+    assert "0 labels of the minority class among" in told
+    assert "Nothing to rank: all labels are equal" in told
+    assert "too few" in told
 
 
 def test_amounts_of_zero_only(repository, retailer):
@@ -126,7 +126,7 @@ def test_a_history_too_short_for_a_horizon(repository):
     assert "kept: no candidate (incremental: no champion; full: no label" in said["compare"][1]
     assert read(paths.DECISION_REPORT)["targets"]["churn"]["version"] is None
     told = repository.report()
-    assert "No figures: there was neither a model nor a baseline to judge" in told
+    assert "No metrics: there was neither a model nor a baseline to evaluate" in told
     assert "No rows, or no features to cut them by" in told
 
 

@@ -1,4 +1,4 @@
-"""The history as a picture: a panel for each target, the loss of every model judged, promotions."""
+"""The history: for each target the loss of every compared model, with promotions."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.1
 PANEL_PLACE: Final = (0.21, 0.26, 0.76, 0.65)
 PROMOTION: Final = "#009E73"
 BY_HAND: Final = "by hand"
-"""What a model is called here that no run has made."""
+"""The name of models that no run trained."""
 SHOWN: Final = ("champion", "incremental", "full", BY_HAND)
 
 
 def draw_history(path: Path, rows: pd.DataFrame, *, loss_names: dict[str, str]) -> None:
-    """Draw the loss on held-out clients, run by run; a promotion is a dot on a line.
+    """Draw the loss on held-out clients, run by run; promotions are circled.
 
     Parameters
     ----------
     path : Path
         The PNG to write, 1500 pixels wide; its folder is made if need be.
     rows : DataFrame
-        As `evergreen.history.run_summaries.loss_rows` gives them.
+        See `evergreen.history.run_summaries.loss_rows`.
     loss_names : dict
         For each target, in the order of the panels, the name of its loss.
     """
@@ -79,12 +79,12 @@ def history_panel(target: str, loss: str, rows: pd.DataFrame) -> str:
 
 
 def mark_dates(axes: Axes, *, at_most: int) -> None:
-    """Mark days, months or years below some axes, on which everything is drawn."""
+    """Label days, months or years on the x axis; call it when everything is drawn."""
     first, last = axes.dataLim.intervalx
-    if first == last:  # a single run would stand alone amid four years
+    if first == last:  # the default for a single run is four years
         axes.set_xlim(first - 1.5, last + 1.5)
     days = int(np.ptp(axes.get_xlim()))
-    fewest = max(1, min(at_most // 2, days))  # more than there are days would be marked as hours
+    fewest = max(1, min(at_most // 2, days))  # with more ticks than days, they would be hours
     locator = AutoDateLocator(minticks=fewest, maxticks=at_most)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -97,11 +97,13 @@ def draw_panel(axes: Axes, rows: pd.DataFrame, target: str, loss: str) -> None:
     axes.grid(color="0.92", linewidth=0.7)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    # A baseline stands in only until there is a champion, and is so much worse that it would press
-    # all that matters into one line.
+    # Baselines are opponents only until there is a champion, and so much worse that all other lines
+    # would become one.
     judged = rows[rows["loss"].notna() & rows["model"].isin(SHOWN)]
     if judged.empty:
-        axes.text(0.5, 0.5, "nothing was judged", transform=axes.transAxes, ha="center", color=PALE)
+        axes.text(
+            0.5, 0.5, "no model was compared", transform=axes.transAxes, ha="center", color=PALE
+        )
         return
     for model, points in judged.groupby("model", sort=False):
         style = STYLES.get(str(model), OTHER_STYLE)

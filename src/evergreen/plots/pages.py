@@ -1,4 +1,4 @@
-"""Pages for people: HTML that needs no network, and the same in Markdown."""
+"""Pages: HTML that needs no network, and Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def page(template: str, **content: Any) -> str:  # noqa: ANN401 - as templates
-    """A page from one of the templates of the package; values are escaped in HTML."""
+    """Render a template of the package; values are escaped in HTML."""
     templates = Environment(
         loader=PackageLoader("evergreen", "templates"),
         autoescape=select_autoescape(["html.jinja"], default=False),
@@ -26,15 +26,15 @@ def page(template: str, **content: Any) -> str:  # noqa: ANN401 - as templates
 
 
 def write_page(path: Path, template: str, **content: Any) -> None:  # noqa: ANN401 - as templates
-    """Write what `page` makes."""
+    """Render a template to a file."""
     files.write_text(page(template, **content), path)
 
 
 def embedded(picture: Path) -> str:
-    """A PNG as a data URL, for a page in one file."""
+    """Encode a PNG as a data URL, for a page in a single file."""
     return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
 def embedded_svg(drawing: str) -> str:
-    """A drawing as a data URL: apart from the page, so that names in it can't meet others."""
+    """Encode an SVG as a data URL, so that its ids can't clash with those of others."""
     return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode("ascii")

@@ -1,4 +1,4 @@
-"""The picture of a replay: loss by week, and the gain over never retraining, policy by policy."""
+"""Replays: loss by week, and gain over never retraining, by policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-# Okabe and Ito (2008), "Color Universal Design"; dashes and places tell lines apart without them.
+# Okabe and Ito (2008), "Color Universal Design"; dashes distinguish the lines without colours.
 LOOKS: Final = {
     "never": ("#000000", (0, ())),
     "incremental": ("#0072B2", (0, (6, 2))),
@@ -47,12 +47,12 @@ def draw_replay(
     path
         The PNG to write, 1800 pixels wide.
     weeks
-        As `evergreen.replay.results.weekly` makes them.
+        See `evergreen.replay.results.weekly`.
     loss_names
         For each target, in the order of the rows, the name of its loss.
     promoted
-        For each target and policy the ISO dates of its promotions: a tick each, in a lane of its
-        own below the gains.
+        For each target and policy the ISO dates of its promotions: a tick each, in a lane below
+        the gains.
     """
     figure = Figure(figsize=(WIDTH, PANEL * len(loss_names) + 1.0), dpi=DPI, facecolor="white")
     grid = figure.subplots(len(loss_names), 2, sharex=True, squeeze=False)
@@ -62,7 +62,7 @@ def draw_replay(
         _draw_lines(left, rows, policies, "loss")
         left.set_title(f"{target}: {loss.replace('_', ' ')} by week", **_TITLE)
         _draw_lines(right, rows, policies, "gain")
-        if rows["gain"].abs().max() < LEAST_GAIN:  # or a flat line would have a scale of its own
+        if rows["gain"].abs().max() < LEAST_GAIN:  # or the scale would magnify a flat line
             right.set_ylim(-LEAST_GAIN, LEAST_GAIN)
         _draw_promotions(right, {p: promoted.get((target, p), ()) for p in policies})
         right.set_title(f"{target}: gain over never retraining, so far", **_TITLE)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Style(NamedTuple):
-    """How a model looks in every plot."""
+    """The look of a model in every plot."""
 
     colour: str
     dash: tuple[float, ...]
@@ -34,7 +34,7 @@ class Style(NamedTuple):
 
 
 # Colours by Okabe and Ito (2008), "Color Universal Design"; the templates in .dvc/plots use the
-# same. The champion is the widest and lies below the challengers, so that curves which coincide
+# same. The champion is the widest and is drawn below the challengers, so that coinciding curves
 # show as a coloured line with a black edge, and none hides another.
 STYLES: Final = {
     "champion": Style("#000000", (), "o", 2.3),
@@ -49,7 +49,7 @@ OTHER_STYLE: Final = Style("#56B4E9", (8, 2, 1, 2, 1, 2), "X", 1.5)
 INK: Final = "0.15"
 PALE: Final = "0.45"
 RULE: Final = "0.6"
-# Inches: the page, the first panel's left edge and every panel's size, and the way to the next.
+# Inches: the page, the left edge of the first panel, the size of a panel, the step to the next.
 WIDTH, LEFT, BOTTOM, PANEL, STEP = 10.0, 0.66, 0.92, 2.6, 3.3
 HEADING, LINE = 0.8, 0.17
 SUBTITLE_CHARACTERS: Final = 130
@@ -103,7 +103,7 @@ def draw_target(
 
 def _write_heading(figure: Figure, title: str, lines: list[str]) -> None:
     left, height = LEFT / WIDTH, figure.get_figheight()
-    # Dollars are money here, not mathematics.
+    # A dollar sign is money here, not mathematics.
     style: dict[str, Any] = {"va": "top", "color": INK, "parse_math": False}
     figure.text(left, 1 - 0.14 / height, title, fontsize=13, fontweight="bold", **style)
     text = "\n".join(lines)
@@ -117,7 +117,7 @@ def _panel(figure: Figure, position: int, *, wide: bool = False) -> Axes:
 
 
 def framed(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
-    """Axes at a place of a figure, as every panel has them."""
+    """Add the axes of a panel at a place of a figure."""
     axes = figure.add_axes(place)
     axes.tick_params(labelsize=8, color=RULE, labelcolor=INK)
     axes.spines[["top", "right"]].set_visible(False)
@@ -126,10 +126,10 @@ def framed(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
 
 
 def _draw_roc(axes: Axes, roc: pd.DataFrame, auc: Mapping[str, float | None] | None) -> None:
-    """Draw the ROC curves of a target, with their areas."""
+    """Draw the ROC curves of a target, with the areas under them."""
     _label(axes, "ROC", "false positive rate", "true positive rate")
     if roc.empty:
-        _say(axes, NO_CURVE["binary"])
+        _write_note(axes, NO_CURVE["binary"])
         return
     _reference(axes, 1.0, "diagonal: chance")
     for model, rows in _by_model(roc):
@@ -158,14 +158,14 @@ def _auc_text(model: str, rows: pd.DataFrame, auc: Mapping[str, float | None] | 
 
 
 def _draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None:
-    """Draw what was predicted against what happened, with intervals."""
+    """Draw mean labels against mean predictions, with intervals."""
     if kind == "binary":
         _label(axes, "Calibration", "mean predicted probability", "observed share")
     else:
         scale = " (square-root scale)"
         _label(axes, "Calibration", f"mean predicted amount{scale}", f"mean observed amount{scale}")
     if calibration.empty:
-        _say(axes, NO_CURVE[kind])
+        _write_note(axes, NO_CURVE[kind])
         return
     highest = float(np.nanmax(calibration[["predicted", "observed", "high"]].to_numpy()))
     _reference(axes, highest, "bars: 95 %, diagonal: perfect")
@@ -180,11 +180,11 @@ def _draw_calibration(axes: Axes, calibration: pd.DataFrame, kind: Kind) -> None
 
 
 def _draw_gains(axes: Axes, gains: pd.DataFrame, target: str, kind: Kind) -> None:
-    """Draw what share of all the clients with the highest predictions hold."""
-    seen = f"share of {target} captured"
-    _label(axes, "Cumulative gains", "share of clients, highest prediction first", seen)
+    """Draw the share of the total that the clients with the highest predictions account for."""
+    captured = f"share of {target} captured"
+    _label(axes, "Cumulative gains", "share of clients, highest prediction first", captured)
     if gains.empty:
-        _say(axes, NO_CURVE[kind])
+        _write_note(axes, NO_CURVE[kind])
         return
     _reference(axes, 1.0, "diagonal: random order")
     for model, rows in _by_model(gains):
@@ -203,7 +203,7 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def _reference(axes: Axes, limit: float, note: str) -> None:
-    """Set the same scale on both axes, from zero, and draw the diagonal."""
+    """Give both axes the same scale from zero, and draw the diagonal."""
     axes.set_xlim(0, limit * 1.03)
     axes.set_ylim(0, limit * 1.03)
     for axis in (axes.xaxis, axes.yaxis):
@@ -216,7 +216,7 @@ def _reference(axes: Axes, limit: float, note: str) -> None:
 
 
 def _spread_small_amounts(axes: Axes, limit: float) -> None:
-    """Draw amounts by their square root: few clients spend most, all others crowd at zero."""
+    """Use square-root scales: few clients spend most, and all others crowd near zero."""
     roots = (lambda values: np.sqrt(np.maximum(values, 0)), np.square)
     axes.set_xscale("function", functions=roots)
     axes.set_yscale("function", functions=roots)
@@ -227,7 +227,7 @@ def _spread_small_amounts(axes: Axes, limit: float) -> None:
 
 
 def _one_digit(value: float) -> float:
-    """Round down to one digit and zeros, so that a tick never lies outside its axis."""
+    """Round down to one digit and zeros, so that every tick is inside its axis."""
     if value <= 0:
         return 0.0
     unit = 10.0 ** math.floor(math.log10(value))
@@ -235,14 +235,14 @@ def _one_digit(value: float) -> float:
 
 
 def _short(value: float, _position: int | None) -> str:
-    """Write a tick so that it fits beside the panel: 0.25, 250, 2.5k, 3M."""
+    """Format a tick so that it fits beside the panel: 0.25, 250, 2.5k, 3M."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:,.10g}{letter}"
     return f"{value:.10g}"
 
 
-def _say(axes: Axes, words: str) -> None:
+def _write_note(axes: Axes, words: str) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     place: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}

@@ -166,7 +166,7 @@ def test_repeating_the_rows_of_a_client_proves_nothing_more(kind, rows):
     many = decide(kind, *repeated, clients=clients, scale=LossScale(mean=5))
     np.testing.assert_allclose(many.interval, single.interval)
     for one, other in zip(single.guardrails, many.guardrails, strict=True):
-        assert other.proven_deterioration == pytest.approx(one.proven_deterioration)
+        assert other.deterioration_lower_bound == pytest.approx(one.deterioration_lower_bound)
 
 
 def test_smaller_alpha_widens_the_interval_and_can_keep_the_champion():
@@ -213,7 +213,7 @@ def test_too_few_clients_keep_the_champion():
 
 
 @pytest.mark.parametrize("common", [0, 1])
-def test_too_few_labels_of_the_rarer_class_keep_the_champion(common):
+def test_too_few_labels_of_the_minority_class_keep_the_champion(common):
     _, champion, challenger = alternating()
     bought = np.where(np.arange(600) < 49, 1 - common, common)
     decision = decide("binary", bought, champion, challenger)
@@ -340,8 +340,8 @@ def test_amounts_beyond_what_can_be_summed_keep_the_champion():
 
 
 def test_a_bound_of_exactly_zero_keeps_the_champion():
-    assert gate._verdict((0.0, 0.1), ()) == "gain_not_proven"
-    assert gate._verdict((5e-324, 0.1), ()) == "gain_proven"
+    assert gate._reason((0.0, 0.1), ()) == "gain_not_proven"
+    assert gate._reason((5e-324, 0.1), ()) == "gain_proven"
 
 
 def test_broken_inputs_are_reported_before_lacking_evidence():
@@ -429,7 +429,7 @@ def test_a_proven_gain_with_a_proven_loss_of_auc_is_vetoed():
     assert (decision.promote, decision.reason) == (False, "guardrail_auc")
     assert decision.explain() == (
         "kept: gain +27.4 % (98 % interval +24.6 to +30.2 %), "
-        "but AUC falls from 0.7309 to 0.7103, provably by at least 0.01159"
+        "but the AUC falls from 0.7309 to 0.7103 (lower bound of the fall: 0.01159)"
     )
 
 
@@ -441,7 +441,7 @@ def test_a_proven_gain_with_a_proven_bias_is_vetoed():
     assert (decision.promote, decision.reason) == (False, "guardrail_calibration")
     assert decision.explain() == (
         "kept: gain +9.2 % (98 % interval +8.1 to +10.2 %), but the mean prediction is off by "
-        "0.0769 (the champion's by 0.01976), provably at least 0.05424 further"
+        "0.0769, the champion's by 0.01976 (lower bound of the difference: 0.05424)"
     )
 
 
@@ -482,11 +482,11 @@ def test_a_promotion_is_explained():
     )
 
 
-def test_an_unproven_gain_is_explained_with_what_could_be_proven():
+def test_an_unproven_gain_is_explained_with_the_detectable_gain():
     look = one_percent_better(np.random.default_rng(3), rows=1000)
     assert decide("binary", *look).explain() == (
         f"kept: gain +0.4 % (98 % interval {MINUS}0.9 to +1.7 %); "
-        "today's rows can prove gains of at least 1.8 %"
+        "detectable gain (80 % power): 1.8 %"
     )
 
 
@@ -509,11 +509,11 @@ def test_a_level_shared_by_three_candidates_is_explained():
         ({"clients": np.arange(600) // 4}, "kept: 150 clients, 200 are needed"),
         (
             {"y_true": np.arange(600) < 20},
-            "kept: 20 labels of the rarer class, 50 are needed",
+            "kept: 20 labels of the minority class, 50 are needed",
         ),
         (
             {"y_true": np.zeros(600)},
-            "kept: 0 labels of the rarer class among 600 rows, 50 are needed",
+            "kept: 0 labels of the minority class among 600 rows, 50 are needed",
         ),
         (
             {"y_true": np.zeros(600), "kind": "regression"},
@@ -521,30 +521,33 @@ def test_a_level_shared_by_three_candidates_is_explained():
         ),
         (
             {"y_true": np.full(600, np.nan)},
-            "kept: 600 labels of 600 not finite, at most 5 % may be",
+            "kept: 600 labels of 600 not finite, at most 5 % are allowed",
         ),
         (
             {"challenger": np.full(600, 1.2)},
-            "kept: 600 challenger predictions of 600 not finite or not within 0 and 1, none may be",
+            "kept: 600 challenger predictions of 600 not finite or not within 0 and 1",
         ),
         (
             {"challenger": np.full(600, 0.5)},
-            "kept: the challenger predicts one single value on all 600 rows, the champion does not",
+            "kept: the challenger predicts the same value for all 600 rows, the champion does not",
         ),
         (
             {"champion": np.full(600, 0.5), "challenger": np.full(600, 0.5)},
-            "kept: champion and challenger predict the same on all 600 rows",
+            "kept: champion and challenger predict the same for all 600 rows",
         ),
         (
             {"champion": np.full(600, 2.0), "challenger": np.full(600, 1.0)},
             (
-                "kept: champion and challenger predict the same on all 600 rows; "
+                "kept: champion and challenger predict the same for all 600 rows; "
                 "600 invalid champion predictions replaced"
             ),
         ),
         (
             {"champion": np.full(600, 1e-5), "challenger": np.full(600, 1e-6)},
-            "kept: the loss differences on 600 rows of 600 clients have no usable standard error",
+            (
+                "kept: the differences in loss on 600 rows of 600 clients have no usable "
+                "standard error"
+            ),
         ),
     ],
 )
@@ -560,7 +563,7 @@ def test_left_out_labels_and_replaced_predictions_are_mentioned():
     assert (
         decide("binary", holes, broken, challenger)
         .explain()
-        .endswith("; 1 label left out as not finite; 2 invalid champion predictions replaced")
+        .endswith("; 1 label dropped as not finite; 2 invalid champion predictions replaced")
     )
 
 
@@ -602,7 +605,7 @@ def test_the_currency_of_amounts_is_harmless(seed, unit):
     other = decide("regression", *scaled, scale=LossScale(60 * unit, 10 * unit), minimum=ANY_SIZE)
     assert other.reason == euros.reason
     np.testing.assert_allclose(other.interval, euros.interval, rtol=1e-6, atol=1e-9)
-    bias, scaled_bias = (look.guardrails[0].proven_deterioration for look in (euros, other))
+    bias, scaled_bias = (look.guardrails[0].deterioration_lower_bound for look in (euros, other))
     np.testing.assert_allclose(scaled_bias / unit, bias, rtol=1e-6, atol=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""What models are held against, apart from each other."""
+"""Baselines: simple predictions that models are compared with."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ def fit_baselines(
 
     ``base_rate`` predicts the mean label for everyone.
 
-    ``last_period`` says that the next `horizon_days` will be like the last: for a binary target the
-    mean label of those who did, and of those who did not, buy in them; for an amount that of the
-    clients who spent as much in them, in at most ten bins of equal counts. It is left out where the
-    history can't support the feature that it needs, or all clients are alike in it.
+    ``last_period`` predicts that the next `horizon_days` will be like the last: for a binary target
+    the mean label of those who bought in them, and of those who didn't; for an amount the mean
+    label of the clients who spent as much in them, in at most ten bins of equal counts. It is left
+    out if the history is too short for the feature that it needs, or all clients are alike in it.
 
-    ``btyd`` says what the extractor's buy-till-you-die models expect, and the mean label for those
-    who have never bought. It is left out where they could not be fitted.
+    ``btyd`` predicts what the buy-till-you-die models of the feature extractor expect, and the mean
+    label for those who have never bought. It is left out if these models could not be fitted.
 
     Returns
     -------
     dict
-        Name to figures, as they stand in a manifest; see `predict_baseline`.
+        The figures of each baseline by name, as a manifest keeps them; see `predict_baseline`.
     """
     mean = float(labels.mean())
-    made: dict[str, Baseline] = {"base_rate": {"mean": mean}}
+    baselines: dict[str, Baseline] = {"base_rate": {"mean": mean}}
     rule = RULES[label]
     seen = f"{rule.measure}_{horizon_days}d"
     if seen in features:
         values = features[seen].to_numpy(np.float64), labels.to_numpy(np.float64)
-        made |= _last_period(seen, *values, binary=KIND_OF_LABEL[label] == "binary")
+        baselines |= _last_period(seen, *values, binary=KIND_OF_LABEL[label] == "binary")
     expected = _EXPECTED[rule.measure](horizon_days)
     if expected in features:
         line = {"offset": rule.offset, "slope": rule.slope}
-        made["btyd"] = {"column": expected, **line, "where_unknown": mean}
-    return made
+        baselines["btyd"] = {"column": expected, **line, "where_unknown": mean}
+    return baselines
 
 
 _EXPECTED = {"purchases": probability_column, "spend": spend_column}
@@ -76,7 +76,7 @@ def _edges(seen: np.ndarray) -> np.ndarray:
 
 
 def columns_of(baselines: dict[str, Baseline]) -> list[str]:
-    """The columns that some baselines predict from."""
+    """The columns that baselines predict from."""
     return sorted({str(b["column"]) for b in baselines.values() if "column" in b})
 
 

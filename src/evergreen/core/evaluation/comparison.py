@@ -27,16 +27,16 @@ class Comparison:
     kind
         Of the target.
     opponent
-        What the challengers had to beat: ``champion``, or the better of the baselines that need
-        no model where there is none; None where there is no baseline either.
+        What the challengers have to beat: ``champion``, or without one the better of the baselines
+        that need no model; None if there is no baseline either.
     decisions
         The gate's verdict on each challenger.
     winner
-        The challenger to promote; None to leave things as they are.
+        The challenger to promote; None if the champion stays.
     metrics
-        The figures of every model on the same rows.
+        The metrics of every model on the same rows.
     warnings
-        In words, each baseline that the champion is proven to be worse than.
+        A sentence for each baseline that is proven to be better than the champion.
     """
 
     kind: gate.Kind
@@ -56,12 +56,12 @@ def compare(
     alphas: dict[str, float],
     minimum: gate.Minimum,
 ) -> Comparison:
-    """Score all on the same rows and let the gate decide on each challenger.
+    """Evaluate all models on the same rows and let the gate decide on each challenger.
 
-    Without a champion the better of the baselines that need no model stands in for it: a first
-    release has to beat what anyone does without one, by the same rule. The challengers of one run
-    share the chance of a false promotion: each gets its alpha divided by their number. Of several
-    that pass, the one with the largest proven gain wins.
+    Without a champion, the better of the baselines that need no model takes its place: a first
+    release has to beat what anyone can predict without a model, by the same rule. The challengers
+    of one run share the chance of a false promotion: each gets its alpha divided by their number.
+    Of several that pass, the one with the largest lower bound of the gain wins.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def compare(
         Predictions, float64 (n,).
     alphas
         For each challenger its chance of a false promotion. The baselines share that of an
-        incremental candidate, as they are looked at in every run: it is the chance of a warning
+        incremental candidate, since they are compared in every run: it is the chance of a warning
         about a champion that none of them beats.
     minimum
         As for `evergreen.core.evaluation.gate.decide`.
@@ -103,10 +103,10 @@ def compare(
     if champion is not None and baselines:
         alpha = alphas[INCREMENTAL] / len(baselines)
         warnings = tuple(
-            f"{name} beats the champion: {gain_in_words(found.gain, found.interval, alpha)}"
+            f"{name} beats the champion: {gain_in_words(lead.gain, lead.interval, alpha)}"
             for name, values in baselines.items()
-            for found in [gate.lead_of(values, outcomes, champion, alpha=alpha, minimum=minimum)]
-            if found is not None
+            for lead in [gate.lead_of(values, outcomes, champion, alpha=alpha, minimum=minimum)]
+            if lead is not None
         )
     passed = {name: d.interval[0] for name, d in decisions.items() if d.promote and d.interval}
     winner = max(passed, key=lambda name: passed[name]) if passed else None
@@ -171,7 +171,7 @@ def _verdict(comparison: Comparison, absent: Mapping[str, str]) -> str:
 def _best(
     measured: dict[str, dict[str, float | None]], names: Iterable[str], loss: str
 ) -> str | None:
-    """The one with the smallest loss; the first where none is known."""
+    """Return the name with the smallest loss; the first if no loss is known."""
 
     def rank(name: str) -> float:
         value = measured[name][loss]

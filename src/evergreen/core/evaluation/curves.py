@@ -1,4 +1,4 @@
-"""Rows for plots of held-out predictions: ROC curve, calibration and cumulative gains."""
+"""Points of the curves of held-out predictions: ROC, calibration and cumulative gains."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class PlotRows(NamedTuple):
 def roc_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
     """Points of the ROC curve, at most 101 of them.
 
-    A curve with more vertices is read off at 101 places that are even in the sum of both
-    rates, so that steep and flat parts keep the same detail and every point lies on the curve.
+    A curve with more points is interpolated at 101 places spaced evenly in the sum of both rates,
+    so that steep and flat parts keep the same detail and every point is on the curve.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def roc_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
     -------
     DataFrame
         Columns false_positive_rate and true_positive_rate (float64, 0 to 1), from (0, 0) to
-        (1, 1). No rows if a curve is not defined: no labels, one class, or a prediction that
-        is not finite.
+        (1, 1). No rows if the curve is undefined: no labels, one class, or a prediction that is
+        not finite.
 
     Raises
     ------
@@ -96,11 +96,11 @@ def calibration_points(
 ) -> pd.DataFrame:
     """Mean prediction against mean label in bins of equally many rows.
 
-    Rows with equal predictions stay in one bin, so there may be fewer bins than asked for. Rows of
-    one client are alike, so they count for less than as many clients: the interval is that of the
-    effective number of rows, which is the number of rows divided by how much larger the variance of
-    the mean is when it is clustered by client [2]_, and never more than the number of rows. In a
-    bin where all labels are equal that can't be seen, and each client counts as one row.
+    Rows with equal predictions share a bin, so there may be fewer bins than requested. The interval
+    is that of the effective number of rows, as rows of one client are alike: the number of rows
+    divided by the factor by which clustering by client increases the variance of the mean [2]_,
+    and at most the number of rows. In a bin where all labels are equal this factor is unknown, and
+    each client counts as one row.
 
     Parameters
     ----------
@@ -154,18 +154,18 @@ def calibration_points(
 
 
 def gains_points(value: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
-    """Share of all value held by the rows with the highest predictions.
+    """Share of the total value that the rows with the highest predictions account for.
 
-    The order among equal predictions is unknown, so what is given for a part of such a group
-    is the expected value under random order: the straight line across the group.
+    The order among equal predictions is undefined, so part of such a group has its expected value
+    in random order: a straight line across the group.
 
     Parameters
     ----------
     value : array_like of shape (n,)
-        What is to be captured: labels 0 or 1, or amounts that are not negative. Rows with a
+        The value to capture: labels 0 or 1, or amounts that are not negative. Rows with a
         value that is not finite are left out.
     prediction : array_like of shape (n,)
-        Score; rows with the highest are taken first.
+        Score; rows with the highest score come first.
 
     Returns
     -------
@@ -199,13 +199,13 @@ def plot_rows(scored: Mapping[str, ScoredRows]) -> PlotRows:
     Returns
     -------
     PlotRows
-        The tables roc (binary targets only), calibration and gains, without an index of
-        meaning. A model whose curve is not defined has no rows.
+        The tables roc (binary targets only), calibration and gains; the index has no meaning. A
+        model whose curve is undefined has no rows.
 
     Raises
     ------
     ValueError
-        If a model has not as many predictions as its target has labels.
+        If a model has another number of predictions than its target has labels.
     """
     return PlotRows(
         roc=_long(scored, ROC_COLUMNS, _roc_of_binary),
@@ -251,7 +251,7 @@ def _labelled(points: pd.DataFrame, target: str, model: str) -> pd.DataFrame:
 
 
 def _frame(columns: Mapping[str, str], *values: ArrayLike) -> pd.DataFrame:
-    """Columns with their values, or with no rows at all, in the dtypes that are promised."""
+    """Make a table of typed columns, without rows if there are no values."""
     filled: Sequence[ArrayLike] = values or [[] for _ in columns]
     return pd.DataFrame(
         {
@@ -264,7 +264,7 @@ def _frame(columns: Mapping[str, str], *values: ArrayLike) -> pd.DataFrame:
 def _usable(
     y: ArrayLike, prediction: ArrayLike, clients: ArrayLike | None = None
 ) -> tuple[Floats, Floats, Codes]:
-    """Labels, predictions and clients that a curve can be drawn of; empty if there are none."""
+    """Labels, predictions and client codes for a curve; empty if it is undefined."""
     labels, scores = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     ids = np.arange(labels.size) if clients is None else pd.Series(clients).to_numpy()
     if not labels.shape == scores.shape == ids.shape:
@@ -274,7 +274,7 @@ def _usable(
         )
     known = np.isfinite(labels)
     labels, scores = labels[known], scores[known]
-    # A row without a usable prediction must not vanish: the model would look better without it.
+    # Without a row whose prediction is unusable, the model would look better than it is.
     if not labels.size or np.ptp(labels) == 0 or not np.isfinite(scores).all():
         return np.empty(0), np.empty(0), np.empty(0, dtype=np.intp)
     return labels, scores, pd.factorize(ids[known])[0]
@@ -290,7 +290,7 @@ def _equal_count_bins(scores: Floats, bins: int) -> Codes:
 def _effective_rows(
     deviations: Floats, squares: NDArray[Any], bin_of_row: Codes, codes: Codes
 ) -> Floats:
-    """As how many independent rows those of each bin count."""
+    """Count the independent rows that those of each bin are worth."""
     rows, width = np.bincount(bin_of_row), int(codes.max()) + 1
     place = bin_of_row * width + codes
     shape = len(rows), width
@@ -309,7 +309,7 @@ def _wilson_interval(share: Floats, rows: Floats) -> tuple[Floats, Floats]:
     shrink = 1 + Z_95**2 / rows
     centre = (share + Z_95**2 / (2 * rows)) / shrink
     half = Z_95 * np.sqrt(share * (1 - share) / rows + Z_95**2 / (4 * rows**2)) / shrink
-    # At shares of 0 and 1 the end is exact by algebra, but not in floating point.
+    # At shares of 0 and 1 the end is exact in algebra, but not in floating point.
     low = np.where(share == 0, 0.0, centre - half)
     high = np.where(share == 1, 1.0, centre + half)
     return low, high
@@ -318,6 +318,6 @@ def _wilson_interval(share: Floats, rows: Floats) -> tuple[Floats, Floats]:
 def _normal_interval(
     mean: Floats, squares: NDArray[Any], rows: Codes, effective: Floats
 ) -> tuple[Floats, Floats]:
-    with np.errstate(divide="ignore", invalid="ignore"):  # one client tells nothing about spread
+    with np.errstate(divide="ignore", invalid="ignore"):  # one client has no spread
         half = np.where(effective > 1, Z_95 * np.sqrt(squares / (rows - 1) / effective), np.nan)
     return np.maximum(mean - half, 0.0), mean + half

@@ -1,4 +1,4 @@
-"""What the gate decided and why: figures for a report, one sentence for a person."""
+"""The gate's decision: figures for reports, and one sentence for people."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ if TYPE_CHECKING:
 from evergreen.core.wording import plural
 
 MAX_BAD_LABEL_SHARE = 0.05
-# From here on percentages are written as powers of ten.
+# From here on, percentages are written as powers of ten.
 UNREADABLE = 1e6
 MAX_DECIMALS = 9
 REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "gain_proven": "the lower bound of the gain is above zero and no guardrail objects",
+        "gain_proven": "the lower bound of the gain is above zero and no guardrail is breached",
         "gain_not_proven": "the lower bound of the gain is not above zero",
         "insufficient_rows": "fewer rows with a known label than the minimum",
         "insufficient_groups": "fewer distinct clients than the minimum",
-        "insufficient_minority_class": "fewer labels of the rarer class (regression: positive "
-        "labels) than the minimum",
+        "insufficient_minority_class": "fewer labels of the minority class (regression: "
+        "positive labels) than the minimum",
         "single_class": "one class only (regression: no positive label)",
-        "bad_labels": "too large a share of the labels is not finite",
+        "bad_labels": "too many labels are not finite",
         "challenger_invalid_predictions": "a challenger prediction is not finite or out of range",
         "identical_predictions": "both models predict the same for every row",
         "challenger_constant": "the challenger predicts one value, the champion does not",
         "standard_error_zero": "the gain's standard error is zero or not finite",
-        "guardrail_auc": "the gain is proven, and so is a loss of AUC",
-        "guardrail_calibration": "the gain is proven, and so is a worse calibration in the large",
+        "guardrail_auc": "the gain is proven, but the AUC is proven to be lower",
+        "guardrail_calibration": "the gain is proven, but the calibration in the large is proven "
+        "to be worse",
     }
 )
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "gain_proven": "{gain} on {rows} of {clients}",
-        "gain_not_proven": "{gain}; today's rows can prove gains of at least {detectable} %",
+        "gain_not_proven": "{gain}; detectable gain (80 % power): {detectable} %",
         "insufficient_rows": "{rows}, {minimum.rows:,} are needed",
         "insufficient_groups": "{clients}, {minimum.clients:,} are needed",
         "insufficient_minority_class": "{minority}, {minimum.minority:,} are needed",
         "single_class": "{minority} among {rows}, {minimum.minority:,} are needed",
-        "bad_labels": "{dropped} of {seen:,} not finite, at most {tolerated} may be",
-        "challenger_invalid_predictions": "{invalid} of {seen:,} not finite or not {range}, "
-        "none may be",
-        "identical_predictions": "champion and challenger predict the same on all {rows}",
-        "challenger_constant": "the challenger predicts one single value on all {rows}, "
+        "bad_labels": "{dropped} of {seen:,} not finite, at most {tolerated} are allowed",
+        "challenger_invalid_predictions": "{invalid} of {seen:,} not finite or not {range}",
+        "identical_predictions": "champion and challenger predict the same for all {rows}",
+        "challenger_constant": "the challenger predicts the same value for all {rows}, "
         "the champion does not",
-        "standard_error_zero": "the loss differences on {rows} of {clients} have no usable "
+        "standard_error_zero": "the differences in loss on {rows} of {clients} have no usable "
         "standard error",
-        "guardrail_auc": "{gain}, but AUC falls from {auc[champion]} to {auc[challenger]}, "
-        "provably by at least {auc[proven_deterioration]}",
+        "guardrail_auc": "{gain}, but the AUC falls from {auc[champion]} to "
+        "{auc[challenger]} (lower bound of the fall: {auc[deterioration_lower_bound]})",
         "guardrail_calibration": "{gain}, but the mean prediction is off by "
-        "{calibration[challenger]} (the champion's by {calibration[champion]}), "
-        "provably at least {calibration[proven_deterioration]} further",
+        "{calibration[challenger]}, the champion's by {calibration[champion]} (lower bound of the "
+        "difference: {calibration[deterioration_lower_bound]})",
     }
 )
 
@@ -70,7 +70,7 @@ class Minimum:
     rows
         Rows with a finite label.
     minority
-        Labels of the rarer class; for regression, positive labels.
+        Labels of the minority class; for regression, positive labels.
     clients
         Distinct clients.
 
@@ -100,7 +100,7 @@ DEFAULT_MINIMUM = Minimum()
 
 @dataclass(frozen=True, kw_only=True)
 class Guardrail:
-    """A second figure of both models, which may only veto.
+    """A second figure of both models, which can only veto a promotion.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Guardrail:
         The figure of each model.
     deterioration
         How much worse the challenger is; negative if better.
-    proven_deterioration
+    deterioration_lower_bound
         Lower bound of the deterioration at one-sided level 0.01, clustered by client.
     """
 
@@ -118,22 +118,22 @@ class Guardrail:
     champion: float
     challenger: float
     deterioration: float
-    proven_deterioration: float
+    deterioration_lower_bound: float
 
     @property
     def breached(self) -> bool:
         """Whether the challenger is proven to be worse."""
-        return self.proven_deterioration > 0
+        return self.deterioration_lower_bound > 0
 
     def words(self) -> dict[str, str]:
-        """Give the figures as text with four significant digits."""
+        """Format the figures with four significant digits."""
         figures = {name: value for name, value in asdict(self).items() if name != "name"}
         return {name: _minus(f"{value:.4g}") for name, value in figures.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The verdict of one look, with the figures behind it.
+    """The decision on one challenger, with the figures behind it.
 
     Attributes
     ----------
@@ -148,23 +148,23 @@ class Decision:
     interval
         Two-sided interval of the gain at level 1 - 2 * alpha: its low end is the one-sided bound.
     detectable_gain
-        The smallest true gain that as many such rows prove with a probability of 80 %.
+        The true gain that would be detected with 80 % power at level alpha; see `Gain`.
     champion_loss, challenger_loss
         Mean losses (see `row_losses`).
     rows, clients
         Rows judged, and the clients they belong to.
     minority
-        Labels of the rarer class; for regression, positive labels.
+        Labels of the minority class; for regression, positive labels.
     dropped_labels
-        Rows left out since their label is not finite.
+        Rows dropped because their label is not finite.
     replaced_champion_predictions
         Champion predictions replaced by the label mean or clipped to the range.
     invalid_challenger_predictions
         Challenger predictions that are not finite or out of range.
     alpha, minimum
-        The demands of this look.
+        The level and the least evidence, as given to the gate.
     guardrails
-        Figures that can veto a proven gain; empty where no gain was computed.
+        Figures that can veto a proven gain; empty if no gain was computed.
 
     Notes
     -----
@@ -190,13 +190,13 @@ class Decision:
     guardrails: tuple[Guardrail, ...] = ()
 
     def explain(self) -> str:
-        """Say in one sentence what was decided and on which figures."""
+        """Return the decision and its figures in one sentence."""
         verdict = "promoted" if self.promote else "kept"
         sentence = _SENTENCES[self.reason].format_map(self._words())
         return f"{verdict}: {sentence}{self._remarks()}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all figures and the explanation for JSON; what is not finite becomes None."""
+        """Return all figures and the explanation for JSON; what is not finite becomes None."""
         figures = asdict(self)
         figures["guardrails"] = {
             guardrail.name: asdict(guardrail) | {"breached": guardrail.breached}
@@ -206,13 +206,13 @@ class Decision:
 
     def _words(self) -> dict[str, Any]:
         decimals = decimals_of(self.interval)
-        rarer = "label of the rarer class" if self.kind == "binary" else "positive label"
+        minority = "label of the minority class" if self.kind == "binary" else "positive label"
         return {
             "gain": gain_in_words(self.gain, self.interval, self.alpha),
             "detectable": _signed(100 * (self.detectable_gain or 0), decimals)[1:],
             "rows": plural(self.rows, "row"),
             "clients": plural(self.clients, "client"),
-            "minority": plural(self.minority, rarer, rarer.replace("label", "labels", 1)),
+            "minority": plural(self.minority, minority, minority.replace("label", "labels", 1)),
             "dropped": plural(self.dropped_labels, "label"),
             "invalid": plural(self.invalid_challenger_predictions, "challenger prediction"),
             "range": "within 0 and 1" if self.kind == "binary" else "at least 0",
@@ -227,14 +227,14 @@ class Decision:
         replaced = plural(self.replaced_champion_predictions, "invalid champion prediction")
         remarks = ""
         if self.dropped_labels and self.reason != "bad_labels":
-            remarks += f"; {dropped} left out as not finite"
+            remarks += f"; {dropped} dropped as not finite"
         if self.replaced_champion_predictions:
             remarks += f"; {replaced} replaced"
         return remarks
 
 
 def gain_in_words(gain: float | None, interval: tuple[float, float] | None, alpha: float) -> str:
-    """Say a gain with its two-sided interval at level 1 - 2 * alpha."""
+    """Format a gain with its two-sided interval at level 1 - 2 * alpha."""
     if gain is None or interval is None:
         return "gain unknown"
     decimals = decimals_of(interval)
@@ -243,7 +243,7 @@ def gain_in_words(gain: float | None, interval: tuple[float, float] | None, alph
 
 
 def decimals_of(interval: tuple[float, float] | None) -> int:
-    """Decimals that show two digits of the half-width in percent, and the low end's sign."""
+    """Choose decimals that show two digits of the half-width, and the sign of the low end."""
     if interval is None or interval[0] == interval[1]:
         return 2
     low, high = (100 * end for end in interval)

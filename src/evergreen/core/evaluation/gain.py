@@ -1,4 +1,4 @@
-"""How much smaller one loss is than another, where several rows belong to one client."""
+"""The relative gain of one model over another, when several rows belong to one client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     IntArray = npt.NDArray[np.intp]
 
 POWER = 0.8
-# Differences of equal losses leave sums of this order; a spread below it is rounding, not evidence.
+# Differences of equal losses leave sums of this order: a spread below it is rounding error.
 ROUNDING = 1e-12
 
 
@@ -26,12 +26,14 @@ class Gain(NamedTuple):
     Attributes
     ----------
     gain
-        None where it is not finite.
+        None if it is not finite.
     interval
-        Two-sided at level 1 - 2 * alpha: its low end is the one-sided bound. None where the
-        standard error is zero or not finite.
+        Two-sided at level 1 - 2 * alpha: its low end is the one-sided bound. None if the standard
+        error is zero or not finite.
     detectable
-        The smallest true gain that as many such rows prove with a probability of 80 %.
+        The true gain that would be detected with 80 % power at level alpha on as many such rows:
+        (t_{1 - alpha} + t_{0.8}) * se, t the quantiles of Student's t with one degree of freedom
+        less than there are clients.
     """
 
     gain: float | None
@@ -39,7 +41,7 @@ class Gain(NamedTuple):
     detectable: float | None
 
 
-# Huge values may overflow: they end as a standard error that is not finite, which is an outcome.
+# Huge values may overflow: the standard error is then not finite, and there is no interval.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def relative_gain(old: FloatArray, new: FloatArray, codes: IntArray, *, alpha: float) -> Gain:
     """Compute the gain of one model over another, with its interval clustered by client.
@@ -49,13 +51,13 @@ def relative_gain(old: FloatArray, new: FloatArray, codes: IntArray, *, alpha: f
     old, new
         Losses of the same rows, shape (n,), at least one.
     codes
-        The client of each row as a number from 0 on, shape (n,).
+        The client of each row as an integer from 0, shape (n,).
     alpha
         One-sided level.
 
     Notes
     -----
-    The formula, and where it comes from, stand with `evergreen.core.evaluation.gate.decide`.
+    See `evergreen.core.evaluation.gate.decide` for the formula and its sources.
     """
     loss = float(old.mean())
     ratio = float(new.mean()) / loss if loss else np.inf
@@ -72,7 +74,7 @@ def relative_gain(old: FloatArray, new: FloatArray, codes: IntArray, *, alpha: f
 def standard_error(influence: FloatArray, codes: IntArray) -> float:
     """Compute the standard error of a mean-like figure from its influence values, by client."""
     sums = np.bincount(codes, weights=influence - influence.mean())
-    # Squares of very small or large amounts would leave the range of a double.
+    # Squares of very small or very large amounts would leave the range of a double.
     unit = float(np.abs(sums).max()) or 1.0
     if sums.size == 1:
         return np.inf
@@ -81,5 +83,5 @@ def standard_error(influence: FloatArray, codes: IntArray) -> float:
 
 
 def t_quantile(tail: float, clients: int) -> float:
-    """Student's t that is exceeded with a probability of `tail`, for so many clients."""
+    """Return the value of Student's t that is exceeded with probability `tail`."""
     return -float(stdtrit(clients - 1, tail))

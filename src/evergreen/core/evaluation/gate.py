@@ -1,9 +1,9 @@
-"""The promotion gate: what a challenger must prove to replace the champion.
+"""The promotion gate: when a challenger replaces the champion.
 
-Both models have scored the same rows of holdout clients. The challenger is promoted when the
-one-sided lower bound of its relative gain in loss is above zero and no guardrail has proven that
-it got worse. Everything else keeps the champion and says why. The verdict depends on the given
-rows alone: no resampling, no randomness, no memory of earlier looks.
+Both models predict the same rows of held-out clients. The challenger is promoted if the one-sided
+lower bound of its relative gain is above zero and no guardrail proves that it is worse. Otherwise
+the champion stays, with the reason. The decision depends on these rows alone: no resampling, no
+randomness, no memory of earlier decisions.
 """
 
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ MAX_ALPHA = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class _Rows:
-    """What is judged: checked, aligned, with finite labels and usable champion predictions."""
+    """The judged rows: checked, aligned, with finite labels and usable champion predictions."""
 
     kind: Kind
     labels: FloatArray
@@ -80,7 +80,7 @@ class _Rows:
         return minority_count(self.kind, self.labels)
 
 
-# Huge values may overflow: they end as a standard error that is not finite, which is a verdict.
+# Huge values may overflow: the standard error is then not finite, and the champion stays.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def decide(
     outcomes: Outcomes,
@@ -96,7 +96,7 @@ def decide(
     Its influence values h_i = (l_k,i - (1 - g) l_c,i) / mean(l_c) are summed by client to S_j, and
     se = sqrt(G / (G - 1) * sum(S_j ** 2)) / n with G clients, n rows [1]_ [2]_. The challenger is
     promoted if g - t * se > 0, t the 1 - alpha quantile of Student's t with G - 1 degrees of
-    freedom, unless a guardrail proves at one-sided level 0.01 that it got worse:
+    freedom, unless a guardrail proves at one-sided level 0.01 that it is worse:
 
     - AUC (binary): DeLong's structural components [3]_, summed by client [4]_.
     - calibration in the large: |b_k| > |b_c|, where b is mean prediction minus mean label.
@@ -111,14 +111,14 @@ def decide(
         serving falls back to (or the mean of the labels), and one out of range is clipped; a single
         such prediction of the challenger keeps the champion.
     alpha
-        One-sided level of this look; divide it by the number of candidates judged in one run.
+        One-sided level; divide it by the number of candidates that are judged in one run.
     minimum
-        The least evidence on which the challenger may be promoted.
+        The least evidence needed for a promotion.
 
     Returns
     -------
     Decision
-        The verdict, its reason and its figures.
+        The decision, its reason and its figures.
 
     Raises
     ------
@@ -214,7 +214,7 @@ def _usable(kind: Kind, predictions: FloatArray, fallback: float) -> FloatArray:
 
 
 def _obstacle(rows: _Rows, minimum: Minimum) -> str | None:
-    """Find what forbids a verdict: broken inputs first, then too little evidence."""
+    """Find what rules out a decision: invalid inputs first, then too little evidence."""
     n, dropped = rows.labels.size, rows.dropped_labels
     obstacles = {
         "bad_labels": dropped > MAX_BAD_LABEL_SHARE * (n + dropped),
@@ -241,10 +241,10 @@ def lead_of(
     alpha: float,
     minimum: Minimum,
 ) -> Gain | None:
-    """Compute how far predictions that no one wants to promote are ahead of the champion.
+    """Compute the gain over the champion of predictions that are not up for promotion.
 
-    Unlike `decide` it lets a constant lead and asks no guardrail: a champion that is worse than the
-    same figure for everyone is worse, whatever else that figure is good for.
+    Unlike in `decide`, constant predictions may win, and there are no guardrails: a champion that
+    is worse than one value for everyone is worse, whatever else that value is good for.
 
     Parameters
     ----------
@@ -256,14 +256,14 @@ def lead_of(
     Returns
     -------
     Gain or None
-        None unless the lower bound of the gain is above zero, on evidence that would be enough
+        None unless the lower bound of the gain is above zero, and the evidence would be enough
         for a promotion.
     """
     rows = _read_rows(outcomes, champion, other)
     if _obstacle(rows, minimum) not in (None, "challenger_constant"):
         return None
-    found = relative_gain(*_losses(rows), rows.codes, alpha=alpha)
-    return found if found.interval is not None and found.interval[0] > 0 else None
+    gain = relative_gain(*_losses(rows), rows.codes, alpha=alpha)
+    return gain if gain.interval is not None and gain.interval[0] > 0 else None
 
 
 def _losses(rows: _Rows) -> tuple[FloatArray, FloatArray]:
@@ -273,16 +273,16 @@ def _losses(rows: _Rows) -> tuple[FloatArray, FloatArray]:
 
 def _weigh(decision: Decision, rows: _Rows) -> Decision:
     old, new = _losses(rows)
-    found = relative_gain(old, new, rows.codes, alpha=decision.alpha)
+    gain = relative_gain(old, new, rows.codes, alpha=decision.alpha)
     guardrails = _guardrails(rows)
-    reason = _verdict(found.interval, guardrails)
+    reason = _reason(gain.interval, guardrails)
     return replace(
         decision,
         promote=reason == "gain_proven",
         reason=reason,
-        gain=found.gain,
-        interval=found.interval,
-        detectable_gain=found.detectable,
+        gain=gain.gain,
+        interval=gain.interval,
+        detectable_gain=gain.detectable,
         champion_loss=_finite(float(old.mean())),
         challenger_loss=_finite(float(new.mean())),
         guardrails=guardrails,
@@ -293,7 +293,7 @@ def _finite(value: float) -> float | None:
     return value if isfinite(value) else None
 
 
-def _verdict(interval: tuple[float, float] | None, guardrails: tuple[Guardrail, ...]) -> str:
+def _reason(interval: tuple[float, float] | None, guardrails: tuple[Guardrail, ...]) -> str:
     if interval is None:
         return "standard_error_zero"
     if not interval[0] > 0:
@@ -316,7 +316,7 @@ def _auc_guardrail(rows: _Rows) -> Guardrail:
         champion=champion,
         challenger=challenger,
         deterioration=champion - challenger,
-        proven_deterioration=champion - challenger - margin,
+        deterioration_lower_bound=champion - challenger - margin,
     )
 
 
@@ -362,5 +362,5 @@ def _calibration_guardrail(rows: _Rows) -> Guardrail:
         champion=champion,
         challenger=challenger,
         deterioration=abs(challenger) - abs(champion),
-        proven_deterioration=min(bounds),
+        deterioration_lower_bound=min(bounds),
     )

@@ -1,4 +1,4 @@
-"""Losses by row: what the gate decides on and what the metrics report, in one place."""
+"""The loss of each row: what the gate decides by, and what the metrics report."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -48,7 +48,7 @@ def minority_count(kind: Kind, labels: FloatArray) -> int:
 def row_losses(
     kind: Kind, y: npt.ArrayLike, prediction: npt.ArrayLike, scale: LossScale = UNSCALED
 ) -> FloatArray:
-    """Compute the loss of each row by which models are compared.
+    """Compute the loss of each row, by which models are compared.
 
     Binary: log loss, the probability clipped to [1e-4, 1 - 1e-4], in nats. Regression: Tweedie unit
     deviance [1]_ of power 1.5, 4 (sqrt(y) - sqrt(f)) ** 2 / sqrt(f), in square roots of the label's
@@ -61,8 +61,7 @@ def row_losses(
     y
         Labels, shape (n,).
     prediction
-        Probabilities or amounts, shape (n,). Those out of range count as the nearest end of the
-        range.
+        Probabilities or amounts, shape (n,). Those out of range are clipped to it.
     scale
         Used for regression.
 
@@ -74,7 +73,7 @@ def row_losses(
     Raises
     ------
     ValueError
-        As for `decide`.
+        As for `evergreen.core.evaluation.gate.decide`.
 
     References
     ----------
@@ -118,13 +117,13 @@ def _tweedie_losses(labels: FloatArray, predictions: FloatArray, scale: LossScal
 
 
 def check_kind(kind: str) -> None:
-    """Raise ValueError for a kind that there is not."""
+    """Raise ValueError for an unknown kind."""
     if kind not in get_args(Kind):
         raise ValueError(f"kind must be 'binary' or 'regression', found {kind!r}")
 
 
 def read_vector(name: str, values: npt.ArrayLike) -> FloatArray:
-    """Read real numbers of any container as float64 (n,); ValueError for anything else."""
+    """Convert real numbers in any container to float64 (n,); ValueError for anything else."""
     shape = np.shape(values)
     if len(shape) != 1:
         raise ValueError(f"{name} must be one-dimensional, found shape {shape}")
@@ -142,8 +141,8 @@ def check_lengths(**vectors: FloatArray) -> None:
     """Raise ValueError, with all lengths, unless they are equal."""
     lengths = {name: vector.size for name, vector in vectors.items()}
     if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(f"all inputs must have one length, found {found}")
+        each = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"all inputs must have one length, found {each}")
 
 
 def check_labels(name: str, kind: Kind, labels: FloatArray) -> None:

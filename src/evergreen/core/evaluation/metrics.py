@@ -1,4 +1,4 @@
-"""Figures of merit of held-out predictions, as reports show them."""
+"""Metrics of held-out predictions, as reports show them."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ REGRESSION_METRICS = (
 THRESHOLD = 0.5
 
 
-# Squares of huge predictions overflow: such a figure is not defined, and no reason to warn.
+# Squares of huge predictions overflow: such a metric is undefined, which needs no warning.
 @np.errstate(over="ignore", invalid="ignore")
 def evaluate(
     kind: Kind, y_true: ArrayLike, prediction: ArrayLike, scale: LossScale = UNSCALED
 ) -> dict[str, float | None]:
-    """Measure predictions against the labels that came true.
+    """Compare predictions with the labels that came true.
 
     Rows whose label is not finite are left out. Log loss and Tweedie deviance are the means of
-    the gate's own `row_losses`, so what is reported is what is decided upon.
+    the gate's `row_losses`, so what is reported is what the decision is based on.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def evaluate(
     prediction : array_like of shape (n,)
         Probability of 1, or expected amount in the unit of `y_true`.
     scale : LossScale, optional
-        For regression: as for `row_losses`, whose defaults apply. Give the same to the gate.
+        For regression: as for `row_losses`. Pass the same to the gate.
 
     Returns
     -------
@@ -66,8 +66,8 @@ def evaluate(
         accuracy (1 is predicted from 0.5 on), base_rate (mean label), mean_prediction.
         Regression: tweedie_deviance (power 1.5), r2, mae and rmse (unit of `y_true`), spearman
         (rank correlation), predicted_actual_ratio (of the totals).
-        None where a figure is not defined: no rows, one class, a constant, a total of zero;
-        and for all that needs predictions, if one of them is not finite.
+        None if a metric is undefined: no rows, one class, a constant, a total of zero;
+        and for all metrics that need predictions, if one of them is not finite.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def _binary(y: Floats, p: Floats) -> dict[str, float | None]:
     if not y.size:
         return metrics
     metrics["base_rate"] = float(y.mean())
-    # To leave out the row instead would make a broken model look better than it is.
+    # Leaving out the row instead would make a broken model look better than it is.
     if not np.isfinite(p).all():
         return metrics
     metrics["log_loss"] = float(row_losses("binary", y, p).mean())

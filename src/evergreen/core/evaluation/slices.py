@@ -1,4 +1,4 @@
-"""Losses by slice: how models fare with new and old clients, by recency, by value so far."""
+"""Losses by slice: new and old clients, days since the last purchase, spend so far."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COLUMNS: Final = {
 
 
 class Band(NamedTuple):
-    """Some of the rows, by one feature: a name that is the same in every run, and which."""
+    """A part of the rows by one feature, with a name that is the same in every run."""
 
     slice: str
     name: str
@@ -53,7 +53,7 @@ class Band(NamedTuple):
 
 
 def bands(features: pd.DataFrame) -> list[Band]:
-    """Cut rows by what was known of their clients when they were observed.
+    """Slice rows by what was known about their clients when they were observed.
 
     ``client``: first seen in the last 28 days, or earlier. ``recency``: days since the last
     purchase. ``value``: spend so far, by rank among these rows, equal amounts in one band.
@@ -61,18 +61,18 @@ def bands(features: pd.DataFrame) -> list[Band]:
     Parameters
     ----------
     features
-        Those of `READ` that there are, one row for each label; NaN in recency_days for a client
+        The available columns of `READ`, one row for each label; NaN in recency_days for a client
         who has never bought.
     """
-    made = []
+    slices = []
     if "tenure_days" in features:
         new = features["tenure_days"].to_numpy(np.float64) <= NEW_DAYS
-        made += [Band("client", "new", new), Band("client", "old", ~new)]
+        slices += [Band("client", "new", new), Band("client", "old", ~new)]
     if "recency_days" in features:
-        made += _recency(features["recency_days"].to_numpy(np.float64))
+        slices += _recency(features["recency_days"].to_numpy(np.float64))
     if "monetary" in features:
-        made += _value(features["monetary"].to_numpy(np.float64))
-    return made
+        slices += _value(features["monetary"].to_numpy(np.float64))
+    return slices
 
 
 def _recency(days: FloatArray) -> list[Band]:
@@ -102,24 +102,24 @@ def slice_rows(
     reference: str,
     challengers: tuple[str, ...],
 ) -> pd.DataFrame:
-    """Losses of the champion and its challengers by band, and how much of them each gains.
+    """Compute the losses of champion and challengers by band, and the challengers' gains.
 
     Parameters
     ----------
     scored
-        The rows of one target, as the gate has judged them.
+        The rows of one target, as the gate judged them.
     features
         As for `bands`.
     reference
-        What the challengers had to beat.
+        What the challengers have to beat.
 
     Returns
     -------
     DataFrame
         The columns of `COLUMNS`, a row for each band that has clients and each model. `low` and
-        `high` are the 95 % interval of the gain, clustered by client: a description, as one of
-        twenty such intervals misses the truth. Below 100 rows, 30 clients or 10 labels of the
-        minority class there are counts and no figures.
+        `high` are the 95 % interval of the gain, clustered by client: a description only, since one
+        in twenty such intervals misses the truth. Below 100 rows, 30 clients or 10 labels of the
+        minority class there are counts but no losses.
     """
     kind, y_true, ids, scale = scored.outcomes
     y = np.asarray(y_true, dtype=np.float64)
@@ -167,9 +167,10 @@ def _figures(
     inside: BoolArray,
     clients: IntArray,
 ) -> dict[str, float | None]:
-    own = losses[model][inside]
+    inside_losses = losses[model][inside]
+    loss = float(inside_losses.mean())
     if model == reference:
-        return {"loss": float(own.mean())}
-    found = relative_gain(losses[reference][inside], own, clients, alpha=ALPHA)
-    low, high = found.interval or (None, None)
-    return {"loss": float(own.mean()), "gain": found.gain, "low": low, "high": high}
+        return {"loss": loss}
+    gain = relative_gain(losses[reference][inside], inside_losses, clients, alpha=ALPHA)
+    low, high = gain.interval or (None, None)
+    return {"loss": loss, "gain": gain.gain, "low": low, "high": high}

@@ -1,1 +1,1 @@
-"""What becomes of a model in production: live metrics, drift and performance decline."""
+"""Monitoring of models in production: live metrics, drift and performance decline."""

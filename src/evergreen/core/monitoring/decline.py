@@ -1,8 +1,8 @@
-"""Whether a champion has declined: its live loss against what its promotion promised.
+"""Performance decline: a champion's live loss compared with the loss expected at its promotion.
 
-A loss alone would call a season in which every client is harder to predict a decline of the model.
-So it is divided by the loss of telling everyone the same, had the mean label been known: this
-*relative loss* is 1 for a model that knows nothing of the single client, and less for a better one.
+By the loss alone, a season in which every client is harder to predict would count as a decline. So
+the loss is divided by that of predicting the mean label for everyone. This *relative loss* is 1 for
+a model that knows nothing about the single client, and less for a better one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from evergreen.core.evaluation.losses import Outcomes
 
 RUNS = 100
-"""The chance of a false alarm is stated for so many runs."""
+"""The number of runs for which the chance of a false alert is stated."""
 
 
 @dataclass(frozen=True)
 class RelativeLoss:
-    """A mean loss, divided by that of the mean label for everyone.
+    """A mean loss, divided by that of predicting the mean label for everyone.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class RelativeLoss:
     clients: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As the report of a comparison keeps it."""
+        """Return the figures as the report of a comparison keeps them."""
         return {
             "relative_loss": self.value,
             "error": self.error,
@@ -52,23 +52,23 @@ class RelativeLoss:
 
 
 def relative_loss(outcomes: Outcomes, predicted: npt.ArrayLike) -> RelativeLoss | str:
-    """Measure predictions by the loss of telling everyone the same.
+    """Compute the loss relative to that of predicting the mean label for everyone.
 
     With losses l of the model and b of the mean label, r = mean(l) / mean(b) has the influence
-    values (l_i - r b_i) / mean(b) [1]_: the mean label minimises mean(b), so that having estimated
-    it counts for nothing in the first order.
+    values (l_i - r b_i) / mean(b) [1]_: the mean label minimises mean(b), so its own
+    sampling error has no first-order effect.
 
     Parameters
     ----------
     outcomes
-        Of n rows, the scale that of the labels that the model was trained on.
+        Of n rows; the scale is that of the labels that the model was trained on.
     predicted
         For the same rows. Those whose label or prediction is not finite are left out.
 
     Returns
     -------
     RelativeLoss or str
-        Why there is none, where there is none.
+        The relative loss, or why it can't be computed.
 
     References
     ----------
@@ -103,12 +103,12 @@ def expected_loss(outcomes: Outcomes, predicted: npt.ArrayLike) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Decline:
-    """How much larger the live relative loss is than the promised one: 0.1 is ten percent.
+    """The growth of the live relative loss over the expected one: 0.1 is ten percent.
 
     Attributes
     ----------
     at_least
-        The one-sided bound below which the growth lies with the chance of a false alarm.
+        The lower bound of the growth.
     alert
         Whether `at_least` is above what is tolerated.
     """
@@ -119,30 +119,30 @@ class Decline:
 
 
 def judge_decline(
-    promised: RelativeLoss, live: RelativeLoss, *, tolerated: float, false_alarms: float
+    expected: RelativeLoss, live: RelativeLoss, *, tolerated: float, false_alarms: float
 ) -> Decline:
-    """Compare what is lived up to with what was promised.
+    """Compare the live loss with the expected loss.
 
-    The logarithm of live / promised has the standard error sqrt((e_l / l)^2 + (e_p / p)^2).
-    Held-out clients are live clients too, which makes the true one smaller if anything. Each look
-    has the one-sided level `false_alarms` / `RUNS`, so the chance of any false alarm in that many
-    runs is at most `false_alarms` however much their rows overlap (Bonferroni's inequality [1]_).
+    The logarithm of live / expected has the standard error sqrt((e_l / l)^2 + (e_e / e)^2).
+    Held-out clients are live clients too, so the true one is smaller if anything. Each check has
+    the one-sided level `false_alarms` / `RUNS`, so the chance of any false alert in that many runs
+    is at most `false_alarms`, however much their rows overlap (Bonferroni's inequality [1]_).
 
     Parameters
     ----------
     tolerated
-        A growth that is none to report. What was promised had been picked as the better of two on
-        the same weeks, so a little of it is luck.
+        The growth above which there is an alert. The expected loss is that of the better of two
+        models on the same weeks, so it is a little optimistic.
     false_alarms
-        Chance of any false alarm in `RUNS` runs.
+        Chance of any false alert in `RUNS` runs.
 
     References
     ----------
     .. [1] Dunn (1961). Multiple comparisons among means. Journal of the American Statistical
        Association 56, 52-64.
     """
-    grown = log(live.value / promised.value)
-    error = sqrt((live.error / live.value) ** 2 + (promised.error / promised.value) ** 2)
-    t = t_quantile(false_alarms / RUNS, min(live.clients, promised.clients))
+    grown = log(live.value / expected.value)
+    error = sqrt((live.error / live.value) ** 2 + (expected.error / expected.value) ** 2)
+    t = t_quantile(false_alarms / RUNS, min(live.clients, expected.clients))
     at_least = exp(grown - t * error) - 1
     return Decline(exp(grown) - 1, at_least, at_least > tolerated)

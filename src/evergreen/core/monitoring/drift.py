@@ -1,8 +1,8 @@
-"""Whether values are distributed as they were at training: how far apart, not how surely so.
+"""Drift: the distance of a distribution from that at training.
 
-A test of equality calls any difference drift once there are rows enough. Here the Jensen-Shannon
-distance is compared with a limit, and small samples widen its bound instead of raising alerts: the
-verdict is the same at 500 rows and at 50,000.
+With enough rows, a test of equality calls any difference drift. Here the lower bound of the
+Jensen-Shannon distance is compared with a limit: few rows lower the bound instead of raising
+alerts, and the result is the same with 500 rows and with 50,000.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ class Reference:
     edges
         Upper ends of all bins but the last, float64, strictly rising; a bin holds its upper end.
     shares
-        Of the rows in each bin, and last of those whose value is missing; they add up to 1.
+        The share of the rows in each bin, and last of those without a value; they add up to 1.
     clients
-        So many clients the rows were of: the rows of one client are taken for one piece of
-        evidence.
+        The number of clients: the rows of one client count as one observation.
     """
 
     edges: tuple[float, ...]
@@ -41,25 +40,25 @@ class Reference:
     clients: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As a model keeps it."""
+        """Return the content of a model's reference file."""
         return {"edges": list(self.edges), "shares": list(self.shares), "clients": self.clients}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Reference:
-        """What `to_dict` gave."""
+        """Read what `to_dict` returned."""
         return cls(tuple(content["edges"]), tuple(content["shares"]), content["clients"])
 
 
 @dataclass(frozen=True)
 class Distance:
-    """How far a column is from its reference: 0 is the same, 1 nothing in common.
+    """The distance of a column from its reference: 0 is the same distribution, 1 no overlap.
 
     Attributes
     ----------
     value
-        Without what the size of the sample alone would make of it.
+        The estimate, corrected for the bias of small samples.
     at_least
-        A lower bound.
+        Its lower bound.
     """
 
     value: float
@@ -67,22 +66,22 @@ class Distance:
 
 
 def reference(values: Floats, *, clients: int) -> Reference:
-    """Describe a column by its deciles, as few numbers as tell a shift.
+    """Describe a column by its deciles: few numbers that show a shift.
 
     Parameters
     ----------
     values
-        float64 (n,), missing ones not finite. A value that many rows share is an edge of its own,
-        so a column of few distinct values, or of a single one, is described exactly.
+        float64 (n,), missing ones not finite. A value that many rows share is its own edge, so a
+        column with few distinct values, or a single one, is described exactly.
     clients
-        To whom the rows belong.
+        The number of clients that the rows belong to.
     """
     finite = values[np.isfinite(values)]
-    found: set[float] = set()
+    limits: set[float] = set()
     if finite.size:
         inner = np.quantile(finite, np.arange(1, BINS) / BINS, method="inverted_cdf")
-        found = {float(np.nextafter(inner[0], -np.inf)), *map(float, inner)}
-    edges = tuple(sorted(found))
+        limits = {float(np.nextafter(inner[0], -np.inf)), *map(float, inner)}
+    edges = tuple(sorted(limits))
     return Reference(edges, tuple(_shares(values, edges).tolist()), clients)
 
 
@@ -95,7 +94,7 @@ def _shares(values: Floats, edges: tuple[float, ...]) -> Floats:
 
 
 def distance(expected: Reference, values: Floats, *, tail: float) -> Distance:
-    """Compare values, one a client, with their reference; see `distance_of_shares`."""
+    """Compare values, one for each client, with their reference; see `distance_of_shares`."""
     shares = _shares(values, expected.edges)
     return distance_of_shares(
         np.array(expected.shares), shares, clients=(expected.clients, values.size), tail=tail
@@ -107,9 +106,9 @@ def distance_of_shares(
 ) -> Distance:
     """Compute the Jensen-Shannon distance [1]_ of two distributions, and its lower bound.
 
-    In bits the divergence lies between 0 and 1; the distance is its square root. Two samples of one
-    distribution are (k - 1) (1/m + 1/n) / (8 ln 2) apart on average, k bins in use [2]_: so much is
-    subtracted. The standard error follows from the delta method, with the derivatives
+    In bits the divergence is between 0 and 1; the distance is its square root. Two samples of one
+    distribution have a mean divergence of (k - 1) (1/m + 1/n) / (8 ln 2), k the bins in use [2]_,
+    which is subtracted. The standard error follows from the delta method, with the derivatives
     log2(p / m) / 2 for either side.
 
     Parameters
@@ -117,9 +116,9 @@ def distance_of_shares(
     before, now
         Shares of the same bins, float64 (k,).
     clients
-        So many went into either.
+        The numbers of clients behind either.
     tail
-        Chance that the bound lies above the true distance.
+        Chance that the lower bound is above the true distance.
 
     References
     ----------

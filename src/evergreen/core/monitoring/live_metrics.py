@@ -1,4 +1,4 @@
-"""Live metrics: how past predictions fared once their outcomes were known."""
+"""Live metrics: past predictions compared with their outcomes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ EVEN = 0.5
 
 
 def with_outcomes(predictions: pd.DataFrame, labels: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Join what was predicted for a target with what happened, as far as it is known.
+    """Match predictions for a target with their known outcomes.
 
-    These predictions were made before their outcomes existed and for all clients, so they judge
-    a release more honestly than any comparison on held-out rows; they come a horizon later.
+    These predictions were made for all clients, before their outcomes existed, so they judge a
+    release more honestly than any comparison on held-out rows; but they come a horizon later.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ def with_outcomes(predictions: pd.DataFrame, labels: pd.DataFrame, column: str) 
         predictions = pd.DataFrame(columns=[*KEYS, "release", column]).astype(
             {"observed_on": "datetime64[us]", "release": "str", column: "float64"}
         )
-    made = predictions[predictions[column].notna() & predictions["release"].notna()]
-    made = made[[*KEYS, "release", column]].rename(columns={column: "prediction"})
-    matched = made.merge(labels[[*KEYS, "known_on", "label"]], on=KEYS, validate="one_to_one")
+    known = predictions[predictions[column].notna() & predictions["release"].notna()]
+    known = known[[*KEYS, "release", column]].rename(columns={column: "prediction"})
+    matched = known.merge(labels[[*KEYS, "known_on", "label"]], on=KEYS, validate="one_to_one")
     return matched[[*KEYS, "known_on", "release", "prediction", "label"]]
 
 
 def live_metrics(kind: Kind, matched: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Measure what production said against what happened, release by release.
+    """Compare the predictions of production with their outcomes, release by release.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def live_metrics(kind: Kind, matched: pd.DataFrame) -> dict[str, dict[str, Any]]
     Returns
     -------
     dict
-        For each release: rows, clients, the mean loss that the gate decides by (an amount is not
-        capped, and its floor is 1 % of the mean amount of these rows), mean prediction and label,
-        and for yes or no the share of rows that were told right (above 0.5 or not).
+        For each release: rows, clients, the mean loss that the gate decides by (amounts are not
+        capped, and their floor is 1 % of the mean amount of these rows), mean prediction and label,
+        and for binary targets the accuracy (1 is predicted above 0.5).
     """
     return {
         str(release): {

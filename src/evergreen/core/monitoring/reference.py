@@ -1,4 +1,4 @@
-"""How a model's inputs and predictions were distributed at training, kept with the model."""
+"""The distributions of a model's inputs and predictions at training, kept with the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from evergreen.core.features.extractor import Extractor
 
 REFERENCE_DAYS = 28
-"""The last weeks of the rows trained on: earlier ones had less history and another season."""
+"""The last weeks of the training rows: earlier ones have less history and another season."""
 
 
 def describe(
@@ -28,24 +28,24 @@ def describe(
     *,
     unknown_words: float | None,
 ) -> dict[str, Any]:
-    """Describe the last weeks of the rows trained on.
+    """Describe the last weeks of the training rows.
 
     Parameters
     ----------
     features
         client_id, observed_on and the extractor's columns of n rows.
     predict
-        What the model says of some of these rows: float64 (rows,).
+        Returns the model's predictions for some of these rows: float64 (rows,).
     unknown_words
-        Share of the words of training clients that are no terms; None without text.
+        Share of out-of-vocabulary words in the texts of training clients; None without text.
 
     Returns
     -------
     dict
-        observed_from, observed_through (ISO dates), rows; active: the column by which only clients
-        who bought lately are looked at, see `evergreen.core.features.numeric.activity`; columns and
-        predictions, each as `Reference.to_dict` has it; and unknown_words. Among the columns are
-        only those of `Extractor.steady`: others drift by construction as the history grows.
+        observed_from, observed_through (ISO dates), rows; active: the column that selects
+        recent buyers, see `evergreen.core.features.numeric.activity`; columns and
+        predictions, each as `Reference.to_dict` has it; and unknown_words. The columns
+        are those of `Extractor.steady`: others drift by construction as the history grows.
     """
     observed = features["observed_on"]
     recent = (observed > observed.max() - timedelta(days=REFERENCE_DAYS)).to_numpy()
@@ -71,7 +71,7 @@ def describe(
 
 
 def _days_before(first: pd.Timestamp, features: pd.DataFrame) -> int:
-    """Days of history before a date, as far as the training clients tell."""
+    """Days of history before a date, as seen from the training clients."""
     if "tenure_days" not in features:
         return 0
     longest = features["tenure_days"] - (features["observed_on"] - first).dt.days

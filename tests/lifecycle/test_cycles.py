@@ -180,3 +180,13 @@ def test_a_past_model_can_be_had_again(two_runs, tmp_path):
     two_runs.run("evergreen", "get", f"clv@{version}", "--out", str(tmp_path / "model"))
     manifest = json.loads((tmp_path / "model" / "manifest.json").read_text())
     assert manifest["version"] == version
+
+
+def test_a_cycle_computes_labels_once(two_runs, tmp_path):
+    copy = two_runs.copy_to(tmp_path / "copy")
+    copy.run("evergreen", "pin", "--as-of", "2017-04-03")
+    [computed] = copy.folder.glob(".cache/made/labels-*")
+    before = computed.stat().st_mtime_ns
+    copy.run("dvc", "repro", "collect_labels")
+    assert list(copy.folder.glob(".cache/made/labels-*")) == [computed]
+    assert computed.stat().st_mtime_ns == before

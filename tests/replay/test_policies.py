@@ -10,9 +10,7 @@ from evergreen.settings.loading import load_settings
 from evergreen.stages.compare import Judged
 
 MONDAY = date(2017, 4, 3)
-NO_LABELS = pd.DataFrame(
-    {"target": [], "known_on": pd.to_datetime([]), "superseded_on": pd.to_datetime([])}
-)
+NO_LABELS = pd.DataFrame({"target": [], "known_on": pd.to_datetime([]), "labels": []})
 
 
 class Manifest:

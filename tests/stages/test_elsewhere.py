@@ -42,5 +42,5 @@ def test_outcomes_are_labels_and_meet_predictions_in_the_report(repository, reta
             "outcome without a prediction": 2,
         },
     }
-    assert "from elsewhere: 2 predictions, 3 outcomes" in said[1]
+    assert "external: 2 predictions, 3 outcomes" in said[1]
     assert pq.read_table(paths.LABELS / "unmatched.parquet").num_rows == 4

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.core.events.label_selection import as_known
 from evergreen.core.wording import plural
 from evergreen.history.alerts import unanswered_before
 from evergreen.settings import paths
 from evergreen.store import challengers, tables
-from evergreen.store.labels import open_labels
+from evergreen.store.labels import LABELS, cached_labels, count_training_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,14 +163,15 @@ def plan_retraining(
     bases
         The models that its updates would start from; see `evergreen.store.challengers.bases`.
     labels
-        All versions of the labels of training clients that are known by then.
+        Labels of training clients known by then; see
+        `evergreen.store.labels.count_training_labels`.
     alert
         As for `plan_from_counts`.
     """
     return plan_from_counts(
         as_of,
         settings.full_retrain.as_of,
-        count_new_labels(settings, as_of, bases, labels),
+        count_new_labels(settings, bases, labels),
         mode=mode,
         schedule=settings.schedule,
         incremental=settings.incremental,
@@ -202,34 +202,33 @@ def preview(
     labels = training_labels(settings, seen)
     alert = unanswered_before(as_of, settings.full_retrain.as_of)
     plan = plan_retraining(settings, as_of, mode, bases, labels, alert=alert)
-    return plan, count_new_labels(settings, seen, bases, labels), through
+    return plan, count_new_labels(settings, bases, labels), through
 
 
 def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:
-    """All versions of the labels of training clients that are known by a date."""
-    con, _ = open_labels(settings.model_copy(update={"as_of": as_of}))
-    labels: pd.DataFrame = con.sql("select * from labels where not holdout").df()
-    return labels
+    """Count the labels of training clients that are known by a date, from the rows ingested."""
+    labels = cached_labels(settings.model_copy(update={"as_of": as_of})) / LABELS
+    return count_training_labels(labels, by=as_of)
 
 
 def count_new_labels(
-    settings: Settings, as_of: date, bases: Mapping[str, Model], labels: pd.DataFrame
+    settings: Settings, bases: Mapping[str, Model], labels: pd.DataFrame
 ) -> dict[str, NewLabels]:
     """Count the new labels of each target; the parameters are those of `plan_retraining`."""
     return {
-        name: _count(
-            settings, as_known(labels[labels["target"] == name], by=as_of), bases.get(name)
-        )
+        name: _count(settings, labels[labels["target"] == name], bases.get(name))
         for name in settings.targets
     }
 
 
 def _count(settings: Settings, labels: pd.DataFrame, base: Model | None) -> NewLabels:
-    since_full = int((labels["known_on"] > pd.Timestamp(settings.full_retrain.as_of)).sum())
-    through = base.manifest.trained_through if base else "1970-01-01"
+    def after(day: str | date) -> int:
+        return int(labels["labels"][labels["known_on"] > pd.Timestamp(day)].sum())
+
+    since_full = after(settings.full_retrain.as_of)
     return NewLabels(
-        for_update=int((labels["known_on"] > pd.Timestamp(through)).sum()),
+        for_update=after(base.manifest.trained_through if base else "1970-01-01"),
         since_full=since_full,
-        at_full=len(labels) - since_full,
+        at_full=int(labels["labels"].sum()) - since_full,
         updates=base.manifest.updates if base else None,
     )

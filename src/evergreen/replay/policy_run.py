@@ -8,6 +8,7 @@ import shutil
 import time
 from contextlib import chdir
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from evergreen.store import (
     tables,
 )
 from evergreen.store.cache import Cache
+from evergreen.store.labels import LABELS, count_training_labels, write_labels
 from evergreen.store.releases import load_release, write_empty_release
 from evergreen.store.reports import read_drift
 
@@ -91,7 +93,7 @@ def _run(
     if policy.trains == "nothing" and _all_have_models(settings):
         _repeat_previous(settings, as_of, last_full)
         return
-    list(collect_labels.run(settings, history))
+    list(collect_labels.run(settings, partial(write_labels, history=history)))
     mode, last_full = _plan(policy, settings, as_of, last_full)
     settings = settings_on(settings, as_of, last_full).model_copy(update={"mode": mode})
     list(featurize.make(settings, cache, history))
@@ -160,7 +162,7 @@ def _repeat_previous(settings: Settings, as_of: date, last_full: date) -> None:
 
 
 def _plan(policy: Policy, settings: Settings, as_of: date, last_full: date) -> tuple[Mode, date]:
-    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
+    labels = count_training_labels(paths.LABELS / LABELS, by=as_of)
     bases = challengers.bases(
         load_release(paths.CHAMPION).models,
         paths.CHALLENGER,
@@ -174,7 +176,7 @@ def _plan(policy: Policy, settings: Settings, as_of: date, last_full: date) -> t
         for record in read_records(Path())
     ]
     alert = unanswered(alerts, last_full)
-    return policy.plan(settings, as_of, bases, labels[~labels["holdout"]], alert=alert)
+    return policy.plan(settings, as_of, bases, labels, alert=alert)
 
 
 def _decide(policy: Policy, settings: Settings) -> dict[str, Any]:

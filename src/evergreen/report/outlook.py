@@ -10,7 +10,8 @@ from evergreen.history.alerts import unanswered_in
 from evergreen.history.retraining_plan import plan_retraining
 from evergreen.report.components import PageSection, Sentence
 from evergreen.settings import paths
-from evergreen.store import challengers, tables
+from evergreen.store import challengers
+from evergreen.store.labels import LABELS, count_training_labels
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -45,13 +46,12 @@ def next_steps_section(data: ReportData) -> PageSection:
     """Say when the next full retrain is due, what is served, and how to undo this run."""
     settings, record = data.settings, data.record
     latest = settings.full_retrain.as_of + timedelta(days=settings.schedule.full_after_days)
-    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
-    training = labels[~labels["holdout"]]
     models = load_release(paths.PRODUCTION).models
     bases = challengers.following(models, max_updates=settings.incremental.max_updates)
     tomorrow = record.as_of + timedelta(days=1)
+    labels = count_training_labels(paths.LABELS / LABELS, by=tomorrow)
     alert = unanswered_in(data.records, settings.full_retrain.as_of)
-    plan = plan_retraining(settings, tomorrow, "auto", bases, training, alert=alert)
+    plan = plan_retraining(settings, tomorrow, "auto", bases, labels, alert=alert)
     full = (
         f"A full retrain is due in the next run: {plan.full_reason}."
         if plan.full

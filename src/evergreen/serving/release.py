@@ -17,8 +17,8 @@ from evergreen.serving.events_database import Databases
 from evergreen.serving.extractor_group import ExtractorGroup, group_by_extractor
 from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
+from evergreen.settings.names import prediction_column
 from evergreen.store import releases
-from evergreen.store.predictions import column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,7 +65,7 @@ class ServedRelease:
 
     def column_of(self, target: str) -> str:
         """The column of a target's predictions, such as ``purchase_probability``."""
-        return column_of(target, self.kinds[target])
+        return prediction_column(target, self.kinds[target])
 
     def predict(
         self,

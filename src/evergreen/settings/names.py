@@ -21,3 +21,8 @@ KIND_OF_LABEL: dict[Label, Kind] = {
     "no_purchase": "binary",
     "net_spend": "regression",
 }
+
+
+def prediction_column(target: str, kind: Kind) -> str:
+    """The column of a target's predictions: ``churn_probability``, or ``clv``."""
+    return f"{target}_probability" if kind == "binary" else target

@@ -9,7 +9,14 @@ from pydantic import Field, model_validator
 from evergreen.settings.base import Day, Days, Section, Share
 from evergreen.settings.estimators import EstimatorSettings
 from evergreen.settings.features import FeatureSettings
-from evergreen.settings.names import KIND_OF_LABEL, EstimatorName, Kind, Label, Mode
+from evergreen.settings.names import (
+    KIND_OF_LABEL,
+    EstimatorName,
+    Kind,
+    Label,
+    Mode,
+    prediction_column,
+)
 from evergreen.settings.sources import Source
 
 
@@ -270,7 +277,7 @@ class Settings(Section):
                 )
         columns = [
             "client_id", "observed_on", "release",
-            *(f"{n}_probability" if t.kind == "binary" else n for n, t in self.targets.items()),
+            *(prediction_column(name, target.kind) for name, target in self.targets.items()),
         ]  # fmt: skip
         twice = sorted({column for column in columns if columns.count(column) > 1})
         if twice:

@@ -12,6 +12,7 @@ from evergreen.core.evaluation.headline import headline_metrics
 from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import ModelError
 from evergreen.settings import paths
+from evergreen.settings.names import prediction_column
 from evergreen.stages.monitor import report_drift
 from evergreen.stages.runner import main
 from evergreen.store import (
@@ -20,7 +21,6 @@ from evergreen.store import (
     models,
     tables,
 )
-from evergreen.store.predictions import column_of
 from evergreen.store.releases import (
     Release,
     Released,
@@ -125,7 +125,7 @@ def _score(settings: Settings, release: Release) -> pd.DataFrame:
     )
     scored = keys.assign(release=pd.Series([release.version] * len(keys), dtype="str"))
     for name, target in settings.targets.items():
-        column = column_of(name, target.kind)
+        column = prediction_column(name, target.kind)
         model = release.models.get(name)
         scored[column] = np.nan if model is None else _predict(model, keys)
     return scored

@@ -23,7 +23,7 @@ from evergreen.settings import paths
 from evergreen.store import files, models, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
 
@@ -50,14 +50,14 @@ class Cache:
         self._ready: set[Path] = set()
         self.seconds_spared = 0.0
 
-    def entry(self, kind: str, made_from: dict[str, object]) -> Path:
+    def entry(self, kind: str, made_from: Mapping[str, object]) -> Path:
         """Where the result stands, or is to stand, that was made from these values."""
-        name = f"{kind}-{files.digest_of(self._made_with | made_from)}"
+        name = f"{kind}-{files.digest_of(self._made_with | dict(made_from))}"
         self._used.add(name)
         return paths.CACHE / name
 
     def folder(
-        self, kind: str, made_from: dict[str, object], make: Callable[[Path], object]
+        self, kind: str, made_from: Mapping[str, object], make: Callable[[Path], object]
     ) -> Path:
         """The folder that was made from these values; made now where it is not there yet."""
         entry = self.entry(kind, made_from)

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
+from evergreen.settings.names import prediction_column
 from evergreen.store import tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from evergreen.core.evaluation.losses import Kind
+    from evergreen.settings.names import Kind
     from evergreen.settings.pipeline import Target
-
-
-def column_of(name: str, kind: Kind) -> str:
-    """The column of a target: ``purchase_probability``, ``churn_probability``, ``clv``."""
-    return f"{name}_probability" if kind == "binary" else name
 
 
 def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
@@ -29,7 +25,10 @@ def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
             pa.field("client_id", pa.string(), nullable=False),
             pa.field("observed_on", pa.date32(), nullable=False),
             pa.field("release", pa.string()),
-            *(pa.field(column_of(name, kind), pa.float64()) for name, kind in kinds.items()),
+            *(
+                pa.field(prediction_column(name, kind), pa.float64())
+                for name, kind in kinds.items()
+            ),
         ]
     )
 

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 import evergreen
 from evergreen import cli, errors
+from evergreen.lifecycle.publish import publish
+from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +115,17 @@ def test_a_command_works_in_a_folder_of_the_repository(finished, monkeypatch):
     assert invoke("simulate", "--out", "../shop", "--clients", "50", "--days", "90").exit_code == 0
     assert (folder.parent / "shop" / "transactions.parquet").is_file()
     assert Path.cwd() == folder.parents[2]
+
+
+def test_scores_are_written_relative_to_the_folder_of_the_call(finished, monkeypatch):
+    finished.write_params()
+    publish(paths.PRODUCTION)
+    folder = Path("data/raw").resolve()
+    monkeypatch.chdir(folder)
+    assert "As of 2024-04-01" in invoke("summary").output
+    monkeypatch.chdir(folder)
+    assert invoke("score", "--as-of", "2024-04-01", "--out", "scores.csv").exit_code == 0
+    assert (folder / "scores.csv").is_file()
 
 
 def test_an_interrupted_command_prints_one_line(monkeypatch):

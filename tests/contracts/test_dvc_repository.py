@@ -1,4 +1,4 @@
-"""The repository behaves as a DVC user expects: real `git` and `dvc` in a folder of its own."""
+"""The repository behaves as a DVC user expects: real `git` and `dvc` in a separate folder."""
 
 import json
 import shutil

@@ -12,7 +12,7 @@ def runs(*raised):
     return [(FIRST + timedelta(days=n), alerts) for n, alerts in enumerate(raised)]
 
 
-def test_an_alert_waits_for_a_full_retrain():
+def test_an_alert_is_unanswered_until_a_full_retrain():
     assert unanswered(runs(NONE, DECLINE), FIRST) == (
         "purchase performance has declined (reported on 2024-04-02)"
     )
@@ -24,7 +24,7 @@ def test_no_alert_no_reason():
     assert unanswered(runs(DECLINE, NONE), FIRST) is None
 
 
-def test_an_alert_that_stands_makes_a_full_retrain_due_exactly_once():
+def test_a_lasting_alert_makes_a_full_retrain_due_exactly_once():
     last_full, raised, full = FIRST, [(FIRST, NONE)], []
     for n in range(1, 60):
         day = FIRST + timedelta(days=n)

@@ -52,12 +52,12 @@ def test_a_full_retrain_is_due_when_an_alert_is_unanswered():
 @pytest.mark.parametrize(
     ("mode", "full"), [("full", True), ("incremental", False), ("compare", False)]
 )
-def test_what_is_asked_for_is_done_whatever_is_due(mode, full):
+def test_a_requested_mode_overrides_the_schedule(mode, full):
     assert plan(days=1, mode=mode).full is full
     assert plan(days=9, mode=mode).full is full
 
 
-def test_the_update_is_foretold():
+def test_the_plan_predicts_the_update():
     assert plan().update_reason == "due: new labels purchase 60; 50 are needed"
     assert plan(for_update=49).update_reason.startswith("not due: new labels purchase 49")
     assert plan(updates=None).update_reason == "not possible: there is no champion yet"

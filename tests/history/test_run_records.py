@@ -128,7 +128,7 @@ def test_every_model_that_was_judged_is_a_version():
     assert f"purchase@{WON.version}" in shown(versions_table(found, None))
 
 
-def test_json_holds_the_target_asked_for():
+def test_json_holds_the_requested_target():
     [record] = as_json([RUN], "clv")
     assert list(record["targets"]) == ["clv"]
 

@@ -29,7 +29,7 @@ def name_remotes(project, folder):
 
 @pytest.fixture
 def add_remotes(tmp_path):
-    """Give a project remotes of its own; see `name_remotes`."""
+    """Give a project its own remotes; see `name_remotes`."""
     return lambda project: name_remotes(project, tmp_path)
 
 
@@ -76,7 +76,7 @@ def killed():
 
 @pytest.fixture(scope="session")
 def proposed_once(two_runs, tmp_path_factory):
-    """A repository where people have the last word, and a full retrain waits for it."""
+    """A repository with manual approval, and a full retrain that is waiting for review."""
     folder = tmp_path_factory.mktemp("proposed")
     made = name_remotes(two_runs.copy_to(folder / "repository"), folder)
     params = made.folder / "params.yaml"

@@ -10,7 +10,7 @@ COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
 
 @pytest.fixture
 def own(tmp_path, monkeypatch, request):
-    """A folder with settings for files of one's own; what git and dvc say is made up."""
+    """A folder with settings for your own files, with fake output of git and dvc."""
     committed = request.config.rootpath / "params.yaml"
     monkeypatch.chdir(tmp_path)
     values = yaml.safe_load(committed.read_text())
@@ -26,7 +26,7 @@ def found(topic):
     return [finding for finding in check() if finding.topic == topic]
 
 
-def test_a_source_that_can_be_read_is_told_with_its_account(own):
+def test_a_readable_source_has_an_ingestion_report(own):
     (own / "shop.csv").write_text("Client,Date,Total\na,2017-03-30,1\n")
     files, account = found("source")
     assert files.message == "transactions: 1 file"
@@ -34,7 +34,7 @@ def test_a_source_that_can_be_read_is_told_with_its_account(own):
     assert not paths.RAW.exists()
 
 
-def test_a_column_that_is_missing_is_told_with_what_to_do(own):
+def test_a_missing_column_is_reported_with_the_next_step(own):
     (own / "shop.csv").write_text("Client,Day,Total\na,2017-03-30,1\n")
     [finding] = found("source")
     assert "lacks the column 'Date'" in finding.message
@@ -56,10 +56,10 @@ def test_a_removed_setting_is_named(own):
     assert hint.startswith("ok   configuration: hint: params.yaml: estimators.hist_gradient_boost")
 
 
-def test_what_is_to_be_done_next_is_told(own):
+def test_the_next_step_is_named(own):
     assert [finding.next_step for finding in found("raw tables")] == ["evergreen ingest"]
 
 
-def test_a_finding_says_whether_it_is_fine():
+def test_a_result_shows_whether_it_is_fine():
     assert str(CheckResult("disk", "9 GiB free")) == "ok   disk: 9 GiB free"
     assert str(CheckResult("disk", "full", "make room")) == "!!   disk: full\n     Next: make room"

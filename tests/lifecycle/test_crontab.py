@@ -76,7 +76,7 @@ def test_the_command_installs_shows_and_removes(fake_crontab, tmp_path):
     assert fake_crontab.read_text() == THEIRS
 
 
-def test_a_machine_without_cron_is_told_what_to_do(tmp_path, monkeypatch):
+def test_a_machine_without_cron_gets_the_next_step(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EvergreenError, match="the command crontab is not installed"):
         crontab.read()

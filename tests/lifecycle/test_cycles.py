@@ -93,7 +93,7 @@ def test_a_replay_is_not_committed_with_a_run(copy):
     assert copy.run("git", "status", "--short") == "?? reports/replay/\n"
 
 
-def test_a_new_line_of_models_begins_with_a_full_retrain(copy):
+def test_a_new_model_lineage_begins_with_a_full_retrain(copy):
     copy.run("evergreen", "pin", "--new-lineage")
     copy.run("dvc", "repro")
     compared = json.loads((copy.folder / "reports" / "comparison.json").read_text())["purchase"]
@@ -174,7 +174,7 @@ def test_git_revert_and_checkout_bring_the_run_before_back(copy, demo):
     assert lock(copy) == lock(demo)
 
 
-def test_a_past_model_can_be_had_again(two_runs, tmp_path):
+def test_a_past_model_can_be_fetched(two_runs, tmp_path):
     version = record(two_runs, DAY)["targets"]["clv"]["candidates"]["incremental"]["version"]
     assert version in two_runs.run("evergreen", "versions", "clv")
     two_runs.run("evergreen", "get", f"clv@{version}", "--out", str(tmp_path / "model"))

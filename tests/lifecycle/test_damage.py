@@ -1,4 +1,4 @@
-"""Bytes that are not what they were: refused in words, never published, mended as the words say."""
+"""Damaged bytes: refused, never published, and fixed by the next step of the message."""
 
 import json
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_a_damaged_object_of_the_cache_becomes_no_champion(copy):
     assert next_step(said).startswith("rm -f .dvc/cache/files/md5/")
 
 
-def test_a_damaged_object_is_not_pushed_and_the_working_folder_mends_it(with_remotes):
+def test_a_damaged_object_is_not_pushed_and_is_restored_from_the_working_folder(with_remotes):
     path = cached(with_remotes, "purchase/golden.parquet")
     before = path.read_bytes()
     flip(path)

@@ -12,7 +12,7 @@ COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, request):
-    """A small repository to begin from, with files of one's own beside it."""
+    """A small repository to begin from, with your own files beside it."""
     from evergreen.vcs.git import git  # noqa: PLC0415 - it runs in the folder of the test
 
     (tmp_path / "here" / "reports").mkdir(parents=True)

@@ -76,7 +76,7 @@ def test_a_publication_that_is_killed_is_made_good_by_the_next(copy, two_runs, k
 
 @pytest.fixture
 def disk(tmp_path):
-    """A file system of its own in memory, which a test can fill."""
+    """A separate file system in memory, which a test can fill."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(

@@ -47,7 +47,7 @@ def test_without_a_dvc_remote_the_run_stays_recorded_and_the_remedy_is_named(cop
     assert copy.run("git", "status", "--short") == ""
 
 
-def test_a_dvc_remote_that_refuses_is_told_in_its_own_words(with_remotes, tmp_path):
+def test_the_error_of_a_dvc_remote_is_passed_on(with_remotes, tmp_path):
     (tmp_path / "store").write_text("a file where the folder should be")
     said = refused(with_remotes, "evergreen", "cycle", "--as-of", DAY, "--push")
     assert "the DVC remote 'store' refused: " in said
@@ -107,9 +107,7 @@ def test_a_hold_that_others_have_made_otherwise_stays_aside_and_is_named(with_re
     assert with_remotes.run("git", "status", "--short") == ""
 
 
-def test_commits_of_others_that_no_run_is_made_by_are_taken_over_below_the_runs(
-    with_remotes, clone
-):
+def test_others_commits_that_affect_no_run_are_pulled_below_the_runs(with_remotes, clone):
     with_remotes.run(*PUSH)
     other = clone(with_remotes)
     (other.folder / "NOTES.md").write_text("# Notes\n")
@@ -177,14 +175,14 @@ def test_a_run_whose_data_was_never_pushed_is_named(with_remotes, clone):
     assert "run `evergreen finish --push` where the run was made" in said
 
 
-def test_a_clone_that_has_not_pulled_is_told_to(with_remotes, clone):
+def test_a_clone_without_data_gets_the_next_step(with_remotes, clone):
     with_remotes.run(*PUSH)
     other = clone(with_remotes)
     assert next_step(refused(other, "evergreen", "cycle", "--as-of", NEXT)) == "dvc pull"
 
 
 def test_a_rejected_push_names_the_commands_that_make_the_run_again(with_remotes, tmp_path):
-    """Both run one day, each in a commit of its own; one has run the next day as well."""
+    """Both run one day, each in its own commit; one has run the next day as well."""
     one = with_remotes
     one.run(*PUSH)
     two = one.copy_to(tmp_path / "two")

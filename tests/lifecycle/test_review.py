@@ -1,4 +1,4 @@
-"""Runs that wait for a person: proposed, approved in time or late, rejected, interrupted."""
+"""Runs that are waiting for review: proposed, approved in time or late, rejected, interrupted."""
 
 import json
 import shutil
@@ -96,7 +96,7 @@ def test_a_rejected_run_is_not_served_and_not_proposed_again(proposed, two_runs)
     assert is_clean(proposed, proposed.status)
 
 
-def test_a_branch_that_was_removed_on_the_forge_waits_no_more(proposed):
+def test_a_run_whose_branch_was_removed_on_the_forge_is_closed(proposed):
     proposed.run("git", "-C", "../origin.git", "branch", "-D", BRANCH)
     assert f"{NEXT}: closed on origin" in proposed.run("evergreen", "pull")
     assert "waiting for review" not in proposed.run("evergreen", "history")

@@ -1,4 +1,4 @@
-"""An S3 remote: moto's server, on loopback, takes the part of the store."""
+"""An S3 remote, with moto's server on loopback as the store."""
 
 import boto3
 import pytest

@@ -22,7 +22,7 @@ def steps():
 
 
 class Runner:
-    """A machine of the forge: runs the lines of steps in a clone, with a `gh` that takes notes."""
+    """A runner of the forge: runs the steps in a clone, with a fake `gh` that records its calls."""
 
     def __init__(self, project, folder, **inputs):
         self.project, self.inputs, self.folder = project, inputs, folder
@@ -98,7 +98,7 @@ def test_the_workflow_leaves_a_date_that_is_recorded_as_it_is(with_remotes, clon
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("dvc")
-def test_a_run_that_waits_becomes_a_pull_request_with_the_report_as_its_text(proposed, tmp_path):
+def test_a_run_waiting_for_review_becomes_a_pull_request_with_its_report(proposed, tmp_path):
     runner = Runner(proposed, tmp_path, AS_OF=WEEK, MODE="full")
     for word in ("committer", "Pin", "report", "review"):
         runner.run(named(word))
@@ -150,7 +150,7 @@ def test_every_script_is_bash_that_parses(script):
 
 @pytest.fixture
 def scheduled(two_runs, tmp_path):
-    """The repository after two runs, with an environment of its own, called as cron would."""
+    """The repository after two runs, with its own environment, called as by cron."""
     project = two_runs.copy_to(tmp_path / "a shop")
     programs = project.folder / ".venv" / "bin"
     programs.mkdir(parents=True)
@@ -214,7 +214,7 @@ def test_the_monthly_script_prints_a_report_for_cron_to_mail(scheduled):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("dvc")
-def test_the_menu_shows_how_things_stand_and_runs_what_is_chosen(two_runs):
+def test_the_menu_shows_the_status_and_runs_the_choice(two_runs):
     typed = r"printf '1\nsoon\n2017-04-02\nq\n' | evergreen menu"
     said = two_runs.run("bash", "-c", typed)
     assert "Before the run of 2017-04-03; the last was 2017-04-02" in said

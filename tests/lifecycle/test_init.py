@@ -49,6 +49,7 @@ def test_the_source_may_be_a_database(here, monkeypatch):
     with engine.begin() as connection:
         connection.execute(sa.text("create table sales (Client, Date, Total)"))
         connection.execute(sa.text("insert into sales values ('a', '2024-01-05', '1')"))
+    engine.dispose()
     monkeypatch.setenv("SHOP_URL", f"sqlite:///{here / 'shop.db'}")
     transactions = {"files": None, "url_env": "SHOP_URL", "table": "sales", "columns": COLUMNS}
     said = list(begin(here / "mine", transactions, as_of=date(2024, 1, 6)))

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -109,7 +110,8 @@ def test_scores_go_to_a_table_and_again_replace_themselves(score, monkeypatch):
     monkeypatch.setenv("SCORES_URL", "sqlite:///scores.db")
     for _ in range(2):
         score(to_sql=SqlTable.parse("SCORES_URL:scores"))
-    rows = sqlite3.connect("scores.db").execute("select client_id, clv from scores").fetchall()
+    with closing(sqlite3.connect("scores.db")) as database:
+        rows = database.execute("select client_id, clv from scores").fetchall()
     expected = pd.read_parquet(OUT)
     assert dict(rows) == dict(zip(expected["client_id"], expected["clv"], strict=True))
     assert len(rows) == len(expected)

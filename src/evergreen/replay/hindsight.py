@@ -20,9 +20,9 @@ from evergreen.replay.policy_run import FAILED, RECORD, RUNS, read_records
 from evergreen.replay.results import ANY, LEVEL, PolicyResult
 from evergreen.replay.shared_work import cached_history
 from evergreen.settings import paths
-from evergreen.stages.featurize import daily_features
 from evergreen.store import files, models, tables
 from evergreen.store.cache import Cache
+from evergreen.store.daily_features import DailyFeatures
 from evergreen.store.labels import open_labels
 from evergreen.store.releases import load_release
 
@@ -123,7 +123,7 @@ class Hindsight:
         labels = con.sql("select * from labels order by target, observed_on, client_id").df()
         known = as_known(labels, by=through)
         self._labels = {name: known[known["target"] == name] for name in settings.targets}
-        self._features = daily_features(settings, cache, con, self._snapshots)
+        self._features = DailyFeatures(settings, cache, con, self._snapshots)
 
     def predictions(
         self, release: str | None, label_means: dict[str, float | None], first: date, end: date

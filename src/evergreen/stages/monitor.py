@@ -96,7 +96,6 @@ def _drift(settings: Settings, champion: Model, features: _RecentFeatures) -> li
 
 def _words(extractor: str) -> tuple[float, int] | None:
     """The share of out-of-vocabulary words of the clients observed today, and how many they are."""
-    path = paths.FEATURES_TODAY / matrices.TEXT_REPORT
-    text = files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
+    text = matrices.read_text_report(paths.FEATURES_TODAY)
     share = text.get("by_extractor", {}).get(extractor)
     return None if share is None else (share, text["clients"])

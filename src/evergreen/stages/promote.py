@@ -83,11 +83,7 @@ def run(settings: Settings) -> Iterator[str]:
 
 def _unknown_words() -> float | None:
     """Out-of-vocabulary rate of the texts of the clients observed today; None without text."""
-    path = paths.FEATURES_TODAY / matrices.TEXT_REPORT
-    if not path.is_file():
-        return None
-    share: float | None = files.read_json(path, next_step="dvc repro featurize")["unknown_words"]
-    return share
+    return matrices.read_text_report(paths.FEATURES_TODAY).get("unknown_words")
 
 
 def _promoted(

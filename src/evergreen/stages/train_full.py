@@ -22,16 +22,14 @@ from evergreen.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import numpy as np
+    from collections.abc import Iterator
 
     from evergreen.core.features.extractor import Extractor
     from evergreen.settings.pipeline import Settings
 
 
 def run(settings: Settings) -> Iterator[str]:
-    """Write ``models/full``: a folder for each target, and why others have none."""
+    """Write ``models/full``: a folder for each target, and why other targets have none."""
     extractor = extractors.load_extractor(paths.EXTRACTOR)
     shutil.rmtree(paths.FULL, ignore_errors=True)
     skipped = {}
@@ -40,7 +38,7 @@ def run(settings: Settings) -> Iterator[str]:
         if labels.empty:
             skipped[name] = (
                 f"no label of a training client is known by {settings.full_retrain.as_of}: "
-                f"a window of {target.horizon_days} days has to be over"
+                f"a window of {target.horizon_days} days must have ended"
             )
             yield f"{name}: skipped: {skipped[name]}"
             continue
@@ -58,24 +56,52 @@ def _train(
 ) -> models.Manifest:
     target = settings.targets[name]
     options = settings.estimators.of(target.estimator)
-    digest = extractors.digest(paths.EXTRACTOR)
     columns = extractor.columns(options.text)
-    known = list(dict.fromkeys([*columns, *extractor.btyd.names]))
-    features = matrices.read_features(paths.FEATURES_FULL, digest, known)
-    features = matrices.with_features(labels, features)[known]
-    X = features[columns]
+    features = _read_features(labels, list(dict.fromkeys([*columns, *extractor.btyd.names])))
     baselines = fit_baselines(
         target.label, features, labels["label"], horizon_days=target.horizon_days
     )
-    options = options.expecting(baselines.get("btyd"), columns)
     estimator = registry.build(
         target.estimator,
         target.kind,
-        options,
+        options.expecting(baselines.get("btyd"), columns),
         seed=settings.seed,
         threads=settings.compute.threads,
-    ).fit(X, labels["label"])
-    about = models.about_training(
+    ).fit(features[columns], labels["label"])
+    return models.save_model(
+        paths.FULL / name,
+        estimator=estimator,
+        extractor_folder=paths.EXTRACTOR,
+        trained_on=features[columns],
+        reference=describe(
+            extractor,
+            pd.concat([labels[KEYS], features], axis=1),
+            lambda rows: estimator.predict(rows[columns]),
+            unknown_words=matrices.read_text_report(paths.FEATURES_FULL).get("unknown_words"),
+        ),
+        about=_about(settings, name, extractor, labels)
+        | {
+            "settings": estimator.settings.model_dump(mode="json"),
+            "text_form": options.text,
+            "features": {name: str(dtype) for name, dtype in features[columns].dtypes.items()},
+            "baselines": baselines,
+        },
+    )
+
+
+def _read_features(labels: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    digest = extractors.digest(paths.EXTRACTOR)
+    features = matrices.read_features(paths.FEATURES_FULL, digest, columns)
+    return matrices.with_features(labels, features)[columns]
+
+
+def _about(
+    settings: Settings, name: str, extractor: Extractor, labels: pd.DataFrame
+) -> dict[str, Any]:
+    """The fields of the manifest that do not depend on the fitted model."""
+    target = settings.targets[name]
+    digest = extractors.digest(paths.EXTRACTOR)
+    return models.about_training(
         as_of=settings.full_retrain.as_of,
         labels=labels["label"],
         known_on=labels["known_on"],
@@ -86,44 +112,17 @@ def _train(
         "label": target.label,
         "horizon_days": target.horizon_days,
         "estimator": target.estimator,
-        "settings": options.model_dump(mode="json"),
         "origin": "full",
         "parent": None,
         "updates": 0,
         "seed": settings.seed,
-        "text_form": options.text,
-        "features": {column: str(dtype) for column, dtype in X.dtypes.items()},
         "extractor_fitted_on": extractor.fitted_on.isoformat(),
         "holdout": settings.holdout.model_dump(),
         "data": {
             "features": files.sha256(matrices.features_path(paths.FEATURES_FULL, digest)),
             "labels": files.sha256(paths.FEATURES_FULL / matrices.LABELS),
         },
-        "baselines": baselines,
     }
-    return models.save_model(
-        paths.FULL / name,
-        estimator=estimator,
-        extractor_folder=paths.EXTRACTOR,
-        trained_on=X,
-        reference=_reference(
-            extractor, labels, features, lambda rows: estimator.predict(rows[columns])
-        ),
-        about=about,
-    )
-
-
-def _reference(
-    extractor: Extractor,
-    labels: pd.DataFrame,
-    features: pd.DataFrame,
-    predict: Callable[[pd.DataFrame], np.ndarray],
-) -> dict[str, Any]:
-    """What the model keeps of the rows it was trained on, for telling drift."""
-    path = paths.FEATURES_FULL / matrices.TEXT_REPORT
-    words = files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
-    keyed = pd.concat([labels[KEYS], features], axis=1)
-    return describe(extractor, keyed, predict, unknown_words=words.get("unknown_words"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Features of snapshots day by day: a day's features never change, so each is computed once."""
+"""Features of snapshots by day: those of a day never change, so each day is computed once."""
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 
 from evergreen.core.events.label_selection import KEYS
-from evergreen.core.features.extractor import Known
-from evergreen.store import tables
+from evergreen.core.features.extractor import ClientHistories
+from evergreen.store import matrices, tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
     from evergreen.core.features.extractor import Extractor
     from evergreen.settings.names import TextForm
+    from evergreen.settings.pipeline import Settings
     from evergreen.store.cache import Cache
+
+    Extractors = dict[str, tuple[Extractor, set[TextForm]]]
+    """Extractors by digest, each with the forms of the text that models take from it."""
 
 
 class DailyFeatures:
-    """The features of all snapshots of a run, from the cache where an earlier run has made them.
+    """The features of the snapshots of a run, from the cache if an earlier run computed them.
 
     Parameters
     ----------
@@ -32,29 +37,50 @@ class DailyFeatures:
         The history as of the run; see `evergreen.core.features.extractor.Extractor.transform`.
     snapshots
         client_id and observed_on of all snapshots of the run, ordered by day and client.
+
+    Attributes
+    ----------
     made_from
-        The settings that decide what is read of a client; together with who is observed on a day
-        (a late outcome from elsewhere may add a client), the rows known by that day and the
-        extractor they decide on its features.
+        The settings that features depend on. They also depend on the clients observed on a day (a
+        late external outcome may add one), on the rows known by that day, and on the extractor.
     """
 
     def __init__(
         self,
+        settings: Settings,
         cache: Cache,
         con: duckdb.DuckDBPyConnection,
         snapshots: pd.DataFrame,
-        made_from: dict[str, object],
     ) -> None:
-        self._cache, self._con, self._made_from = cache, con, made_from
-        self._snapshots = snapshots
+        self.con = con
+        self.made_from: dict[str, object] = {
+            "snapshots": settings.snapshots.model_dump(),
+            "max_chars": settings.features.text.max_chars,
+        }
+        self._cache, self._snapshots = cache, snapshots
         self._places = {
             pd.Timestamp(str(day)): np.asarray(places)
             for day, places in snapshots.groupby("observed_on").indices.items()
         }
         hashes = tables.row_hashes(snapshots[KEYS])
-        self._digests = {day: tables.digest_of(hashes[own]) for day, own in self._places.items()}
+        self._digests = {day: tables.digest_of(hashes[rows]) for day, rows in self._places.items()}
         self._entries: dict[tuple[object, ...], Path] = {}
-        self._read: tuple[np.ndarray, Known] | None = None
+        self._read: tuple[np.ndarray, ClientHistories] | None = None
+
+    def write(
+        self,
+        folder: Path,
+        versions: Extractors,
+        snapshots: pd.DataFrame,
+        labels: pd.DataFrame | None = None,
+    ) -> None:
+        """Write snapshots of the run, their features by each extractor, and their labels."""
+        shutil.rmtree(folder, ignore_errors=True)
+        tables.write_frame(snapshots, folder / matrices.SNAPSHOTS)
+        if labels is not None:
+            tables.write_frame(labels, folder / matrices.LABELS)
+        for digest, (extractor, forms) in versions.items():
+            matrices.write_features(folder, digest, self.of(extractor, digest, forms, snapshots))
 
     def of(
         self,
@@ -63,23 +89,23 @@ class DailyFeatures:
         forms: Collection[TextForm],
         snapshots: pd.DataFrame,
     ) -> pd.DataFrame:
-        """The columns that an extractor makes of some snapshots of the run.
+        """The features of some snapshots of the run by an extractor.
 
         Returns
         -------
         pandas.DataFrame
-            client_id and observed_on, and the extractor's columns, float64; the rows of
-            `snapshots` in their order.
+            client_id, observed_on and the extractor's columns (float64); one row for each of
+            `snapshots`, in the same order.
         """
-        every = {day: self._entry(day, digest, forms) for day in self._places}
-        days = {day: every[day] for day in snapshots["observed_on"].unique()}
+        entries = {day: self._entry(day, digest, forms) for day in self._places}
+        days = {day: entries[day] for day in snapshots["observed_on"].unique()}
         missing = [day for day, path in days.items() if not path.is_file()]
         if missing:
             self._make(extractor, forms, {day: days[day] for day in missing})
         if not days:
-            return extractor.transform(self._con, snapshots, text=forms)
-        made = self._cache.read(days.values())
-        return snapshots[KEYS].merge(made, on=KEYS, how="left", validate="one_to_one")
+            return extractor.transform(self.con, snapshots, text=forms)
+        features = self._cache.read(days.values())
+        return snapshots[KEYS].merge(features, on=KEYS, how="left", validate="one_to_one")
 
     def _entry(self, day: pd.Timestamp, digest: str, forms: Collection[TextForm]) -> Path:
         key = (day, digest, *sorted(forms))
@@ -90,25 +116,25 @@ class DailyFeatures:
                 "extractor": digest,
                 "forms": sorted(forms),
             }
-            self._entries[key] = self._cache.entry("features", self._made_from | made_from)
+            self._entries[key] = self._cache.entry("features", self.made_from | made_from)
         return self._entries[key]
 
     def _make(
         self, extractor: Extractor, forms: Collection[TextForm], days: dict[pd.Timestamp, Path]
     ) -> None:
         places = [self._places[day] for day in days]
-        known = self._known(np.concatenate(places))
-        columns = extractor.columns_of(known, text=forms)
-        keyed = pd.concat([known.rows[KEYS], columns], axis=1)
-        made = pa.Table.from_pandas(keyed, preserve_index=False)
+        history = self._client_histories(np.concatenate(places))
+        columns = extractor.columns_of(history, text=forms)
+        keyed = pd.concat([history.rows[KEYS], columns], axis=1)
+        table = pa.Table.from_pandas(keyed, preserve_index=False)
         start = 0
-        for own, path in zip(places, days.values(), strict=True):
-            self._cache.keep(made.slice(start, len(own)), path)
-            start += len(own)
+        for rows, path in zip(places, days.values(), strict=True):
+            self._cache.keep(table.slice(start, len(rows)), path)
+            start += len(rows)
 
-    def _known(self, places: np.ndarray) -> Known:
-        """What was known of these snapshots; the last ones read are kept for the next extractor."""
+    def _client_histories(self, places: np.ndarray) -> ClientHistories:
+        """Read these snapshots; the last ones read are kept for the next extractor."""
         if self._read is None or not np.array_equal(self._read[0], places):
             rows = self._snapshots.iloc[places].reset_index(drop=True)
-            self._read = places, Known(self._con, rows)
+            self._read = places, ClientHistories(self.con, rows)
         return self._read[1]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import DataError
-from evergreen.store import tables
+from evergreen.store import files, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +61,28 @@ def with_features(labels: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
             "dvc repro --force featurize",
         )
     return joined
+
+
+def write_text_report(
+    folder: Path, shares: dict[str, float | None], *, extractor: str, clients: int
+) -> None:
+    """Write the share of out-of-vocabulary words in the texts of some clients.
+
+    Parameters
+    ----------
+    shares
+        By the digest of each extractor.
+    extractor
+        The digest of the run's own extractor.
+    """
+    content = {"unknown_words": shares[extractor], "by_extractor": shares, "clients": clients}
+    files.write_json(content, folder / TEXT_REPORT)
+
+
+def read_text_report(folder: Path) -> dict[str, Any]:
+    """Read the report of `write_text_report`; empty if there is none, for want of texts."""
+    path = folder / TEXT_REPORT
+    report: dict[str, Any] = (
+        files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
+    )
+    return report

@@ -109,6 +109,13 @@ def recently_known(rows: pd.DataFrame, *, by: date, window: Window) -> pd.DataFr
     return in_window
 
 
+def observed_lately(snapshots: pd.DataFrame, *, by: date, days: int) -> pd.DataFrame:
+    """Select the keys of the snapshots of the last days up to a date, which is included."""
+    age = (pd.Timestamp(by) - snapshots["observed_on"]).dt.days
+    keys: pd.DataFrame = snapshots.loc[(age >= 0) & (age < days), KEYS]
+    return keys.reset_index(drop=True)
+
+
 CONSTANT = "is the same for all training snapshots"
 
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from evergreen.settings.names import TextForm
 
 
-class Known:
-    """What was known of some snapshots: read once, however many extractors make columns of it.
+class ClientHistories:
+    """What was known of some snapshots, read once for any number of extractors.
 
     Parameters
     ----------
@@ -164,17 +164,17 @@ class Extractor:
             float64, one row for each of `rows` in the same order. Numeric features may be NaN. The
             columns of `btyd` are there whether or not models see them.
         """
-        return self.columns_of(Known(con, rows), text=text)
+        return self.columns_of(ClientHistories(con, rows), text=text)
 
-    def columns_of(self, known: Known, *, text: Collection[TextForm]) -> pd.DataFrame:
-        """Compute the columns, as `transform`, from what may have been read already."""
-        numeric = known.numeric(self.windows_days, self.year_ago_days, self.minor_units)
+    def columns_of(self, histories: ClientHistories, *, text: Collection[TextForm]) -> pd.DataFrame:
+        """Compute the columns, as `transform`, from histories that may be read already."""
+        numeric = histories.numeric(self.windows_days, self.year_ago_days, self.minor_units)
         parts = [numeric[list(self.numeric)], self.btyd.transform(numeric)]
         if self.attributes is not None:
-            parts.append(self.attributes.transform(known.attributes))
+            parts.append(self.attributes.transform(histories.attributes))
         if self.text is None or not text:
             return pd.concat(parts, axis=1)
-        weights = self.text.weights(known.documents)
+        weights = self.text.weights(histories.documents)
         if "components" in text:
             reduced = self.text.reduce(weights)
             parts.append(pd.DataFrame(reduced, columns=self._text_names("components")))

@@ -16,7 +16,7 @@ from time import perf_counter
 import duckdb
 import yaml
 
-from evergreen.ingestion.user_tables import ingest_tables
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.settings.loading import parse_settings
 
 LINES = 1_067_371
@@ -69,7 +69,7 @@ def baseline(con):
 
 def ingest(settings):
     started = perf_counter()
-    for line in ingest_tables(settings, through=date(2011, 12, 9)):
+    for line in ingest_new_rows(settings, through=date(2011, 12, 9)):
         print(line)
     seconds = perf_counter() - started
     shutil.rmtree("data")

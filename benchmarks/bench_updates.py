@@ -31,6 +31,7 @@ import copy
 import time
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -88,7 +89,13 @@ class Case:
 
 
 JOURNEY = Case(
-    "The Complete Journey", complete_journey.rows, date(2017, 4, 1), 7, 16, 7, (7, 28, 28)
+    "The Complete Journey",
+    partial(complete_journey.rows, minor_units=100),
+    date(2017, 4, 1),
+    7,
+    16,
+    7,
+    (7, 28, 28),
 )
 
 

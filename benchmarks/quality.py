@@ -20,6 +20,7 @@ import argparse
 import time
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -52,14 +53,14 @@ class Case:
 
 JOURNEY = Case(
     "The Complete Journey",
-    complete_journey.rows,
+    partial(complete_journey.rows, minor_units=100),
     (date(2017, 6, 3), date(2017, 8, 26), date(2017, 11, 18)),
     7,
     (7, 28, 28),
 )
 CDNOW = Case(
     "CDNOW, every third client",
-    lambda con: cdnow.rows(con).filter("client_id::int % 3 = 0"),
+    lambda con: cdnow.rows(con, 100).filter("client_id::int % 3 = 0"),
     (date(1997, 10, 1), date(1997, 12, 17), date(1998, 3, 4)),
     28,
     (28, 84, 84),

@@ -1,13 +1,18 @@
 """A retailer's folder of files, and the way from there into the raw tables."""
 
+import json
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from evergreen.ingestion.user_tables import ingest_tables
+from evergreen.core.events import transactions
+from evergreen.ingestion import demos
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.settings import paths
 from evergreen.settings.loading import parse_settings
 from evergreen.store import tables
@@ -15,6 +20,7 @@ from evergreen.store import tables
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total", "text": "Item"}
 END = date(2024, 1, 31)
+LOOSE = pa.schema([(field.name, field.type) for field in transactions.SCHEMA])
 
 
 class Shop:
@@ -39,7 +45,19 @@ class Shop:
         return parse_settings(values)
 
     def ingest(self, through=END, reach=None):
-        return list(ingest_tables(self.settings(), through=through, reach=reach))
+        return list(ingest_new_rows(self.settings(), through=through, reach=reach))
+
+    def ingest_demo(self, *rows, through=END, reach=None):
+        """Ingest rows in the canonical columns as those of a demo."""
+        demo = {"cdnow": lambda con, _: con.from_arrow(pa.Table.from_pylist(rows, schema=LOOSE))}
+        with mock.patch.dict(demos.PACKAGED_DEMOS, demo):
+            limits = {"through": through, "reach": reach}
+            return list(ingest_new_rows(self.settings(), demo="cdnow", **limits))
+
+    def report(self, through=END):
+        """The counts of the last ingestion's report that are not 0."""
+        report = json.loads((paths.QUARANTINE / f"transactions-{through}.json").read_text())
+        return {name: n for name, n in report.items() if isinstance(n, int) and n}
 
     def stored(self, folder=paths.TRANSACTIONS):
         """Rows by the day on which they became known."""

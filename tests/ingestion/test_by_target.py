@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from evergreen.errors import DataError
-from evergreen.ingestion.user_tables import ingest_tables
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.settings import paths
 from evergreen.settings.loading import parse_settings
 
@@ -29,7 +29,7 @@ def outcomes(shop):
         outcomes = {"files": "outcomes/*.csv", "columns": columns} | settings
         values["source"] = {"transactions": shop.source, "outcomes": outcomes}
         values["data"]["max_bad_share"] = 1.0
-        take.lines = list(ingest_tables(parse_settings(values), through=through))
+        take.lines = list(ingest_new_rows(parse_settings(values), through=through))
         return [
             (r["client_id"], r["observed_on"], r["purchase"], r["clv"], r["ingested_on"])
             for r in shop.rows(paths.OUTCOMES)
@@ -82,3 +82,10 @@ def test_what_is_no_outcome_is_quarantined(outcomes, row, reason):
     quarantined = (paths.QUARANTINE / f"outcomes-{END}.csv").read_text()
     assert "outcomes/outcomes_2024-01-05.csv,2," in quarantined
     assert reason in quarantined
+
+
+def test_a_column_may_hold_the_day_on_which_an_outcome_became_known(outcomes):
+    targets = {"purchase": "purchased_actual", "clv": "clv_actual"}
+    columns = {"client_id": "client_id", "ingested_on": "churned_actual", "targets": targets}
+    stored = outcomes("outcomes_2024-01-05.csv", "a,1,2024-01-09,12\n", columns=columns)
+    assert [row[4] for row in stored] == [date(2024, 1, 9)]

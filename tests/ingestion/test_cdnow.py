@@ -11,7 +11,7 @@ from evergreen.store import tables
 
 @pytest.fixture(scope="module")
 def rows():
-    return cdnow.rows(tables.connect(threads=2)).to_arrow_table()
+    return cdnow.rows(tables.connect(threads=2), 100).to_arrow_table()
 
 
 def test_every_published_transaction_is_there_in_the_canonical_columns(rows):
@@ -39,10 +39,10 @@ def test_the_package_that_ships_the_file_is_never_imported(rows):
 def test_a_file_with_other_counts_is_refused(monkeypatch):
     monkeypatch.setitem(cdnow.PUBLISHED, "clients", 23_571)
     with pytest.raises(DataError, match=r"published are .*'clients': 23571"):
-        cdnow.rows(tables.connect(threads=2))
+        cdnow.rows(tables.connect(threads=2), 100)
 
 
 def test_a_package_that_is_not_installed_is_named_by_its_extra(monkeypatch):
     monkeypatch.setattr(sys, "path", [])  # where packages are looked for
     with pytest.raises(EvergreenError, match=r"pip install 'evergreen\[demo\]'"):
-        cdnow.rows(tables.connect(threads=2))
+        cdnow.rows(tables.connect(threads=2), 100)

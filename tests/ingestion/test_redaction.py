@@ -31,7 +31,7 @@ def test_names_of_columns_are_a_header_whatever_they_are():
 
 def test_a_file_without_a_header_is_refused_without_showing_its_first_line(shop):
     shop.lay("shop.csv", NOTE)
-    with pytest.raises(DataError, match="its first line holds data rather than") as error:
+    with pytest.raises(DataError, match="its first line holds data, not column names") as error:
         shop.ingest()
     assert "anna" not in str(error.value)
     assert "171" not in str(error.value)

@@ -6,7 +6,7 @@ import pytest
 
 from evergreen.core.events import transactions
 from evergreen.errors import DataError
-from evergreen.ingestion.demos import ingest_demo
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.settings import paths
 from evergreen.settings.simulation import Simulation
 from evergreen.settings.sources import Source
@@ -18,11 +18,11 @@ SOURCE = Source(demo="simulated", simulation=SIMULATION)
 
 
 @pytest.fixture
-def ingest(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def ingest(shop):
+    settings = shop.settings().model_copy(update={"source": SOURCE})
 
-    def run(through=None, reach=None):
-        return ingest_demo(tables.connect(threads=1), SOURCE, through=through, reach=reach)
+    def run(through=date(2017, 3, 31), reach=None):
+        return list(ingest_new_rows(settings, through=through, reach=reach))
 
     return run
 

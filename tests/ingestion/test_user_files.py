@@ -117,12 +117,12 @@ def test_what_a_mac_hides_in_an_archive_is_passed_over(shop):
 @pytest.mark.parametrize("target", ["nowhere.csv", "linked.csv"])
 def test_a_link_to_nothing_is_told(shop, target):
     shop.lay("shop.csv", TEXT).with_name("linked.csv").symlink_to(target)
-    assert "transactions: inbox/linked.csv is a link to nothing" in shop.ingest()
+    assert "transactions: inbox/linked.csv is a broken link" in shop.ingest()
 
 
 def test_a_name_that_is_no_utf8_is_refused(shop):
     shop.lay(os.fsdecode(b"shop-\xff.csv"), TEXT)
-    with pytest.raises(DataError, match="inbox/shop-\ufffd\\.csv has a name that is no UTF-8"):
+    with pytest.raises(DataError, match="inbox/shop-\ufffd\\.csv has a name that is not UTF-8"):
         shop.ingest()
 
 

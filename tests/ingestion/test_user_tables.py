@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pytest
 
 from evergreen.errors import DataError
-from evergreen.ingestion import user_tables
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.settings import paths
 from evergreen.store import tables
 
@@ -74,7 +74,7 @@ def test_a_mistyped_year_makes_no_history_of_centuries(shop):
     shop.ingest()
     assert min(shop.stored()) == date(2024, 1, 1)
     assert shop.quarantined() == [
-        "inbox/1.csv,2,,1974-01-05,date lies more than a year before all others"
+        "inbox/1.csv,2,,1974-01-05,date is more than a year before all others"
     ]
     shop.lay("2.csv", HEAD + "a,1975-01-05,1,x\nb,2024-01-20,1,x\n")
     shop.ingest()
@@ -140,7 +140,7 @@ def test_a_kill_at_any_day_and_a_second_call_give_the_same_bytes(shop, days):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(user_tables.ingest_tables(shop.settings(), through=date(2024, 1, 31), progress=killed))
+        list(ingest_new_rows(shop.settings(), through=date(2024, 1, 31), progress=killed))
     shop.ingest()
     after = shop.bytes()
     shutil.rmtree("data")
@@ -214,8 +214,8 @@ def test_too_much_that_is_bad_stops_before_anything_is_changed(shop):
         "  1 x timestamp is not a date in the format 2024-12-31 (year first): "
         "first in inbox/shop.csv, line 3, "
         "column 'Date' holds 'soon'\n"
-        "Next: look into data/quarantine/transactions-2024-01-31.csv, and mend the source or what "
-        "params.yaml says of it"
+        "Next: look into data/quarantine/transactions-2024-01-31.csv, and fix the source or "
+        "its settings in params.yaml"
     )
     assert not paths.RAW.exists()
 
@@ -271,7 +271,7 @@ def test_an_empty_file_beside_others_does_no_harm(shop, content):
 @pytest.mark.parametrize("content", ["", HEAD])
 def test_nothing_but_an_empty_file_is_refused(shop, content):
     shop.lay("1.csv", content)
-    with pytest.raises(DataError, match="holds no rows that are good; nothing was changed"):
+    with pytest.raises(DataError, match="holds no good rows; nothing was changed"):
         shop.ingest()
 
 
@@ -427,6 +427,6 @@ def test_a_state_of_another_kind_is_refused_with_the_way_to_restore_it(shop, con
     shop.lay("shop.csv", HEAD + "a,2024-01-05,1,x\n")
     paths.RAW.mkdir(parents=True)
     paths.INGESTION_STATE.write_text(content)
-    with pytest.raises(DataError, match="is not what this version of evergreen writes") as error:
+    with pytest.raises(DataError, match="was not written by this version of evergreen") as error:
         shop.ingest()
     assert error.value.next_step == "dvc checkout --force data/raw"

@@ -4,19 +4,17 @@ import json
 from datetime import date, datetime
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from evergreen.core.events import transactions
 from evergreen.errors import DataError
-from evergreen.ingestion.transactions import ingest_transactions
 from evergreen.serving import events
 from evergreen.serving.http import bodies
 from evergreen.serving.http.limits import RefusedError
-from evergreen.store import tables
 
 DAY = date(2024, 1, 5)
 GOOD = {"client_id": "a", "amount_minor": 100, "timestamp": DAY, "ingested_on": DAY}
+GOOD_TO_INGEST = GOOD | {"timestamp": datetime(2024, 1, 5)}
 LARGEST = transactions.MAX_AMOUNT_MINOR
 
 
@@ -28,16 +26,10 @@ def by_user_table(shop, row):
     return "2 accepted" in shop.ingest()[1]
 
 
-def by_demo(_, row):
-    con = tables.connect(threads=1)
-    schema = pa.schema([(field.name, field.type) for field in transactions.SCHEMA])
-    times = (
-        {}
-        if row["timestamp"] is None
-        else {"timestamp": datetime.combine(row["timestamp"], datetime.min.time())}
-    )
-    con.register("demo", pa.Table.from_pylist([row | times], schema=schema))
-    return "accepted" in ingest_transactions(con, con.sql("select * from demo")).rows_by_status
+def by_demo(shop, row):
+    time = row["timestamp"] and datetime.combine(row["timestamp"], datetime.min.time())
+    shop.ingest_demo(GOOD_TO_INGEST | {"client_id": "b"}, row | {"timestamp": time})
+    return shop.report()["accepted"] == 2
 
 
 def in_python(_, row):

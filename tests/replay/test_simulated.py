@@ -7,7 +7,7 @@ import pytest
 
 from evergreen.core.evaluation.losses import row_losses
 from evergreen.core.events.label_selection import KEYS, as_known
-from evergreen.ingestion import simulated
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.replay.hindsight import judge_policy, read_result
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.policy_run import replay_policy
@@ -19,8 +19,8 @@ from evergreen.replay.results import (
 from evergreen.replay.scenario import make_scenario
 from evergreen.settings.loading import load_settings
 from evergreen.settings.simulation import Simulation
+from evergreen.settings.sources import Source
 from evergreen.simulation.retailer import simulate
-from evergreen.store import tables
 from evergreen.store.labels import open_labels
 
 pytestmark = pytest.mark.slow
@@ -32,12 +32,13 @@ class Shop:
     """A simulated retailer, and what policies made of it; purchase is the only target."""
 
     def __init__(self, folder, monkeypatch, **world):
+        committed = load_settings()
         monkeypatch.chdir(folder)
         self.folder = folder
         settings = Simulation(clients=2500, days=160, notes_per_year=0.0, **world)
         self.retailer = simulate(settings)
-        con = tables.connect(threads=2)
-        simulated.ingest_simulated(con, settings, through=END, reach=None, progress=lambda *_: None)
+        source = Source(demo="simulated", simulation=settings)
+        list(ingest_new_rows(committed.model_copy(update={"source": source}), through=END))
         self.policies = {}
 
     def replay(self, committed, *names):

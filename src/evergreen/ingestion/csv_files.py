@@ -55,10 +55,10 @@ def read_csv(
         )
     headers = {d: [cell.strip() for cell in record.cells] for d, record in sound.items()}
     used = max(headers, key=lambda d: (len(set(wanted) & set(headers[d])), len(headers[d])))
-    return _part(text, headers[used], sound[used].line, used, copy)
+    return _input(text, headers[used], sound[used].line, used, copy)
 
 
-def _part(text: DecodedText, headers: list[str], line: int, delimiter: str, copy: Path) -> Input:
+def _input(text: DecodedText, headers: list[str], line: int, delimiter: str, copy: Path) -> Input:
     columns = {f"c{i}": "VARCHAR" for i in range(len(headers))}
     fast = (
         f"select * from read_csv({sql.literal(text.path)}, auto_detect=false, delim='{delimiter}', "
@@ -69,7 +69,7 @@ def _part(text: DecodedText, headers: list[str], line: int, delimiter: str, copy
         headers=headers,
         first_line=2,
         fast=fast if line == 1 else None,
-        rows=text.lines - 1,
+        row_count=text.lines - 1,
         careful=partial(_write_carefully, text.path, delimiter, len(headers), copy),
         values=partial(_values, text.path, delimiter),
     )

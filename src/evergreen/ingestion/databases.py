@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
 from evergreen.ingestion.connections import error_text, open_database
-from evergreen.ingestion.inputs import Input, read_copy
+from evergreen.ingestion.inputs import Input, copied_input
 from evergreen.store import sql
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ OVERLAP, OVERLAP_NUMBERS = timedelta(days=1), 10_000
 class QueryResult:
     """The rows of a query, in the order of the watermark, and that of each by its line."""
 
-    part: Input
+    rows: Input
     copy: Path
 
     def watermark(self, con: duckdb.DuckDBPyConnection, before_line: int | None) -> str | None:
@@ -184,4 +184,4 @@ def _part(
     copy: Path,
 ) -> Input:
     name = f"{source.url_env}, {source.table or 'query'}"
-    return read_copy(con, name, headers, copy, first_line=1, decimal_point=numbers)
+    return copied_input(con, name, headers, copy, numbers)

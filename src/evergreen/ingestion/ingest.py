@@ -1,4 +1,4 @@
-"""Take in what is new, of a demo or of what ``params.yaml`` names."""
+"""Ingest what is new, of a demo or of the source that ``params.yaml`` names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from evergreen.ingestion import demos, user_tables
-from evergreen.store import tables
+from evergreen.ingestion.raw_tables import checked_tables, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,17 +23,23 @@ def ingest_new_rows(
     reach: date | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[str]:
-    """Append new rows to the raw tables.
+    """Append the new rows of every table of a source, up to a day.
+
+    All tables are read and checked before the first is written. Days are written whole, oldest
+    first, and rows that were written before are recognised. So the same rows give the same bytes,
+    wherever an earlier call was killed.
 
     Parameters
     ----------
     demo
         A demo instead of the source that the settings name.
     through
-        The last day to take in; by default that before as_of: a file may hold a part of today, or a
-        mistyped year.
+        The last day to ingest; by default the day before as_of, since a file may hold a part of
+        today, or a mistyped year.
     reach
-        How far the source has to reach at least.
+        How far the transactions have to reach at least.
+    progress
+        Called with the number of days written so far, and of all days to write.
 
     Yields
     ------
@@ -43,16 +49,30 @@ def ingest_new_rows(
     Raises
     ------
     DataError
-        If the source can't be taken in; nothing was changed then.
+        As `checked_tables`.
     """
-    name = demo or settings.source.demo
     through = through or settings.as_of - timedelta(days=1)
-    if name is None:
-        yield from user_tables.ingest_tables(
-            settings, through=through, reach=reach, progress=progress
-        )
-        return
-    con = tables.connect(settings.compute.threads)
-    source = settings.source.model_copy(update={"demo": name})
-    done = demos.ingest_demo(con, source, through=through, reach=reach, progress=progress)
-    yield from (f"{name}: {line}" for line in done.lines())
+    name = demo or settings.source.demo
+    raw_tables = demos.raw_tables(name, settings) if name else user_tables.raw_tables(settings)
+    with checked_tables(raw_tables, settings, through=through, reach=reach) as checked:
+        for table in checked:
+            write_table(table, progress)
+            yield from table.lines()
+
+
+def preview(settings: Settings, *, through: date) -> Iterator[str]:
+    """Report what `ingest_new_rows` would ingest of the settings' own tables; append nothing.
+
+    Yields
+    ------
+    str
+        What would become of the rows, a line each.
+
+    Raises
+    ------
+    DataError
+        As `checked_tables`.
+    """
+    with checked_tables(user_tables.raw_tables(settings), settings, through=through) as checked:
+        for table in checked:
+            yield from table.lines()

@@ -1,4 +1,4 @@
-"""What became of every row of a source, in words and as JSON."""
+"""The ingestion report: the status of every row of a source, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEFT_OUT = "left out: "
 
 @dataclass(frozen=True)
 class IngestionReport:
-    """What became of the rows of a source: `rows_by_status` counts each row once.
+    """How many rows of a source have which status; `rows_by_status` counts each row once.
 
     A status is one of `GOOD`, or begins with `LEFT_OUT`, or is the reason for a quarantine.
     """
@@ -51,7 +51,7 @@ class IngestionReport:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many rows are not meant, by reason."""
+        """How many rows are left out on purpose, by reason."""
         return {
             status.removeprefix(LEFT_OUT): count
             for status, count in self.rows_by_status.items()
@@ -59,20 +59,20 @@ class IngestionReport:
         }
 
     def lines(self) -> list[str]:
-        """The report in words, a line each."""
+        """The report as text, a line each."""
         counts = {k: self.rows_by_status.get(k, 0) for k in ALWAYS_REPORTED}
         counts |= {k: self.rows_by_status[k] for k in REPORTED_IF_ANY if k in self.rows_by_status}
         if self.left_out:
             counts["left out"] = sum(self.left_out.values())
         counts["quarantined"] = sum(self.quarantined.values())
-        sums = " + ".join(f"{count:,} {status}" for status, count in counts.items())
-        reasons = [f"  {count:,} x {why}" for why, count in self.quarantined.items()]
-        apart = [f"  {count:,} left out: {why}" for why, count in self.left_out.items()]
-        where = [f"  see {paths.QUARANTINE}"] if self.quarantined else []
-        return [f"read {self.read:,} rows = {sums}", *apart, *reasons, *where]
+        total = " + ".join(f"{count:,} {status}" for status, count in counts.items())
+        left_out = [f"  {count:,} left out: {reason}" for reason, count in self.left_out.items()]
+        bad = [f"  {count:,} x {reason}" for reason, count in self.quarantined.items()]
+        where = [f"  see {paths.QUARANTINE}"] if bad else []
+        return [f"read {self.read:,} rows = {total}", *left_out, *bad, *where]
 
     def as_json(self) -> dict[str, Any]:
-        """The report for a file: read is the sum of all the others."""
+        """The report as JSON: ``read`` is the sum of all other counts."""
         return {
             "read": self.read,
             **{status.replace(" ", "_"): self.rows_by_status.get(status, 0) for status in GOOD},

@@ -1,6 +1,6 @@
-"""What has been taken in completely, so that it need not be read again: ``taken-in.json``.
+"""What has been ingested completely, so that it need not be read again.
 
-It lies beside the raw tables and is versioned with them, so it is right for every commit.
+The file is beside the raw tables and versioned with them, so it is right for every commit.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class IngestionState:
     Attributes
     ----------
     settings
-        Digest of what params.yaml says of it; when that changes, all is read again.
+        Digest of its settings in params.yaml; when they change, all is read again.
     files
-        SHA-256 by name of the files of which no row is waiting.
+        SHA-256 by name of the files of which no row is deferred.
     date_formats
-        How its columns write dates, by name, where that was found out.
+        How its columns write dates, by role, where that was detected.
     watermark
-        From which value on a database is asked; None from the start.
+        From which value on to query a database; None from the start.
     """
 
     settings: str
@@ -36,15 +36,15 @@ class IngestionState:
 
 
 def read(table: str, settings: str) -> IngestionState:
-    """The state of a table's source; a new one if there is none for these settings."""
-    found = _all().get(table, {})
+    """Read the state of a table's source; a new one if there is none for these settings."""
+    state = _all().get(table, {})
     return (
-        IngestionState(**found) if found.get("settings") == settings else IngestionState(settings)
+        IngestionState(**state) if state.get("settings") == settings else IngestionState(settings)
     )
 
 
 def write(table: str, state: IngestionState) -> None:
-    """Keep the state; last of all, when every row is in its place."""
+    """Write the state; last of all, when every row is in its place."""
     files.write_json(_all() | {table: asdict(state)}, paths.INGESTION_STATE)
 
 
@@ -52,13 +52,13 @@ def _all() -> dict[str, dict[str, Any]]:
     if not paths.INGESTION_STATE.exists():
         return {}
     restore = f"dvc checkout --force {paths.RAW}"
-    found = files.read_json(paths.INGESTION_STATE, next_step=restore)
-    known = {one.name for one in fields(IngestionState)}
-    if not isinstance(found, dict) or not all(
-        isinstance(state, dict) and "settings" in state and set(state) <= known
-        for state in found.values()
+    states = files.read_json(paths.INGESTION_STATE, next_step=restore)
+    names = {field.name for field in fields(IngestionState)}
+    if not isinstance(states, dict) or not all(
+        isinstance(state, dict) and "settings" in state and set(state) <= names
+        for state in states.values()
     ):
         raise DataError(
-            f"{paths.INGESTION_STATE} is not what this version of evergreen writes", restore
+            f"{paths.INGESTION_STATE} was not written by this version of evergreen", restore
         )
-    return found
+    return states

@@ -1,4 +1,4 @@
-"""What a source consists of: files, sheets, answers of a database, all in one shape."""
+"""What a source consists of (files, sheets, query results), all in one shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Input:
-    """Rows as text, with the line that each stands on.
+    """Rows as cells, each with the line that it is on.
 
     Attributes
     ----------
@@ -31,25 +31,26 @@ class Input:
     first_line
         The line of the first row.
     fast
-        SQL of the rows with an engine's reader, which fails, or finds another number of rows than
-        `rows`, unless each row is one well-formed line. None where there is no such reader.
-    rows
-        How many rows `fast` gives if it may be relied upon; None if it always may.
+        SQL of the rows with an engine's reader. It fails, or gives a number of rows other than
+        `row_count`, unless each row is one well-formed line. None where there is no such reader.
+    row_count
+        How many rows `fast` gives if it is reliable; None if it always is.
     careful
-        Writes the rows for a reader that loses none, and gives the SQL that reads them: the
-        columns, ``line``, and ``malformed`` (why the line is no row, or null).
+        Writes the rows with a reader that loses none, and gives the SQL that reads them: the
+        columns, ``line``, and ``malformed`` (why the line is not a row, or null). None where
+        `fast` always suffices.
     values
         The cells of a column as text, from the first on.
     decimal_point
-        The columns that hold numbers already, so written with a point.
+        The columns that held numbers in the source, so their text has a decimal point.
     """
 
     name: str
     headers: list[str]
     first_line: int
     fast: str | None
-    rows: int | None
-    careful: Callable[[], str]
+    row_count: int | None
+    careful: Callable[[], str] | None
     values: Callable[[int], Iterator[str]]
     decimal_point: frozenset[int] = frozenset()
 
@@ -59,7 +60,7 @@ class Input:
         Raises
         ------
         DataError
-            If there is none or more than one of that name; with the nearest name.
+            If no column, or more than one, has that name; names the nearest one.
         """
         count = self.headers.count(header)
         if count == 1:
@@ -72,45 +73,47 @@ class Input:
             )
         if is_no_header(self.headers):
             raise DataError(
-                f"{self.name} lacks the column {header!r}; its first line holds data rather than "
-                "the names of columns; nothing was changed",
-                "have the file delivered with a header, or give it one",
+                f"{self.name} lacks the column {header!r}; its first line holds data, not column "
+                "names; nothing was changed",
+                "have the file delivered with a header, or add one",
             )
         near = difflib.get_close_matches(header, self.headers, n=1, cutoff=0.4)
         nearest = f"; nearest: {near[0]!r}" if near else ""
         raise DataError(
             f"{self.name} lacks the column {header!r} (found: {', '.join(self.headers)}{nearest}); "
             "nothing was changed",
-            "name the column in params.yaml as the source does; or move a file that is no part "
+            "name the column in params.yaml as the source does; or move a file that is not part "
             "of the source out of its folder",
         )
 
 
-def read_copy(
+def sql_input(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    headers: list[str],
+    rows: str,
+    decimal_point: frozenset[int] = frozenset(),
+) -> Input:
+    """Rows that SQL gives as columns ``c<i>``, counted from 1."""
+    values = partial(_values, con, rows)
+    return Input(name, headers, 1, rows, None, None, values, decimal_point)
+
+
+def copied_input(
     con: duckdb.DuckDBPyConnection,
     name: str,
     headers: list[str],
     copy: Path,
-    *,
-    first_line: int,
     decimal_point: frozenset[int] = frozenset(),
 ) -> Input:
-    """The part whose rows were written to a Parquet file as text, with their lines."""
+    """Rows that were copied to Parquet as text, with their ``line`` and ``malformed``."""
     rows = f"select * from {sql.parquet([copy])}"
-    return Input(
-        name=name,
-        headers=headers,
-        first_line=first_line,
-        fast=None,
-        rows=None,
-        careful=partial(str, rows),
-        values=partial(sample, con, rows),
-        decimal_point=decimal_point,
-    )
+    values = partial(_values, con, rows)
+    return Input(name, headers, 1, None, None, partial(str, rows), values, decimal_point)
 
 
-def sample(con: duckdb.DuckDBPyConnection, rows: str, column: int) -> Iterator[str]:
-    """The cells of a column that an engine reads, in order."""
+def _values(con: duckdb.DuckDBPyConnection, rows: str, column: int) -> Iterator[str]:
+    """The cells of a column, in order."""
     cursor = con.cursor()
     cells = cursor.execute(f"select c{column} from ({rows}) where c{column} is not null")
     while batch := cells.fetchmany(1000):

@@ -1,4 +1,4 @@
-"""Which canonical column comes from which column of a part."""
+"""Which canonical column comes from which column of an input."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING
 
-from evergreen.core.events.transactions import TOO_EARLY, TOO_LARGE, invoice_id
+from evergreen.core.events.transactions import TOO_EARLY, TOO_LARGE, invoice_id, missing
 from evergreen.errors import DataError
 from evergreen.ingestion.conversion import (
+    EARLIEST,
+    LATEST,
     Check,
     Conversion,
-    add_number,
-    limit_text,
-    require_date,
-    require_text,
+    blank_sql,
+    number_sql,
     trimmed_sql,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from evergreen.ingestion.dates import DateFormat
+    from evergreen.ingestion.inputs import Input
     from evergreen.settings.sources import (
         AttributeColumns,
         NoteColumns,
@@ -29,22 +31,24 @@ if TYPE_CHECKING:
     )
 
     AnyColumns = TransactionColumns | NoteColumns | AttributeColumns | TargetColumns
-    from evergreen.ingestion.dates import DateFormat
-    from evergreen.ingestion.inputs import Input
 
+MAX_CHARS = 131_072
+AMOUNT_DIGITS, OTHER_DIGITS = 22, 16
+"""An amount has up to 18 digits before its decimals, a price and a quantity 12: so all products
+are exact."""
 YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 TIME_OF = {"observed_on": "observed_at", "valid_from": "valid_at"}
-"""The time in a column of which the day alone is kept."""
+"""The time in a column of which only the day is kept."""
 Formats = dict[str, "DateFormat"]
 
 
 def mapped_headers(columns: AnyColumns) -> list[str]:
     """Every column of the source that is mapped."""
-    found: list[str] = []
+    headers: list[str] = []
     for value in columns.model_dump().values():
-        one = [value] if isinstance(value, str) else value
-        found += one.values() if isinstance(one, dict) else one
-    return found
+        listed = [value] if isinstance(value, str) else value
+        headers += listed.values() if isinstance(listed, dict) else listed
+    return headers
 
 
 def date_roles(columns: AnyColumns) -> dict[str, str]:
@@ -53,58 +57,178 @@ def date_roles(columns: AnyColumns) -> dict[str, str]:
     return {TIME_OF.get(role, role): header for role, header in roles.items()}
 
 
-def transactions(
-    part: Input, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
-) -> Conversion:
-    """The canonical columns of transactions from those of a part.
+class Mapper:
+    """Maps the columns of one input, one after the other.
 
     Parameters
     ----------
     formats
         How the columns that hold dates write them, by their roles.
     decimal
-        What stands before the decimals of a number.
+        The decimal separator of numbers.
+
+    Attributes
+    ----------
+    conversion
+        What was mapped so far.
+    """
+
+    def __init__(self, rows: Input, formats: Formats, decimal: str = ".") -> None:
+        self.conversion = Conversion()
+        self._rows = rows
+        self._formats = formats
+        self._decimal = decimal
+
+    def __setitem__(self, role: str, value: str) -> None:
+        """Give a canonical column as SQL, which may refer to those given before."""
+        self.conversion.columns.pop(role, None)
+        self.conversion.columns[role] = value
+
+    def cell(self, header: str) -> str:
+        """SQL of the cells of a column."""
+        return f"c{self._rows.column(header)}"
+
+    def check(self, header: str, fails: str, reason: str) -> None:
+        """Keep a row out because of a column."""
+        self.conversion.checks.append(Check(header, self.cell(header), fails, reason))
+
+    def text(self, role: str, header: str) -> None:
+        """Map a column that holds a text; no text is longer than any that was meant."""
+        self[role] = trimmed_sql(self.cell(header))
+        self._limit(role, header)
+
+    def required_text(self, role: str, header: str) -> None:
+        """Map a column that must hold a text."""
+        self[role] = trimmed_sql(self.cell(header))
+        rule = missing(role)
+        self.check(header, rule.fails, rule.reason)
+        self._limit(role, header)
+
+    def joined_text(self, headers: str | list[str] | None) -> None:
+        """Map one or several columns to ``text``."""
+        if headers is None:
+            return
+        listed = [headers] if isinstance(headers, str) else headers
+        cells = [f"nullif(trim({self.cell(header)}), '')" for header in listed]
+        joined = f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
+        self["text"] = joined if len(cells) > 1 else cells[0]
+        self._limit("text", listed[0])
+
+    def _limit(self, role: str, header: str) -> None:
+        reason = f"{role} has more than {MAX_CHARS:,} characters"
+        self.check(header, f"length({role}) > {MAX_CHARS}", reason)
+
+    def date(self, role: str, header: str) -> None:
+        """Map a column that must hold a date, with or without a time."""
+        date_format = self._formats[role]
+        self[role] = date_format.sql(self.cell(header))
+        name = next((day for day, time in TIME_OF.items() if time == role), role)
+        out = f"not ({role} >= timestamp '{EARLIEST}' and {role} < timestamp '{LATEST}')"
+        self.check(header, blank_sql(role, self.cell(header)), missing(name).reason)
+        self.check(header, f"{role} is null", f"{name} is not a date in the format {date_format}")
+        self.check(header, out, f"{name} is not between 1970 and 2200")
+
+    def number(self, role: str, header: str, *, required: bool) -> None:
+        """Map a column that holds an exact number."""
+        decimal = "." if self._has_point(header) else self._decimal
+        cell = self.cell(header)
+        digits = AMOUNT_DIGITS if role == "amount" else OTHER_DIGITS
+        self[role] = number_sql(cell, decimal, digits)
+        blank = blank_sql(role, cell)
+        if required:
+            self.check(header, blank, missing(role).reason)
+        reason = f"{role} is not a number with decimal separator '{decimal}'"
+        self.check(header, f"{role} is null and not ({blank})", reason)
+
+    def value(self, role: str, header: str, *, yes_or_no: bool = False) -> None:
+        """Map a column that holds a number as float64, or yes or no as 1 or 0."""
+        cell = f"lower(trim({self.cell(header)}))"
+        plain = cell if self._has_point(header) else f"replace({cell}, '{self._decimal}', '.')"
+        number = f"try_cast({plain} as double)"
+        words = f"case when {cell} in {YES} then 1 when {cell} in {NO} then 0 else {number} end"
+        self[role] = words if yes_or_no else number
+
+    def require(self, header: str, allowed: str, reason: str) -> None:
+        """Keep a row out where a cell is neither blank nor allowed."""
+        blank = f"coalesce(trim({self.cell(header)}), '') = ''"
+        self.check(header, f"not coalesce({allowed}, false) and not {blank}", reason)
+
+    def _has_point(self, header: str) -> bool:
+        return self._rows.column(header) in self._rows.decimal_point
+
+    def own_day(self, role: str, header: str | None) -> None:
+        """Map the day that a row is of, which with the client is its id."""
+        if header is None:
+            self[role] = f"date '{_day_in_name(self._rows, role)}'"
+        else:
+            self.date(TIME_OF[role], header)
+            self[role] = f"{TIME_OF[role]}::date"
+        self["row_id"] = f"client_id || '@' || {role}::varchar"
+        self["day"] = role
+
+    def ingested_on(self, header: str | None) -> None:
+        """Map the day on which a row became known, if the source has it."""
+        if header is not None:
+            self.date("ingested_on", header)
+            self["day"] = "ingested_on::date"
+
+    def happened_by(self, header: str | None) -> None:
+        """Map the day on which an event became known: not before it happened, by default then."""
+        self["day"] = "timestamp::date"
+        self.ingested_on(header)
+        if header is not None:
+            self.check(header, TOO_EARLY.fails, TOO_EARLY.reason)
+
+
+def transactions(
+    rows: Input, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
+) -> Conversion:
+    """The canonical columns of transactions.
+
+    Parameters
+    ----------
+    formats, decimal
+        As for `Mapper`.
     minor_units
         How many minor units of money make a major one.
     """
-    made = Conversion()
-    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
-    _date(made, part, "timestamp", columns.timestamp, formats)
+    mapper = Mapper(rows, formats, decimal)
+    mapper.required_text("client_id", columns.client_id)
+    mapper.date("timestamp", columns.timestamp)
     if columns.quantity is not None:
-        _number(made, part, "quantity", columns.quantity, decimal, required=bool(columns.price))
+        mapper.number("quantity", columns.quantity, required=bool(columns.price))
     money = columns.amount or columns.price or ""
-    _number(made, part, "amount" if columns.amount else "price", money, decimal, required=True)
+    mapper.number("amount" if columns.amount else "price", money, required=True)
     product = "amount" if columns.amount else "price * quantity"
-    made.columns["amount_minor"] = f"try_cast({product} * {minor_units} as bigint)"
-    too_large = f"amount_minor is null or {TOO_LARGE.fails}"  # null: beyond int64
-    made.checks.append(Check(money, _cell(part, money), too_large, TOO_LARGE.reason))
-    _texts(made, part, columns.text)
+    mapper["amount_minor"] = f"try_cast({product} * {minor_units} as bigint)"
+    beyond_int64 = "amount_minor is null"
+    mapper.check(money, f"{beyond_int64} or {TOO_LARGE.fails}", TOO_LARGE.reason)
+    mapper.joined_text(columns.text)
     if columns.invoice_id is not None:
-        made.columns["invoice"] = trimmed_sql(_cell(part, columns.invoice_id))
-        limit_text(made, "invoice", columns.invoice_id, _cell(part, columns.invoice_id))
-    made.columns["invoice_id"] = invoice_id("invoice" if columns.invoice_id else "null")
+        mapper.text("invoice", columns.invoice_id)
+    mapper["invoice_id"] = invoice_id("invoice" if columns.invoice_id else "null")
     if columns.row_id is not None:
-        require_text(made, "row_id", columns.row_id, _cell(part, columns.row_id))
-    _ingested_on(made, part, columns.ingested_on, formats)
-    return made
+        mapper.required_text("row_id", columns.row_id)
+    mapper.happened_by(columns.ingested_on)
+    return mapper.conversion
 
 
-def notes(part: Input, columns: NoteColumns, formats: Formats) -> Conversion:
-    """The canonical columns of notes from those of a part."""
-    made = Conversion()
-    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
-    _date(made, part, "timestamp", columns.timestamp, formats)
-    _texts(made, part, columns.text)
+def notes(rows: Input, columns: NoteColumns, formats: Formats) -> Conversion:
+    """The canonical columns of notes."""
+    mapper = Mapper(rows, formats)
+    mapper.required_text("client_id", columns.client_id)
+    mapper.date("timestamp", columns.timestamp)
+    mapper.joined_text(columns.text)
     header = columns.text if isinstance(columns.text, str) else columns.text[0]
-    made.checks.append(Check(header, _cell(part, header), "text is null", "text is missing"))
+    mapper.check(header, "text is null", missing("text").reason)
     if columns.language is not None:
-        made.columns["language"] = trimmed_sql(_cell(part, columns.language))
-    _ingested_on(made, part, columns.ingested_on, formats)
-    return made
+        mapper["language"] = trimmed_sql(mapper.cell(columns.language))
+    mapper.happened_by(columns.ingested_on)
+    return mapper.conversion
 
 
 def by_target(
-    part: Input,
+    rows: Input,
     columns: TargetColumns,
     formats: Formats,
     *,
@@ -112,89 +236,47 @@ def by_target(
     binary: Collection[str],
     exact: bool,
 ) -> Conversion:
-    """A client's value for each target, of a part of outcomes or predictions.
+    """A client's value for each target, from outcomes or predictions.
 
     Parameters
     ----------
     binary
         The targets that are yes or no, written as 1 or 0, true or false, yes or no.
     exact
-        Whether yes or no is meant, as in outcomes, or a probability between.
+        Whether yes or no is required, as in outcomes, or may be a probability.
     """
-    made = Conversion()
-    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
-    _own_day(made, part, "observed_on", columns.observed_on, formats)
+    mapper = Mapper(rows, formats, decimal)
+    mapper.required_text("client_id", columns.client_id)
+    mapper.own_day("observed_on", columns.observed_on)
     for target, header in columns.targets.items():
-        cell = _cell(part, header)
-        made.columns[target] = _value(part, header, decimal, words=target in binary)
-        made.checks.append(_not_of_target(header, cell, target, binary, exact=exact))
-    _known_on(made, part, columns.ingested_on, formats)
-    return made
+        mapper.value(target, header, yes_or_no=target in binary)
+        allowed, kind = f"{target} >= 0 and isfinite({target})", "a number that is not negative"
+        if target in binary and exact:
+            allowed, kind = f"{target} in (0, 1)", "yes or no, as 1 or 0"
+        elif target in binary:
+            allowed, kind = f"{target} between 0 and 1", "a probability"
+        mapper.require(header, allowed, f"{target} is not {kind}")
+    mapper.ingested_on(columns.ingested_on)
+    return mapper.conversion
 
 
 def attributes(
-    part: Input, columns: AttributeColumns, formats: Formats, *, decimal: str
+    rows: Input, columns: AttributeColumns, formats: Formats, *, decimal: str
 ) -> Conversion:
-    """What is said of clients from a date on; a blank cell is not known."""
-    made = Conversion()
-    require_text(made, "client_id", columns.client_id, _cell(part, columns.client_id))
-    _own_day(made, part, "valid_from", columns.valid_from, formats)
+    """The attributes of clients from a date on; a blank cell is missing."""
+    mapper = Mapper(rows, formats, decimal)
+    mapper.required_text("client_id", columns.client_id)
+    mapper.own_day("valid_from", columns.valid_from)
     for name, header in columns.numeric.items():
-        role, cell = f"number_{name}", _cell(part, header)
-        made.columns[role] = _value(part, header, decimal, words=False)
-        fails = f"not coalesce(isfinite({role}), false) and coalesce(trim({cell}), '') <> ''"
-        made.checks.append(Check(header, cell, fails, f"{name} is not a number"))
+        mapper.value(f"number_{name}", header)
+        mapper.require(header, f"isfinite(number_{name})", f"{name} is not a number")
     for name, header in columns.categorical.items():
-        role, cell = f"level_{name}", _cell(part, header)
-        made.columns[role] = trimmed_sql(cell)
-        limit_text(made, role, header, cell)
-    _known_on(made, part, columns.ingested_on, formats)
-    return made
+        mapper.text(f"level_{name}", header)
+    mapper.ingested_on(columns.ingested_on)
+    return mapper.conversion
 
 
-def _own_day(
-    made: Conversion, part: Input, role: str, header: str | None, formats: Formats
-) -> None:
-    """The day that a row is of, which with the client is its id."""
-    if header is None:
-        made.columns[role] = f"date '{_day_in_name(part, role)}'"
-    else:
-        _date(made, part, TIME_OF[role], header, formats)
-        made.columns[role] = f"{TIME_OF[role]}::date"
-    made.columns["row_id"] = f"client_id || '@' || {role}::varchar"
-    made.columns["day"] = role
-
-
-def _known_on(made: Conversion, part: Input, header: str | None, formats: Formats) -> None:
-    if header is not None:
-        _date(made, part, "ingested_on", header, formats)
-        made.columns["day"] = "ingested_on::date"
-
-
-def _value(part: Input, header: str, decimal: str, *, words: bool) -> str:
-    cell = f"lower(trim({_cell(part, header)}))"
-    written = (
-        cell if part.column(header) in part.decimal_point else f"replace({cell}, '{decimal}', '.')"
-    )
-    number = f"try_cast({written} as double)"
-    if not words:
-        return number
-    return f"case when {cell} in {YES} then 1 when {cell} in {NO} then 0 else {number} end"
-
-
-def _not_of_target(
-    header: str, cell: str, target: str, binary: Collection[str], *, exact: bool
-) -> Check:
-    allowed, words = f"{target} >= 0 and isfinite({target})", "a number that is not negative"
-    if target in binary and exact:
-        allowed, words = f"{target} in (0, 1)", "yes or no, as 1 or 0"
-    elif target in binary:
-        allowed, words = f"{target} between 0 and 1", "a probability"
-    fails = f"not coalesce({allowed}, false) and coalesce(trim({cell}), '') <> ''"
-    return Check(header, cell, fails, f"{target} is not {words}")
-
-
-def _day_in_name(part: Input, role: str) -> date:
+def _day_in_name(rows: Input, role: str) -> date:
     """The date in the name of a file, such as outcomes_2024-03-31.csv.
 
     Raises
@@ -202,47 +284,12 @@ def _day_in_name(part: Input, role: str) -> date:
     DataError
         If there is none.
     """
-    for found in re.finditer(r"(\d{4})-?(\d{2})-?(\d{2})", part.name):
+    for match in re.finditer(r"(\d{4})-?(\d{2})-?(\d{2})", rows.name):
         try:
-            return date(*map(int, found.groups()))
+            return date(*map(int, match.groups()))
         except ValueError:
             continue
     raise DataError(
-        f"{part.name} was expected to have its date in its name; nothing was changed",
-        f"name it such as table_2024-03-31.csv, or map `{role}` in params.yaml",
+        f"{rows.name} was expected to have its date in its name; nothing was changed",
+        f"rename it to something like table_2024-03-31.csv, or map `{role}` in params.yaml",
     )
-
-
-def _cell(part: Input, header: str) -> str:
-    return f"c{part.column(header)}"
-
-
-def _date(made: Conversion, part: Input, role: str, header: str, formats: Formats) -> None:
-    called = next((day for day, time in TIME_OF.items() if time == role), role)
-    require_date(made, role, header, _cell(part, header), formats[role], called=called)
-
-
-def _number(
-    made: Conversion, part: Input, role: str, header: str, decimal: str, *, required: bool
-) -> None:
-    sign = "." if part.column(header) in part.decimal_point else decimal
-    add_number(made, role, header, _cell(part, header), sign, required=required)
-
-
-def _texts(made: Conversion, part: Input, headers: str | list[str] | None) -> None:
-    if headers is None:
-        return
-    listed = [headers] if isinstance(headers, str) else headers
-    cells = [f"nullif(trim({_cell(part, header)}), '')" for header in listed]
-    joined = f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
-    made.columns["text"] = joined if len(cells) > 1 else cells[0]
-    limit_text(made, "text", listed[0], _cell(part, listed[0]))
-
-
-def _ingested_on(made: Conversion, part: Input, header: str | None, formats: Formats) -> None:
-    if header is None:
-        made.columns["day"] = "timestamp::date"
-        return
-    _date(made, part, "ingested_on", header, formats)
-    made.columns["day"] = "ingested_on::date"
-    made.checks.append(Check(header, _cell(part, header), TOO_EARLY.fails, TOO_EARLY.reason))

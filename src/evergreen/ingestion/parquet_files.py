@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from evergreen.errors import DataError
-from evergreen.ingestion.inputs import Input, read_copy, sample
+from evergreen.ingestion.inputs import Input, copied_input, sql_input
 from evergreen.store import sql
 
 if TYPE_CHECKING:
@@ -38,18 +37,8 @@ def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
     columns = [(str(name), str(kind)) for name, kind, *_ in described]
     cells = ", ".join(f"{_text(n, k)} as c{i}" for i, (n, k) in enumerate(columns))
     rows = f"select {cells} from {sql.parquet([path])}"
-    return Input(
-        name=str(path),
-        headers=[name for name, _ in columns],
-        first_line=1,
-        fast=rows,
-        rows=None,
-        careful=partial(str, rows),
-        values=partial(sample, con, rows),
-        decimal_point=frozenset(
-            i for i, (_, kind) in enumerate(columns) if kind.lstrip("U").startswith(NUMBERS)
-        ),
-    )
+    numbers = (i for i, (_, kind) in enumerate(columns) if kind.lstrip("U").startswith(NUMBERS))
+    return sql_input(con, str(path), [name for name, _ in columns], rows, frozenset(numbers))
 
 
 def _text(name: str, kind: str) -> str:
@@ -85,11 +74,7 @@ def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> l
     except (CalamineError, PasswordError, OSError) as error:
         raise unreadable(path, error) from None
     sheets = zip(names, laid, strict=True)
-    return [
-        read_copy(con, f"{path}, sheet {name}", *found, first_line=2)
-        for name, found in sheets
-        if found
-    ]
+    return [copied_input(con, f"{path}, sheet {name}", *copy) for name, copy in sheets if copy]
 
 
 def _lay_out(book: CalamineWorkbook, name: str, copy: Path) -> tuple[list[str], Path] | None:

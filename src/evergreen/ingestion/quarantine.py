@@ -1,4 +1,4 @@
-"""Bad rows, to be looked at and put right: source, line, column, value and reason."""
+"""Bad rows, listed for whoever fixes them: source, line, column, value and reason."""
 
 from __future__ import annotations
 
@@ -6,40 +6,42 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.ingestion.conversion import LATEST
-from evergreen.ingestion.corrections import ACCEPTED
+from evergreen.ingestion.corrections import ACCEPTED, ALREADY_INGESTED
 from evergreen.ingestion.deduplication import AFTER_THROUGH
 from evergreen.ingestion.ingestion_report import LEFT_OUT
 from evergreen.ingestion.redaction import shown
-from evergreen.ingestion.staging import MALFORMED, PUT_OFF
+from evergreen.ingestion.staging import KNOWN_DAY, MALFORMED, PUT_OFF
 from evergreen.settings import paths
 from evergreen.store import files, sql
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     import duckdb
 
     from evergreen.ingestion.conversion import Check
     from evergreen.ingestion.ingestion_report import IngestionReport
+    from evergreen.ingestion.sources import RawTable
 
-BLAMED_SHOWN = 3
+REASONS_SHOWN = 3
 STRAY_DAYS, STRAY_SHARE = 366, 0.001
 
 
 def create_checks(con: duckdb.DuckDBPyConnection) -> None:
-    """Make ``parts`` (part, source) and ``checks`` (part, status, blamed, reason, bad)."""
-    con.execute("create temp table parts (part int, source varchar)")
+    """Create ``inputs`` (input, source) and ``checks`` (input, status, blamed, reason, bad)."""
+    con.execute("create temp table inputs (input int, source varchar)")
     con.execute(
         "create temp table checks "
-        "(part int, status smallint, blamed varchar, reason varchar, bad boolean)"
+        "(input int, status smallint, blamed varchar, reason varchar, bad boolean)"
     )
 
 
 def name_checks(
     con: duckdb.DuckDBPyConnection, number: int, source: str, checks: list[Check]
 ) -> None:
-    """Say what a part is called, and what each status of its rows means."""
-    con.execute("insert into parts values (?, ?)", [number, source])
+    """Record the name of an input, and what each status of its rows means."""
+    con.execute("insert into inputs values (?, ?)", [number, source])
     for status, check in enumerate(checks, MALFORMED + 1):
         reason = f"{LEFT_OUT if check.left_out else ''}{check.reason}"
         values = [number, status, check.column, reason, not check.left_out]
@@ -47,7 +49,7 @@ def name_checks(
 
 
 def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
-    """Judge bad rows of a later day when their day has come, not anew in every ingestion."""
+    """Judge bad rows of a later day once their day has come, not in every ingestion."""
     con.execute(
         f"""
         update incoming set status = {PUT_OFF}
@@ -57,13 +59,13 @@ def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
 
 
 def put_strays_aside(con: duckdb.DuckDBPyConnection, begins: date | None) -> None:
-    """Judge rows that lie more than a year before the history bad: their dates are mistyped.
+    """Mark rows more than a year before the history as bad: their dates are mistyped.
 
     Parameters
     ----------
     begins
-        The first day of the history; by default the first after which there is no gap of more than
-        a year with nearly all rows behind it.
+        The first day of the history; by default the first day that follows a gap of more than a
+        year and has nearly all rows after the gap.
     """
     if begins is None:
         [(begins,)] = con.sql(
@@ -72,36 +74,37 @@ def put_strays_aside(con: duckdb.DuckDBPyConnection, begins: date | None) -> Non
                 select day, count(*) as rows from incoming where status = 0 group by day
             ), gaps as (
                 select day, day - lag(day) over before as gap,
-                       sum(rows) over before - rows as earlier, sum(rows) over () as every
+                       sum(rows) over before - rows as earlier, sum(rows) over () as total
                 from days window before as (order by day)
             )
-            select max(day) from gaps where gap > {STRAY_DAYS} and earlier <= every * {STRAY_SHARE}
+            select max(day) from gaps where gap > {STRAY_DAYS} and earlier <= total * {STRAY_SHARE}
             """
         ).fetchall()
     if begins is not None:
         con.execute(
             f"""
             update incoming set status = {MALFORMED}, value = day::varchar,
-                   malformed = 'date lies more than a year before all others'
+                   malformed = 'date is more than a year before all others'
             where status = 0 and day < date '{begins}' - {STRAY_DAYS}
             """
         )
 
 
 def count_by_status(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]:
-    """How many rows met which status; see `evergreen.ingestion.ingestion_report`."""
+    """How many rows have which status; see `evergreen.ingestion.ingestion_report`."""
     return dict(
         con.sql(
             f"""
             select case when status = {MALFORMED} then malformed when status > 0 then reason
                         when status = {PUT_OFF} then '{AFTER_THROUGH}'
+                        when status = {KNOWN_DAY} then '{ALREADY_INGESTED}'
                         else coalesce(verdict, if(later, '{AFTER_THROUGH}', '{ACCEPTED}')) end,
                    sum(rows)::bigint
             from (
-                select part, status, malformed, verdict, day > date '{through}' as later,
+                select input, status, malformed, verdict, day > date '{through}' as later,
                        count(*) as rows
-                from incoming left join verdicts using (part, line) group by all
-            ) left join checks using (part, status)
+                from incoming left join verdicts using (input, line) group by all
+            ) left join checks using (input, status)
             group by 1 order by 1
             """
         ).fetchall()
@@ -109,57 +112,59 @@ def count_by_status(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, 
 
 
 def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) -> None:
-    """Write the bad rows in the order of parts and lines; the header alone if there are none."""
+    """Write the bad rows in the order of inputs and lines; only the header if there are none."""
     paths.QUARANTINE.mkdir(parents=True, exist_ok=True)
     con.execute(
         f"""
         copy (
             select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
-            from incoming join parts using (part) left join checks using (part, status)
-            where status > 0 and coalesce(bad, true) order by part, line
-        ) to {sql.literal(path_of(table, through, "csv"))} (header)
+            from incoming join inputs using (input) left join checks using (input, status)
+            where status > 0 and coalesce(bad, true) order by input, sheet, line
+        ) to {sql.literal(_path(table, through, "csv"))} (header)
         """
     )
 
 
 def write_report(report: IngestionReport, table: str, through: date) -> None:
-    """Write the report of an ingestion beside what it put into quarantine."""
-    files.write_json(report.as_json(), paths.QUARANTINE / f"{table}-{through}.json")
+    """Write the report of an ingestion beside the rows that it put into quarantine."""
+    files.write_json(report.as_json(), _path(table, through, "json"))
 
 
-def path_of(table: str, through: date, suffix: str) -> str:
-    """Where the quarantine of an ingestion stands."""
-    return str(paths.QUARANTINE / f"{table}-{through}.{suffix}")
+def _path(table: str, through: date, suffix: str) -> Path:
+    return paths.QUARANTINE / f"{table}-{through}.{suffix}"
 
 
 def check_share(
     con: duckdb.DuckDBPyConnection,
     report: IngestionReport,
-    table: str,
+    table: RawTable,
     through: date,
     allowed: float,
 ) -> None:
-    """Stop where too much is bad.
+    """Stop if too many rows are bad.
 
     Raises
     ------
     DataError
-        With the most frequent reasons, and where they are listed.
+        With the most frequent reasons, and where the rows are listed.
     """
     bad = sum(report.quarantined.values())
     if bad <= allowed * report.read:
         return
     worst = sorted(report.quarantined.items(), key=lambda item: (-item[1], item[0]))
-    shown = "".join(
-        f"\n  {count:,} x {why}{_example(con, why)}" for why, count in worst[:BLAMED_SHOWN]
+    reasons = "".join(
+        f"\n  {count:,} x {why}{_example(con, why)}" for why, count in worst[:REASONS_SHOWN]
     )
-    unread = "is not a number" in worst[0][0]
-    hint = "set `decimal` of the source in params.yaml; else " if unread else ""
+    hint = (
+        "set `decimal` of the source in params.yaml; else "
+        if "is not a number" in worst[0][0]
+        else ""
+    )
     raise DataError(
-        f"{table}: {bad:,} of {report.read:,} rows are bad, data.max_bad_share allows "
-        f"{allowed:.1%}; nothing was changed{shown}",
-        f"{hint}look into {path_of(table, through, 'csv')}, and mend the source or what "
-        "params.yaml says of it",
+        f"{table.label}: {bad:,} of {report.read:,} rows are bad, data.max_bad_share allows "
+        f"{allowed:.1%}; nothing was changed{reasons}",
+        f"{hint}look into {_path(table.name, through, 'csv')}, and fix the source or its settings "
+        "in params.yaml",
     )
 
 
@@ -167,11 +172,11 @@ def _example(con: duckdb.DuckDBPyConnection, reason: str) -> str:
     [(source, line, blamed, value)] = con.execute(
         """
         select source, line, blamed, value
-        from incoming join parts using (part) left join checks using (part, status)
-        where status > 0 and coalesce(malformed, reason) = ? order by part, line limit 1
+        from incoming join inputs using (input) left join checks using (input, status)
+        where status > 0 and coalesce(malformed, reason) = ? order by input, sheet, line limit 1
         """,
         [reason],
     ).fetchall()
-    told = shown(value) if blamed and value else None
-    found = f", column {blamed!r} holds {told}" if told else ""
-    return f": first in {source}, line {line}{found}"
+    cell = shown(value) if blamed and value else None
+    column = f", column {blamed!r} holds {cell}" if cell else ""
+    return f": first in {source}, line {line}{column}"

@@ -1,4 +1,4 @@
-"""All rows of a source in one table, typed and checked, each with its part and line."""
+"""All rows of a source in one table: typed, checked, each with its input and line."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 MAX_SHOWN_CHARS = 200
 MEMORY = "512MB"
-MALFORMED, PUT_OFF = 1, -1
-"""Status of a row that could not be split into cells, and of a bad row after the requested date.
+MALFORMED, PUT_OFF, KNOWN_DAY = 1, -1, -2
+"""Statuses of a row: malformed; bad, but after the requested date; of a day already ingested.
 
-0 is a good row; the checks are numbered from 2 on.
+0 is a good row. The checks of an input are numbered from 2 on.
 """
 
 SQL_TYPES = {
@@ -34,84 +34,111 @@ SQL_TYPES = {
 
 
 def bound_memory(con: duckdb.DuckDBPyConnection) -> None:
-    """Let a connection put on disk what would need more memory."""
+    """Make a connection spill to disk what needs more memory."""
     paths.WORK.mkdir(parents=True, exist_ok=True)
     con.execute(f"set memory_limit = '{MEMORY}'")
     con.execute(f"set temp_directory = {sql.literal(paths.WORK / 'spilled')}")
 
 
 def content_of(schema: pa.Schema) -> list[str]:
-    """The columns that make a row what it is: all but the day on which it became known."""
+    """The columns that identify a row: all but the day on which it became known."""
     return [name for name in schema.names if name != "ingested_on"]
 
 
-def create_incoming(con: duckdb.DuckDBPyConnection, schema: pa.Schema) -> None:
-    """Make the empty table ``incoming``.
+def _sql_type(schema: pa.Schema, name: str) -> str:
+    return SQL_TYPES[str(schema.field(name).type)]
 
-    Columns: part, line; the canonical ones but ingested_on; day (on which the row became known, as
-    the source says or as its own date says); status, and for a bad row why it is malformed (if it
-    is) and the text to show.
+
+def create_incoming(con: duckdb.DuckDBPyConnection, schema: pa.Schema) -> None:
+    """Create the empty tables ``incoming`` and ``verdicts`` (input, line, verdict).
+
+    Columns of ``incoming``: input, sheet, line; the canonical ones without ingested_on; day (on
+    which the row became known, from the source or else its own date); status, and for a bad row
+    why it is malformed (if it is) and the text to show.
     """
-    columns = [f"{n} {SQL_TYPES[str(schema.field(n).type)]}" for n in content_of(schema)]
+    columns = [f"{name} {_sql_type(schema, name)}" for name in content_of(schema)]
     con.execute(
-        f"create or replace temp table incoming (part int, line bigint, {', '.join(columns)}, "
+        "create temp table incoming "
+        f"(input int, sheet int default 0, line bigint, {', '.join(columns)}, "
         "day date, status smallint, malformed varchar, value varchar)"
     )
+    con.execute("create temp table verdicts (input int, line bigint, verdict varchar)")
 
 
 def stage(
-    con: duckdb.DuckDBPyConnection, number: int, part: Input, made: Conversion, schema: pa.Schema
-) -> int:
-    """Put the rows of a part into ``incoming``; return how many there are.
+    con: duckdb.DuckDBPyConnection,
+    number: int,
+    rows: Input,
+    conversion: Conversion,
+    schema: pa.Schema,
+) -> None:
+    """Put the rows of an input into ``incoming``.
 
-    An engine's reader is fast, but may drop blank lines, or run lines together at a stray quote. So
-    it is believed only where it finds as many rows as the file has lines; elsewhere the careful
-    reader does it again.
+    An engine's reader is fast, but may drop blank lines, or join lines at a stray quote. So it is
+    trusted only where it gives as many rows as the file has lines; else the careful reader reads
+    the file again.
 
     Raises
     ------
     DataError
         If the file is damaged inside.
     """
-    if part.fast is not None:
-        lines = f"row_number() over () + {part.first_line - 1} as line, null::varchar as malformed"
-        con.begin()
-        try:
-            rows = _insert(con, number, f"select *, {lines} from ({part.fast})", made, schema)
-        except duckdb.InvalidInputException:
-            con.rollback()
-        else:
-            if part.rows in (None, rows):
-                con.commit()
-                return rows
-            con.rollback()
     try:
-        return _insert(con, number, part.careful(), made, schema)
+        if not _stage_fast(con, number, rows, conversion, schema) and rows.careful is not None:
+            _insert(con, number, rows.careful(), conversion, schema)
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         raise DataError(
-            f"{part.name} can't be read: {str(error).splitlines()[0]}; nothing was changed",
+            f"{rows.name} can't be read: {str(error).splitlines()[0]}; nothing was changed",
             "have the file delivered again, or move it out of the source's folder",
         ) from None
+    if conversion.two_sheets:
+        _number_sheets(con, number)
+
+
+def _stage_fast(
+    con: duckdb.DuckDBPyConnection,
+    number: int,
+    rows: Input,
+    conversion: Conversion,
+    schema: pa.Schema,
+) -> bool:
+    """Whether an engine's reader could put all rows into ``incoming``."""
+    if rows.fast is None:
+        return False
+    lines = f"row_number() over () + {rows.first_line - 1} as line, null::varchar as malformed"
+    con.begin()
+    try:
+        count = _insert(con, number, f"select *, {lines} from ({rows.fast})", conversion, schema)
+    except duckdb.InvalidInputException:
+        con.rollback()
+        if rows.careful is None:
+            raise
+        return False
+    complete = rows.row_count in (None, count)
+    (con.commit if complete else con.rollback)()
+    return complete
 
 
 def _insert(
-    con: duckdb.DuckDBPyConnection, number: int, rows: str, made: Conversion, schema: pa.Schema
+    con: duckdb.DuckDBPyConnection,
+    number: int,
+    rows: str,
+    conversion: Conversion,
+    schema: pa.Schema,
 ) -> int:
-    typed = ", ".join(f"{sql} as {name}" for name, sql in made.columns.items())
-    statuses = "".join(
-        f" when {c.fails} then {i}" for i, c in enumerate(made.checks, MALFORMED + 1)
-    )
-    values = "".join(
-        f" when {i} then {c.value}::varchar" for i, c in enumerate(made.checks, MALFORMED + 1)
-    )
-    content = ", ".join(
-        f"{n if n in made.columns else 'null'}::{SQL_TYPES[str(schema.field(n).type)]}"
-        for n in content_of(schema)
+    typed = ", ".join(f"{cell} as {name}" for name, cell in conversion.columns.items())
+    checks = list(enumerate(conversion.checks, MALFORMED + 1))
+    statuses = " ".join(f"when {check.fails} then {status}" for status, check in checks)
+    values = " ".join(f"when {status} then {check.value}::varchar" for status, check in checks)
+    content = content_of(schema)
+    cells = ", ".join(
+        f"{name if name in conversion.columns else 'null'}::{_sql_type(schema, name)}"
+        for name in content
     )
     [(count,)] = con.execute(
         f"""
-        insert into incoming
-        select {number}, line, {content}, day, status, malformed,
+        insert into incoming (input, line, {", ".join(content)}, day, status, malformed, value)
+        select {number}, line, {cells}, day, status, malformed,
                case when status > 0 then left(
                    case status when {MALFORMED} then c0 {values} end::varchar, {MAX_SHOWN_CHARS}
                ) end
@@ -123,3 +150,19 @@ def _insert(
         """
     ).fetchall()
     return int(count)
+
+
+def _number_sheets(con: duckdb.DuckDBPyConnection, number: int) -> None:
+    """Number the rows from where the dates step back as a sheet of their own."""
+    con.execute(
+        f"""
+        update incoming set sheet = 1 where input = {number} and line >= (
+            select min(line) from (
+                select line, timestamp::date < max(timestamp::date) over (
+                    order by line rows between unbounded preceding and 1 preceding
+                ) as steps_back
+                from incoming where input = {number} and status = 0
+            ) where steps_back
+        )
+        """
+    )

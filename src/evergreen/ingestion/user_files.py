@@ -1,4 +1,4 @@
-"""The files that a source's globs name, each opened as what it is."""
+"""The files that match a source's globs, each opened by its type."""
 
 from __future__ import annotations
 
@@ -29,75 +29,76 @@ class SourceFiles:
 
     Attributes
     ----------
-    parts
+    inputs
         In order.
     owners
-        The file that each part belongs to.
+        The file that each input belongs to.
     digests
-        SHA-256 by name of all files, of the empty ones and those that are not read too.
-    said
-        What a user should know of them, a line each.
+        SHA-256 by name of all files, including empty ones and those that are not read.
+    notices
+        What users should know about them, a line each.
     """
 
-    parts: list[Input]
+    inputs: list[Input]
     owners: list[str]
     digests: dict[str, str]
-    said: list[str]
+    notices: list[str]
 
 
 def open_files(
     con: duckdb.DuckDBPyConnection,
     source: TableSource,
     wanted: Collection[str],
-    known: dict[str, str],
+    ingested: dict[str, str],
     work: Path,
     *,
     required: bool,
 ) -> SourceFiles:
-    """Open the files of a source, apart from those that are known by their digest.
+    """Open the files of a source, except those whose digest has not changed.
 
     Parameters
     ----------
     wanted
         The columns that are mapped.
+    ingested
+        SHA-256 by name of the files that were ingested completely.
     work
-        A folder for what has to be unpacked or written anew.
+        A folder for what has to be unpacked or copied.
     required
         Whether it is an error if there are no files.
 
     Raises
     ------
     DataError
-        If there are none and there have to be, or one can't be read.
+        If there are no files but one is required, or one can't be read.
     """
-    found = sorted({path for pattern in source.patterns for path in _matches(pattern)})
-    if not found and not required:
+    matches = sorted({path for pattern in source.patterns for path in _matches(pattern)})
+    if not matches and not required:
         return SourceFiles([], [], {}, ["no files yet"])
-    if not found:
+    if not matches:
         raise DataError(
-            f"no file matches {' or '.join(source.patterns)}, seen from {Path.cwd()}",
-            "mend `files` of the source in params.yaml, or put files there",
+            f"no file matches {' or '.join(source.patterns)} in {Path.cwd()}",
+            "fix `files` of the source in params.yaml, or put files there",
         )
-    _check_names(found)
-    digests = {path.as_posix(): files.sha256(path) for path in found}
-    fresh = [path for path in found if known.get(path.as_posix()) != digests[path.as_posix()]]
-    parts: list[Input] = []
-    owners, said = [], []
+    _check_names(matches)
+    digests = {path.as_posix(): files.sha256(path) for path in matches}
+    fresh = [path for path in matches if ingested.get(path.as_posix()) != digests[path.as_posix()]]
+    inputs: list[Input] = []
+    owners, notices = [], []
     for number, path in enumerate(fresh):
-        opened, encodings = _open(con, path, source, wanted, work / str(number))
-        parts += opened
-        owners += [path.as_posix()] * len(opened)
-        said += [f"{path} is empty"] if not opened else []
-        said += [f"{path} is read as {encoding}" for encoding in encodings]
-    counted = plural(len(found), "file")
-    known_files = f", {len(found) - len(fresh):,} of them already ingested" if known else ""
-    said += [f"{path} is a link to nothing" for path in _dangling(source.patterns)]
-    return SourceFiles(parts, owners, digests, [f"{counted}{known_files}", *said])
+        of_file, encodings = _open(con, path, source, wanted, work / str(number))
+        inputs += of_file
+        owners += [path.as_posix()] * len(of_file)
+        notices += [f"{path} is empty"] if not of_file else []
+        notices += [f"{path} is read as {encoding}" for encoding in encodings]
+    notices += [f"{path} is a broken link" for path in _broken_links(source.patterns)]
+    old = f", {len(matches) - len(fresh):,} of them already ingested" if ingested else ""
+    return SourceFiles(inputs, owners, digests, [f"{plural(len(matches), 'file')}{old}", *notices])
 
 
-def _dangling(patterns: list[str]) -> list[Path]:
-    every = {path for pattern in patterns for path in _listed(pattern)}
-    return sorted(path for path in every if path.is_symlink() and not path.exists())
+def _broken_links(patterns: list[str]) -> list[Path]:
+    paths = {path for pattern in patterns for path in _listed(pattern)}
+    return sorted(path for path in paths if path.is_symlink() and not path.exists())
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -112,13 +113,13 @@ def _listed(pattern: str) -> list[Path]:
     return list(base.glob(relative))
 
 
-def _check_names(found: list[Path]) -> None:
-    """Refuse a name that can be neither printed nor kept."""
-    for path in found:
-        told = os.fsencode(path).decode("utf-8", errors="replace")
-        if told != str(path):
+def _check_names(paths: list[Path]) -> None:
+    """Refuse a name that can be neither printed nor recorded."""
+    for path in paths:
+        name = os.fsencode(path).decode("utf-8", errors="replace")
+        if name != str(path):
             raise DataError(
-                f"{told} has a name that is no UTF-8; nothing was changed", "rename the file"
+                f"{name} has a name that is not UTF-8; nothing was changed", "rename the file"
             )
 
 
@@ -129,17 +130,17 @@ def _open(
     wanted: Collection[str],
     work: Path,
 ) -> tuple[list[Input], list[str]]:
-    """The parts of a file, and the encodings that were found out for it."""
+    """The inputs in a file, and the encodings that were detected."""
     if path.suffix.lower() in (".parquet", ".pq"):
         return [read_parquet(con, path)], []
     if path.suffix.lower() == ".xlsx":
         return read_workbook(con, path, work), []
-    parts, encodings = [], []
+    inputs, encodings = [], []
     work.mkdir(parents=True, exist_ok=True)
     for number, member in enumerate(archive_members(path)):
         text = decode(path, member, source.encoding or "auto", work / f"{number}.csv")
-        part = read_csv(text, wanted, source.delimiter or "auto", work / f"{number}.parquet")
-        parts += [part] if part else []
+        rows = read_csv(text, wanted, source.delimiter or "auto", work / f"{number}.parquet")
+        inputs += [rows] if rows else []
         if source.encoding in (None, "auto") and not text.encoding.startswith("utf-8"):
             encodings.append(text.encoding)
-    return parts, encodings
+    return inputs, encodings

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
-from evergreen.ingestion import user_tables
 from evergreen.ingestion.demos import PACKAGED_DEMOS
+from evergreen.ingestion.ingest import preview
 from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import published
 from evergreen.settings import paths, removed
@@ -120,11 +120,12 @@ def _disk() -> Iterator[CheckResult]:
 def _source(settings: Settings) -> Iterator[CheckResult]:
     if settings.source.demo:
         if settings.source.demo in PACKAGED_DEMOS:
-            PACKAGED_DEMOS[settings.source.demo](tables.connect(settings.compute.threads))
+            con = tables.connect(settings.compute.threads)
+            PACKAGED_DEMOS[settings.source.demo](con, settings.data.minor_units)
         yield CheckResult("source", f"the demo {settings.source.demo} is installed and complete")
         return
     through = settings.as_of - timedelta(days=1)
-    for line in user_tables.preview(settings, through=through):
+    for line in preview(settings, through=through):
         yield CheckResult("source", line)
 
 

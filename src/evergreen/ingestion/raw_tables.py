@@ -1,0 +1,167 @@
+"""Fill the raw tables from any source: open, check, deduplicate, then append whole days."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from evergreen.errors import DataError
+from evergreen.ingestion import quarantine
+from evergreen.ingestion.corrections import ACCEPTED, CORRECTION
+from evergreen.ingestion.day_files import write_days
+from evergreen.ingestion.deduplication import DEFERRED, deduplicate
+from evergreen.ingestion.ingestion_report import IngestionReport
+from evergreen.ingestion.staging import bound_memory, content_of, create_incoming, stage
+from evergreen.settings import paths
+from evergreen.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import date
+
+    from evergreen.ingestion.deduplication import Span
+    from evergreen.ingestion.sources import OpenedSource, RawTable
+    from evergreen.settings.pipeline import Settings
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """A table with all its rows checked and none written yet."""
+
+    table: RawTable
+    source: OpenedSource
+    con: duckdb.DuckDBPyConnection
+    report: IngestionReport
+    span: Span
+
+    def lines(self) -> list[str]:
+        """What became of the rows, a line each."""
+        lines = [*self.source.notices, *self.report.lines()]
+        return [f"{self.table.label}: {line}" for line in lines]
+
+    def days(self) -> tuple[date, date] | None:
+        """The first and the last day of the raw table, with those about to be written."""
+        days = [*tables.partitions(self.table.folder), self.span.start, self.span.end]
+        present = [day for day in days if day is not None]
+        return (min(present), max(present)) if present else None
+
+
+@contextmanager
+def checked_tables(
+    raw_tables: Iterable[RawTable], settings: Settings, *, through: date, reach: date | None = None
+) -> Iterator[list[CheckedTable]]:
+    """Read and check all tables, of which the first holds the transactions; write none.
+
+    Parameters
+    ----------
+    through
+        The last day to ingest; later rows are left for another time.
+    reach
+        How far the transactions have to reach at least.
+
+    Raises
+    ------
+    DataError
+        If a source can't be read, lacks a column, has too many bad rows, or ends too early.
+        Nothing was changed then, apart from the list of bad rows.
+    """
+    shutil.rmtree(paths.WORK, ignore_errors=True)
+    try:
+        checked: list[CheckedTable] = []
+        for table in raw_tables:
+            history = checked[0].days() if checked else None
+            checked.append(_check(table, settings, through, reach, history))
+        yield checked
+    finally:
+        shutil.rmtree(paths.WORK, ignore_errors=True)
+
+
+def _check(
+    table: RawTable,
+    settings: Settings,
+    through: date,
+    reach: date | None,
+    history: tuple[date, date] | None,
+) -> CheckedTable:
+    con = tables.connect(settings.compute.threads)
+    bound_memory(con)
+    create_incoming(con, table.schema)
+    quarantine.create_checks(con)
+    source = table.open(con)
+    for number, (rows, conversion) in enumerate(source.inputs):
+        stage(con, number, rows, conversion, table.schema)
+        quarantine.name_checks(con, number, rows.name, conversion.checks)
+    quarantine.put_off(con, through)
+    if table.complete:
+        quarantine.put_strays_aside(con, min(tables.partitions(table.folder), default=None))
+    quarantine.write_quarantine(con, table.name, through)
+    report = IngestionReport(quarantine.count_by_status(con, through), None, None)
+    quarantine.check_share(con, report, table, through, settings.data.max_bad_share)
+    if table.complete:
+        _check_reach(con, table, reach)
+    try:
+        span = deduplicate(con, table, through=through, history=history)
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        raise DataError(
+            f"{table.folder} can't be read: {str(error).splitlines()[0]}; nothing was changed",
+            f"dvc checkout --force {paths.RAW}",
+        ) from None
+    report = IngestionReport(quarantine.count_by_status(con, through), span.start, span.end)
+    quarantine.write_report(report, table.name, through)
+    return CheckedTable(table, source, con, report, span)
+
+
+def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | None) -> None:
+    [(newest,)] = con.sql("select max(day) from incoming where status = 0").fetchall()
+    ends = [newest, max(tables.partitions(table.folder), default=None)]
+    end = max((day for day in ends if day is not None), default=None)
+    if end is None:
+        raise DataError(
+            f"{table.label}: the source holds no good rows; nothing was changed",
+            "check what `source` in params.yaml points at",
+        )
+    if reach is not None and end < reach:
+        raise DataError(
+            f"{table.label}: the source ends on {end}, and rows until {reach} are needed; "
+            "nothing was changed",
+            "an earlier date; or wait until the source has more; or a larger data.max_lag_days",
+        )
+
+
+def write_table(checked: CheckedTable, progress: Callable[[int, int], None]) -> None:
+    """Append the accepted rows of a table and close its connection."""
+    table, span, con = checked.table, checked.span, checked.con
+    if span.start is not None and span.end is not None:
+        content = ", ".join(content_of(table.schema))
+        rows = f"""
+            select {content},
+                   if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on
+            from incoming left join verdicts using (input, line)
+            where status = 0 and day <= date '{span.through}'
+                and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTION}')
+        """
+        if {"row_id", "amount_minor"} <= set(table.schema.names):
+            rows += f" union all select {content}, date '{span.end}' from reversals"
+        days = list(tables.days(span.start, span.end))
+        write_days(
+            con, rows, schema=table.schema, folder=table.folder, days=days, progress=progress
+        )
+    checked.source.settle(_deferred(con, span.through))
+    con.close()
+
+
+def _deferred(con: duckdb.DuckDBPyConnection, through: date) -> dict[int, int]:
+    """The first line of each input that holds rows for a later ingestion."""
+    return dict(
+        con.sql(
+            f"""
+            select input, min(line) from incoming left join verdicts using (input, line)
+            where status <= 0 and (verdict = '{DEFERRED}' or day > date '{through}')
+            group by input
+            """
+        ).fetchall()
+    )

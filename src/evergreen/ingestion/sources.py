@@ -1,0 +1,62 @@
+"""What a source of rows has to provide; all other steps of an ingestion are the same for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import duckdb
+    import pyarrow as pa
+
+    from evergreen.ingestion.conversion import Conversion
+    from evergreen.ingestion.inputs import Input
+
+
+@dataclass(frozen=True)
+class OpenedSource:
+    """What is to be read of a source.
+
+    Attributes
+    ----------
+    inputs
+        Each with the conversion of its cells, in order.
+    notices
+        What users should know about them, a line each.
+    settle
+        Called when all rows are written, with the first line that is deferred, by input.
+    """
+
+    inputs: list[tuple[Input, Conversion]]
+    notices: list[str]
+    settle: Callable[[dict[int, int]], None]
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw table and its source.
+
+    Attributes
+    ----------
+    name
+        Names the files in quarantine.
+    label
+        Names the table in messages.
+    complete
+        Whether the last row is the end of what is known, as with transactions; see `deduplicate`.
+    by_day
+        Whether the source gives the same rows for the same days every time, as demos do.
+    open
+        Opens the source, given the connection that reads it.
+    """
+
+    name: str
+    label: str
+    folder: Path
+    schema: pa.Schema
+    complete: bool
+    by_day: bool
+    open: Callable[[duckdb.DuckDBPyConnection], OpenedSource]

@@ -171,7 +171,8 @@ def _table(rows: Iterable[Row]) -> str:
 
 def commands() -> str:
     """What the commands print about themselves."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_group(app)
+    group.commands = {name: one for name, one in group.commands.items() if not one.hidden}
     context = group.make_context("evergreen", [], resilient_parsing=True)
     text = get_docs_for_click(obj=group, ctx=context, name="evergreen", title="Commands")
     return re.sub(r"(?m)^#", "##", html.unescape(text)).rstrip() + "\n"

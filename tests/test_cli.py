@@ -97,7 +97,7 @@ def test_the_shell_completes_commands(tmp_path):
         "COMP_CWORD": "1",
     }
     code = "from evergreen.cli import app; app(prog_name='evergreen')"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
@@ -105,7 +105,7 @@ def test_the_shell_completes_commands(tmp_path):
         cwd=tmp_path,
         env=environment,
     )
-    assert done.stdout.split() == ["plot-history"]
+    assert result.stdout.split() == ["plot-history"]
 
 
 def test_a_command_works_in_a_folder_of_the_repository(finished, monkeypatch):
@@ -133,8 +133,8 @@ def test_an_interrupted_command_prints_one_line(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("evergreen.lifecycle.publish.in_production", interrupt)
-    done = invoke("champion", "clv")
-    assert (done.exit_code, done.output) == (130, "interrupted\n")
+    result = invoke("champion", "clv")
+    assert (result.exit_code, result.output) == (130, "interrupted\n")
 
 
 def test_the_extras_are_those_of_the_package():
@@ -159,21 +159,21 @@ def test_a_command_names_the_extra_that_is_not_installed(name, monkeypatch):
 
 
 def test_an_unknown_demo_names_those_that_there_are():
-    done = invoke("ingest", "--demo", "monopoly")
-    assert done.exit_code == 2
-    assert "complete-journey" in done.output
+    result = invoke("ingest", "--demo", "monopoly")
+    assert result.exit_code == 2
+    assert "complete-journey" in result.output
 
 
 def test_a_date_that_is_none_is_refused():
-    done = invoke("ingest", "--demo", "complete-journey", "--through", "someday")
-    assert done.exit_code == 2
-    assert "'someday' is not a date" in done.output
+    result = invoke("ingest", "--demo", "complete-journey", "--through", "someday")
+    assert result.exit_code == 2
+    assert "'someday' is not a date" in result.output
 
 
 def test_a_drift_that_is_none_is_refused(tmp_path):
-    done = invoke("simulate", "--out", str(tmp_path / "shop"), "--drift", "2017:1")
-    assert done.exit_code == 2
-    assert "is not DATE:SIZE" in done.output
+    result = invoke("simulate", "--out", str(tmp_path / "shop"), "--drift", "2017:1")
+    assert result.exit_code == 2
+    assert "is not DATE:SIZE" in result.output
 
 
 def test_a_retailer_that_can_not_be_simulated_is_refused(tmp_path):
@@ -224,9 +224,9 @@ def test_a_removed_setting_is_named_once_in_a_hint(tmp_path):
 
 
 def test_an_error_is_printed_with_the_next_step(tmp_path):
-    done = run(tmp_path, "summary")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
+    result = run(tmp_path, "summary")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
         f"error: params.yaml was expected in {tmp_path} or in a folder above it, and is not there\n"
         "Next: change to the folder of your Evergreen repository\n"
     )
@@ -234,10 +234,10 @@ def test_an_error_is_printed_with_the_next_step(tmp_path):
 
 def test_help_does_not_wait_for_scikit_learn(tmp_path):
     code = "import sys, evergreen.cli; print('sklearn' in sys.modules, 'pandas' in sys.modules)"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert done.stdout == "False False\n"
+    assert result.stdout == "False False\n"
 
 
 def test_errors_carry_the_next_step():

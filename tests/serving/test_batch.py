@@ -41,16 +41,16 @@ def score(finished, release):
 
 
 def test_a_batch_is_what_the_pipeline_and_the_library_predict(score, release, retailer):
-    done = score()
-    found = pd.read_parquet(OUT)
+    outcome = score()
+    written = pd.read_parquet(OUT)
     events = retailer.to_pandas()
     events = events[events["timestamp"] < pd.Timestamp(AS_OF)]
     served = release.predict(events, AS_OF)
-    assert done == (len(served), 0)
-    pd.testing.assert_series_equal(found["client_id"], served["client_id"])
-    np.testing.assert_allclose(found[COLUMNS], served[COLUMNS], rtol=1e-12)
+    assert outcome == (len(served), 0)
+    pd.testing.assert_series_equal(written["client_id"], served["client_id"])
+    np.testing.assert_allclose(written[COLUMNS], served[COLUMNS], rtol=1e-12)
     piped = tables.read_frame(tables.partition_path(paths.SCORED, AS_OF), made_by="promote")
-    ours = found.set_index("client_id").loc[piped["client_id"], COLUMNS]
+    ours = written.set_index("client_id").loc[piped["client_id"], COLUMNS]
     np.testing.assert_allclose(ours, piped[COLUMNS], rtol=1e-12)
 
 
@@ -61,8 +61,8 @@ def test_a_batch_reads_what_was_known_of_clients(finished, tmp_path):
     path = tables.partition_path(paths.ATTRIBUTES, date(2024, 3, 1))
     tables.write(pa.Table.from_pylist([row], schema=schema), path)
     con = batch._connect(finished.settings, AS_OF, tmp_path)
-    known = known_attributes(con, snapshots_on(AS_OF, ["c0001", "c0002"]))
-    assert list(known["number_age"].fillna(0)) == [41.0, 0.0]
+    rows = known_attributes(con, snapshots_on(AS_OF, ["c0001", "c0002"]))
+    assert list(rows["number_age"].fillna(0)) == [41.0, 0.0]
 
 
 def test_parts_change_nothing_and_leave_nothing_behind(score, monkeypatch):
@@ -94,16 +94,16 @@ def test_a_cell_of_a_csv_can_not_be_a_formula(score):
     ids = ["=1+1", "+1", "-1", "@x", "c0001"]
     pd.DataFrame({"client_id": ids}).to_csv("list.csv", index=False)
     score(Path("build/scores.csv"), clients=Path("list.csv"))
-    found = pd.read_csv("build/scores.csv")
-    assert list(found["client_id"]) == ["'=1+1", "'+1", "'-1", "'@x", "c0001"]
-    assert list(found) == ["client_id", "observed_on", "release", *sorted(COLUMNS)]
-    assert set(found["observed_on"]) == {"2024-04-01"}
+    written = pd.read_csv("build/scores.csv")
+    assert list(written["client_id"]) == ["'=1+1", "'+1", "'-1", "'@x", "c0001"]
+    assert list(written) == ["client_id", "observed_on", "release", *sorted(COLUMNS)]
+    assert set(written["observed_on"]) == {"2024-04-01"}
 
 
 def test_a_csv_holds_every_digit(score):
     score(), score(Path("build/scores.csv"))
-    found, expected = pd.read_csv("build/scores.csv"), pd.read_parquet(OUT)
-    assert (found[COLUMNS].to_numpy() == expected[COLUMNS].to_numpy()).all()
+    written, expected = pd.read_csv("build/scores.csv"), pd.read_parquet(OUT)
+    assert (written[COLUMNS].to_numpy() == expected[COLUMNS].to_numpy()).all()
 
 
 def test_scores_go_to_a_table_and_again_replace_themselves(score, monkeypatch):
@@ -138,7 +138,7 @@ def test_a_database_that_refuses_leaves_the_old_file(score, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("list.csv", "id\n1\n", "no column client_id"),
         ("list.csv", 'client_id\nc1\n" "\n', "client_id is missing"),
@@ -147,10 +147,10 @@ def test_a_database_that_refuses_leaves_the_old_file(score, monkeypatch):
         ("none.csv", None, "does not exist"),
     ],
 )
-def test_a_list_that_can_not_be_used_is_explained(score, name, content, said):
+def test_a_list_that_can_not_be_used_is_explained(score, name, content, message):
     if content is not None:
         Path(name).write_text(content)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         score(clients=Path(name))
     assert not OUT.exists()
 
@@ -166,9 +166,9 @@ def test_the_command_scores_with_what_is_served_and_counts_new_clients(finished)
     shutil.copytree(paths.PRODUCTION, paths.RELEASES / "one")
     paths.CURRENT.symlink_to("one")
     Path("list.csv").write_text("client_id\nc0001\nnobody\n")
-    asked = ["score", "--as-of", "2024-04-01", "--clients", "list.csv"]
-    done = CliRunner().invoke(cli.app, asked, catch_exceptions=False)
-    assert "2 clients, 1 of them new" in done.output
+    arguments = ["score", "--as-of", "2024-04-01", "--clients", "list.csv"]
+    outcome = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+    assert "2 clients, 1 of them new" in outcome.output
     assert len(pd.read_parquet("build/scores-2024-04-01.parquet")) == 2
-    refused = CliRunner().invoke(cli.app, [*asked, "--to-sql", "sqlite:///x.db:scores"])
+    refused = CliRunner().invoke(cli.app, [*arguments, "--to-sql", "sqlite:///x.db:scores"])
     assert refused.exit_code == 2

@@ -72,8 +72,10 @@ def run_without(modules, code):
     ids=["predict", "score", "champion", "simulate", "application", "serve"],
 )
 def test_what_serves_runs_without_the_extras_of_training(extras, code, published):
-    done = run_without(FOR_TRAINING - FOR_SERVING if extras else FOR_TRAINING | FOR_SERVING, code)
-    assert (done.returncode, done.stderr) == (0, "")
+    process = run_without(
+        FOR_TRAINING - FOR_SERVING if extras else FOR_TRAINING | FOR_SERVING, code
+    )
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_what_serves_runs_without_the_extras_of_training(extras, code, published
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_a_command_names_the_extra_that_is_not_installed(arguments, needs, published):
-    done = run_without(FOR_TRAINING | FOR_SERVING, COMMAND.format(arguments=arguments))
+    process = run_without(FOR_TRAINING | FOR_SERVING, COMMAND.format(arguments=arguments))
     extra = re.search(r"'(\w+)'", needs)[1]
-    assert done.returncode == 1
-    assert done.stderr == f"error: {needs}\nNext: pip install 'evergreen[{extra}]'\n"
+    assert process.returncode == 1
+    assert process.stderr == f"error: {needs}\nNext: pip install 'evergreen[{extra}]'\n"

@@ -35,9 +35,9 @@ def release(finished):
 @pytest.fixture
 def events(retailer):
     """All that was known by as_of, as a user has it: amounts in major units, no invoices."""
-    known = retailer.to_pandas().drop(columns=["quantity", "ingested_on", "invoice_id"])
-    known = known[known["timestamp"] < pd.Timestamp(AS_OF)]
-    return known.drop(columns="amount_minor").assign(amount=known["amount_minor"] / 100)
+    purchases = retailer.to_pandas().drop(columns=["quantity", "ingested_on", "invoice_id"])
+    purchases = purchases[purchases["timestamp"] < pd.Timestamp(AS_OF)]
+    return purchases.drop(columns="amount_minor").assign(amount=purchases["amount_minor"] / 100)
 
 
 def scored():
@@ -46,9 +46,9 @@ def scored():
 
 def test_serving_from_events_is_what_the_pipeline_scored(release, events):
     expected = scored()
-    found = release.predict(events, AS_OF).set_index("client_id").loc[expected["client_id"]]
-    np.testing.assert_allclose(found[COLUMNS], expected[COLUMNS], rtol=1e-12, atol=0)
-    assert set(found["release"]) == {release.version} == set(expected["release"])
+    predictions = release.predict(events, AS_OF).set_index("client_id").loc[expected["client_id"]]
+    np.testing.assert_allclose(predictions[COLUMNS], expected[COLUMNS], rtol=1e-12, atol=0)
+    assert set(predictions["release"]) == {release.version} == set(expected["release"])
 
 
 def test_features_from_events_are_those_of_training(release, finished, events):
@@ -58,8 +58,8 @@ def test_features_from_events_are_those_of_training(release, finished, events):
     trained = matrices.read_features(paths.FEATURES_FULL, digest, columns)
     for day, expected in trained.groupby("observed_on"):
         with pytest.warns(EventsIgnoredWarning):
-            found = release.features(events, day).set_index("client_id")
-        ours = found.loc[expected["client_id"], columns]
+            features = release.features(events, day).set_index("client_id")
+        ours = features.loc[expected["client_id"], columns]
         np.testing.assert_allclose(ours, expected[columns], rtol=1e-12, atol=1e-12)
         if day > trained["observed_on"].min() + pd.Timedelta(days=14):
             break
@@ -82,15 +82,15 @@ def test_feature_rows_give_the_same_as_events(release, events):
 
 def test_features_of_one_target_are_enough_for_that_target(release, events):
     rows = release.features(events, AS_OF, targets=["clv"])
-    found = release.predict(rows.drop(columns="observed_on"), AS_OF, targets=["clv"])
-    assert list(found) == ["client_id", "observed_on", "release", "clv"]
+    predictions = release.predict(rows.drop(columns="observed_on"), AS_OF, targets=["clv"])
+    assert list(predictions) == ["client_id", "observed_on", "release", "clv"]
 
 
 def test_clients_of_whom_nothing_is_known_are_scored(release, events):
     few = events.head(3)
-    found = release.predict(few, AS_OF, clients=["nobody", "c0000"])
-    assert set(found["client_id"]) == {*few["client_id"], "nobody", "c0000"}
-    assert np.isfinite(found[COLUMNS].to_numpy()).all()
+    predictions = release.predict(few, AS_OF, clients=["nobody", "c0000"])
+    assert set(predictions["client_id"]) == {*few["client_id"], "nobody", "c0000"}
+    assert np.isfinite(predictions[COLUMNS].to_numpy()).all()
     alone = release.predict(few.head(0), AS_OF, clients=["nobody"])
     assert len(alone) == 1
 
@@ -98,17 +98,17 @@ def test_clients_of_whom_nothing_is_known_are_scored(release, events):
 def test_unknown_words_and_notes_are_fine(release, events):
     few = events.head(3).assign(text="Ὀδύσσεια 🛶 zzz")
     notes = pd.DataFrame({"client_id": ["n1"], "timestamp": ["2024-03-01"], "text": ["quux"]})
-    found = release.predict(few, AS_OF, notes=notes)
-    assert "n1" in set(found["client_id"])
-    assert np.isfinite(found[COLUMNS].to_numpy()).all()
+    predictions = release.predict(few, AS_OF, notes=notes)
+    assert "n1" in set(predictions["client_id"])
+    assert np.isfinite(predictions[COLUMNS].to_numpy()).all()
 
 
 def test_events_from_as_of_on_are_ignored_and_said(release, events):
     few = events[events["client_id"] == "c0001"]
     later = few.tail(1).assign(timestamp=pd.Timestamp(AS_OF), amount=1e6)
     with pytest.warns(EventsIgnoredWarning, match=r"1 of \d+ were not known before 2024-04-01"):
-        found = release.predict(pd.concat([few, later]), AS_OF)
-    pd.testing.assert_frame_equal(found, release.predict(few, AS_OF))
+        predictions = release.predict(pd.concat([few, later]), AS_OF)
+    pd.testing.assert_frame_equal(predictions, release.predict(few, AS_OF))
 
 
 def test_events_are_left_as_they_are(release, events):
@@ -118,7 +118,7 @@ def test_events_are_left_as_they_are(release, events):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda e: e.rename(columns={"timestamp": "timestmp"}),
@@ -143,8 +143,8 @@ def test_events_are_left_as_they_are(release, events):
         ),
     ],
 )
-def test_events_that_can_not_be_used_are_explained(release, events, change, said):
-    with pytest.raises(DataError, match=said):
+def test_events_that_can_not_be_used_are_explained(release, events, change, message):
+    with pytest.raises(DataError, match=message):
         release.predict(change(events.head(5)), AS_OF)
 
 
@@ -173,7 +173,7 @@ def test_what_is_no_table_is_refused(release, ask):
         getattr(release, ask)({"client_id": ["ann"]}, AS_OF)
 
 
-def test_a_damaged_release_in_use_names_the_command_that_mends_it(finished, monkeypatch):
+def test_a_damaged_release_in_use_names_the_command_that_fixes_it(finished, monkeypatch):
     monkeypatch.setattr(paths, "RELEASES", paths.PRODUCTION.parent)
     (paths.PRODUCTION / "purchase" / "golden.parquet").write_bytes(b"")
     with pytest.raises(ModelError, match=r"is altered(.|\n)*Next: evergreen finish"):
@@ -233,7 +233,7 @@ def edit_release():
 
 
 @pytest.mark.parametrize(
-    ("tamper", "said"),
+    ("tamper", "message"),
     [
         (put_payload, "is foreign"),
         (payload_with_its_digest_in_the_manifest, "is altered: its content makes it"),
@@ -245,29 +245,29 @@ def edit_release():
         (lambda: shutil.rmtree(paths.PRODUCTION), "does not exist"),
     ],
 )
-def test_a_release_that_was_tampered_with_is_refused_and_nothing_is_run(finished, tamper, said):
+def test_a_release_that_was_tampered_with_is_refused_and_nothing_is_run(finished, tamper, message):
     tamper()
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         evergreen.load_release(paths.PRODUCTION)
 
 
 def test_the_package_itself_imports_nothing_heavy():
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, "-c", "import evergreen, sys; print('pandas' in sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert said.strip() == "False"
+    assert message.strip() == "False"
 
 
-def test_attributes_that_are_not_told_are_missing():
+def test_attributes_that_are_not_given_are_missing():
     bought, written = transactions.SCHEMA.empty_table(), tables.NOTES.empty_table()
     with Databases().of(bought, written) as con:
-        known = known_attributes(con, snapshots_on(AS_OF, ["a", "b"]))
-    made = Attributes(("number_age",), {"level_segment": ("gold",)}).transform(known)
-    assert made.isna().to_numpy().all()
-    assert made.shape == (2, 2)
+        attributes = known_attributes(con, snapshots_on(AS_OF, ["a", "b"]))
+    columns = Attributes(("number_age",), {"level_segment": ("gold",)}).transform(attributes)
+    assert columns.isna().to_numpy().all()
+    assert columns.shape == (2, 2)
 
 
 def test_targets_of_different_extractors_need_rows_of_their_own(release, events):
@@ -279,14 +279,14 @@ def test_targets_of_different_extractors_need_rows_of_their_own(release, events)
     with pytest.raises(DataError, match="trained with different feature extractors"):
         release.predict(rows, AS_OF)
     own = release.features(few, AS_OF, targets=["clv"])
-    found = release.predict(own, AS_OF, targets=["clv"])
-    pd.testing.assert_series_equal(found["clv"], expected["clv"])
+    predictions = release.predict(own, AS_OF, targets=["clv"])
+    pd.testing.assert_series_equal(predictions["clv"], expected["clv"])
 
 
 def test_several_threads_predict_at_once(release, events):
     parts = [part for _, part in events[events["client_id"] < "c0016"].groupby("client_id")]
     expected = [release.predict(part, AS_OF) for part in parts]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda part: release.predict(part, AS_OF), parts))
-    for ours, alone in zip(found, expected, strict=True):
+        predictions = list(pool.map(lambda part: release.predict(part, AS_OF), parts))
+    for ours, alone in zip(predictions, expected, strict=True):
         pd.testing.assert_frame_equal(ours, alone)

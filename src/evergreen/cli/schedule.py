@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.prompt import Prompt
@@ -15,15 +14,6 @@ from evergreen.settings.dates import parse_date
 
 if TYPE_CHECKING:
     from datetime import date
-
-
-class Action(StrEnum):
-    """What to do with the crontab."""
-
-    INSTALL = "install"
-    SHOW = "show"
-    REMOVE = "remove"
-
 
 CHOICES = {
     "1": ("daily update", ["ml_daily_update.sh"]),
@@ -36,13 +26,17 @@ QUIT = "q"
 
 
 @command(Panel.RUN)
-def schedule(action: Annotated[Action, typer.Argument(help="Choose what to do.")]) -> None:
+def schedule(
+    action: Annotated[
+        Literal["install", "show", "remove"], typer.Argument(help="Choose what to do.")
+    ],
+) -> None:
     """Install, show or remove the entries of this repository in your crontab."""
     from evergreen.lifecycle import crontab  # noqa: PLC0415
 
     root, table = Path.cwd(), crontab.read()
-    if action is not Action.SHOW:
-        change = crontab.with_entries if action is Action.INSTALL else crontab.without_entries
+    if action != "show":
+        change = crontab.with_entries if action == "install" else crontab.without_entries
         table = change(table, root)
         crontab.write(table)
     for line in crontab.entries_in(table, root) or [f"nothing is scheduled for {root}"]:
@@ -64,9 +58,9 @@ def menu() -> None:
         as_of = None if choice == QUIT else _date(following)
         if as_of is None:
             return
-        for call in calls(choice, as_of):
-            console.print(f"$ {' '.join(call)}")
-            if code := subprocess.run(call, check=False).returncode:
+        for script in CHOICES[choice][1]:
+            console.print(f"$ scripts/{script} {as_of}")
+            if code := subprocess.run([f"scripts/{script}", str(as_of)], check=False).returncode:
                 console.print(f"failed with exit code {code}, see above")
                 break
         console.print()
@@ -94,15 +88,6 @@ def _date(following: date) -> date | None:
             return parse_date(answer)
         except ValueError as error:
             console.print(str(error))
-
-
-def calls(choice: str, as_of: date) -> list[list[str]]:
-    """The script calls of a choice in the menu.
-
-    >>>     >>> calls("1", date(2017, 4, 2))
-    [['scripts/ml_daily_update.sh', '2017-04-02']]
-    """
-    return [[f"scripts/{script}", str(as_of)] for script in CHOICES[choice][1]]
 
 
 renamed("workflow", "menu", menu)

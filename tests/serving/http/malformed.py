@@ -74,27 +74,29 @@ def json_body(chance):
         return chance.choice(VALUES)
 
     def event():
-        made = {"timestamp": "2017-03-01 10:00", "amount": 12.5}
+        content = {"timestamp": "2017-03-01 10:00", "amount": 12.5}
         names = chance.choice([OPTIONAL, OPTIONAL, ["text"], NAMES])
-        made |= {chance.choice(names): chance.choice(VALUES) for _ in range(chance.randint(0, 2))}
+        content |= {
+            chance.choice(names): chance.choice(VALUES) for _ in range(chance.randint(0, 2))
+        }
         if chance.random() < 0.3:
-            made["timestamp"] = chance.choice(ODD)
-        return made
+            content["timestamp"] = chance.choice(ODD)
+        return content
 
     def client():
-        made = {"client_id": chance.choice(["a", "b", chance.choice(VALUES)])}
+        content = {"client_id": chance.choice(["a", "b", chance.choice(VALUES)])}
         for name in chance.sample(["transactions", "notes", "features"], chance.randint(0, 2)):
-            made[name] = [event() for _ in range(chance.randint(0, 3))]
+            content[name] = [event() for _ in range(chance.randint(0, 3))]
             if name == "features":
-                made[name] = {chance.choice(NAMES): chance.choice(VALUES) for _ in range(3)}
-        return made
+                content[name] = {chance.choice(NAMES): chance.choice(VALUES) for _ in range(3)}
+        return content
 
     if chance.random() < 0.1:
         deep = chance.choice(["[", '{"clients":', '{"a":'])
         return (deep * chance.choice([10, 100_000])).encode()
     clients = [client() for _ in range(chance.randint(0, 3))]
-    made = {"clients": clients} if chance.random() < 0.7 else value(4)
-    return json.dumps(made).encode("utf-8", "surrogatepass")
+    content = {"clients": clients} if chance.random() < 0.7 else value(4)
+    return json.dumps(content).encode("utf-8", "surrogatepass")
 
 
 def csv_body(chance):

@@ -21,8 +21,8 @@ COLUMNS = ["purchase_probability", "churn_probability", "clv"]
 @pytest.fixture
 def events(retailer):
     """What was known of the clients on AS_OF."""
-    known = retailer.to_pandas()
-    return known[known["timestamp"] < pd.Timestamp(AS_OF)]
+    purchases = retailer.to_pandas()
+    return purchases[purchases["timestamp"] < pd.Timestamp(AS_OF)]
 
 
 def rows_of(events, client):
@@ -49,8 +49,10 @@ def scored(server):
     return pd.read_parquet(paths.BUILD / "scores.parquet").set_index("client_id")[COLUMNS]
 
 
-def assert_same(found, expected):
-    np.testing.assert_allclose(found.to_numpy(), expected.loc[found.index].to_numpy(), rtol=1e-12)
+def assert_same(predictions, expected):
+    np.testing.assert_allclose(
+        predictions.to_numpy(), expected.loc[predictions.index].to_numpy(), rtol=1e-12
+    )
 
 
 def test_a_known_client_is_predicted_as_by_batch_and_pipeline(server, scored):
@@ -97,18 +99,18 @@ def test_one_bad_request_among_many_harms_no_other(server, scored, events):
 def test_a_csv_of_transactions_is_predicted_as_by_batch(server, scored, events):
     text = events.drop(columns=["ingested_on", "quantity"]).to_csv(index=False)
     answer = server.upload(text)
-    found = pd.read_csv(io.StringIO(answer.text), dtype={"client_id": str})
-    assert list(found)[:3] == ["client_id", "observed_on", "release"]
-    assert len(found) == len(scored)
-    assert_same(found.set_index("client_id")[COLUMNS], scored)
+    predictions = pd.read_csv(io.StringIO(answer.text), dtype={"client_id": str})
+    assert list(predictions)[:3] == ["client_id", "observed_on", "release"]
+    assert len(predictions) == len(scored)
+    assert_same(predictions.set_index("client_id")[COLUMNS], scored)
 
 
 def test_parts_change_nothing(server, scored, events, monkeypatch):
     monkeypatch.setattr(predict, "CLIENTS", 100)
     answer = server.upload(events.drop(columns="quantity").to_csv(index=False))
-    found = pd.read_csv(io.StringIO(answer.text), dtype={"client_id": str})
-    assert list(found["client_id"]) == list(scored.index)
-    assert_same(found.set_index("client_id")[COLUMNS], scored)
+    predictions = pd.read_csv(io.StringIO(answer.text), dtype={"client_id": str})
+    assert list(predictions["client_id"]) == list(scored.index)
+    assert_same(predictions.set_index("client_id")[COLUMNS], scored)
 
 
 def test_a_long_list_of_ids_is_looked_up_like_a_short_one(server, scored):
@@ -125,10 +127,10 @@ def test_features_are_predicted_as_by_batch_in_every_way(server, scored, events)
         scored,
     )
     plain = rows.drop(columns="observed_on").astype(object).where(rows.notna(), None)
-    given = [
+    bodies = [
         {"client_id": row.pop("client_id"), "features": row} for row in plain.to_dict("records")
     ]
-    assert_same(frame(server.predict(json={"clients": given})), scored)
+    assert_same(frame(server.predict(json={"clients": bodies})), scored)
 
 
 def test_ids_alone_are_looked_up_and_unknown_ones_are_new(server, scored):
@@ -172,10 +174,10 @@ def test_notes_count_and_ignored_events_are_reported(server):
 
 
 def test_targets_can_be_chosen(server):
-    asked = {"params": {"as_of": "2024-04-01", "targets": ["clv"]}}
+    query = {"params": {"as_of": "2024-04-01", "targets": ["clv"]}}
     body = {"clients": [{"client_id": "c0001"}]}
-    [found] = server.client.post("/predict", json=body, **asked).json()["predictions"]
-    assert found.keys() == {"client_id", "clv"}
+    [predictions] = server.client.post("/predict", json=body, **query).json()["predictions"]
+    assert predictions.keys() == {"client_id", "clv"}
 
 
 def test_a_cell_of_an_answer_can_not_be_a_formula(server):
@@ -188,8 +190,8 @@ def test_a_cell_of_an_answer_can_not_be_a_formula(server):
             headers={"accept": "text/csv"},
         ),
     ):
-        found = pd.read_csv(io.StringIO(answer.text))
-        assert list(found["client_id"]) == ["'=1+1", "'+1", "'-1", "'@x", "c0001"]
+        predictions = pd.read_csv(io.StringIO(answer.text))
+        assert list(predictions["client_id"]) == ["'=1+1", "'+1", "'-1", "'@x", "c0001"]
         assert answer.headers["content-disposition"].startswith("attachment")
 
 
@@ -232,8 +234,8 @@ def test_metrics_count_requests_and_rows(server):
 
 
 def value(text, line):
-    found = [float(one.split()[-1]) for one in text.splitlines() if one.startswith(line)]
-    return found[0] if found else 0.0
+    values = [float(row.split()[-1]) for row in text.splitlines() if row.startswith(line)]
+    return values[0] if values else 0.0
 
 
 def test_the_page_needs_nothing_from_elsewhere(server):

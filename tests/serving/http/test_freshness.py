@@ -21,7 +21,7 @@ BODY = {"clients": [{"client_id": "a", "transactions": [{"timestamp": "2024-03-0
 
 @pytest.fixture
 def other(published):
-    """Another sound release, whose models differ from those of the published one."""
+    """Another valid release, whose models differ from those of the published one."""
     shutil.move(paths.PRODUCTION, "first")
     published.set("seed", 2)
     published.run("train_full", "compare", "promote")
@@ -61,10 +61,10 @@ def test_a_new_release_is_taken_over_and_named(serving, publishing, other):
         becomes(lambda: server.client.get("/ready").json()["release"] == version)
         after = server.predict(json=BODY)
         becomes(lambda: server.client.get("/ready").json()["known_clients"]["release"] == version)
-        known = server.client.get("/clients/c0001")
+        looked_up = server.client.get("/clients/c0001")
     assert before.json()["release"] != version
     assert before.json()["predictions"] != after.json()["predictions"]
-    for answer in (after, known):
+    for answer in (after, looked_up):
         assert answer.json()["release"] == answer.headers["evergreen-release"] == version
 
 
@@ -103,24 +103,24 @@ def test_another_day_is_scored_again(serving, published):
 
 def ask(url, stop, expected):
     """Ask again and again; count what came of it, by release."""
-    found = Counter()
+    counts = Counter()
     with httpx.Client(base_url=url, timeout=60) as client:
         while not stop.is_set():
             answer = client.post("/predict", params={"as_of": "2024-04-01"}, json=BODY)
-            told = answer.json()
-            whole = expected.get(told.get("release")) == told.get("predictions")
-            named = told.get("release") == answer.headers["evergreen-release"]
-            found[(answer.status_code, whole and named, told.get("release"))] += 1
-    return found
+            content = answer.json()
+            whole = expected.get(content.get("release")) == content.get("predictions")
+            named = content.get("release") == answer.headers["evergreen-release"]
+            counts[(answer.status_code, whole and named, content.get("release"))] += 1
+    return counts
 
 
 def test_replacements_under_load_drop_and_mix_nothing(serving, publishing, other):
-    chance, sound = random.Random(1), [paths.RELEASES.parent / "first", other]
+    chance, valid = random.Random(1), [paths.RELEASES.parent / "first", other]
     with serving() as server:
         expected = {}
-        for name, release in enumerate(sound):
+        for name, release in enumerate(valid):
             version = releases.load_release(release).version
-            publishing(release, f"sound-{name}")
+            publishing(release, f"valid-{name}")
             becomes(lambda version=version: server.watcher.release.version == version)
             expected[version] = server.predict(json=BODY).json()["predictions"]
         stop = threading.Event()
@@ -128,12 +128,12 @@ def test_replacements_under_load_drop_and_mix_nothing(serving, publishing, other
             asking = [pool.submit(ask, server.url, stop, expected) for _ in range(CONNECTIONS)]
             for number in range(REPLACEMENTS):
                 name = paths.RELEASES / f"new-{number}"
-                shutil.copytree(sound[number % 2], name)
+                shutil.copytree(valid[number % 2], name)
                 if chance.random() < 0.4:
                     chance.choice(BREAK)(name)
-                publishing(sound[number % 2], name.name)
+                publishing(valid[number % 2], name.name)
                 time.sleep(0.2)
             stop.set()
-            found = sum((one.result() for one in asking), Counter())
-    assert {(status, whole) for status, whole, _ in found} == {(200, True)}
-    assert {release for _, _, release in found} == set(expected)
+            counts = sum((one.result() for one in asking), Counter())
+    assert {(status, whole) for status, whole, _ in counts} == {(200, True)}
+    assert {release for _, _, release in counts} == set(expected)

@@ -12,7 +12,7 @@ LEFT_OUT = {"positive_data_acceptance"}
 
 def test_every_route_answers_as_described(server):
     described = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
-    routes = [found.ok() for found in described.get_all_operations()]
+    routes = [operation.ok() for operation in described.get_all_operations()]
     assert {route.path for route in routes} >= {"/predict", "/clients/{client_id}", "/ready"}
     left_out = [check for check in CHECKS.get_all() if check.__name__ in LEFT_OUT]
     for route in routes:

@@ -73,7 +73,7 @@ def test_a_query_that_can_not_be_answered_is_explained(server, params, status, m
     assert message in answer.json()["detail"]
 
 
-def test_other_types_and_routes_are_told_apart(server):
+def test_other_types_and_routes_are_distinguished(server):
     assert server.predict(content="x", headers={"content-type": "text/html"}).status_code == 415
     assert server.predict(content="x").status_code == 415
     assert server.client.get("/predict").status_code == 405

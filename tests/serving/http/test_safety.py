@@ -56,11 +56,14 @@ def test_only_who_has_the_key_is_answered(serving):
             for headers in ({}, {"authorization": "Bearer sesam"}, {"authorization": "sesame"}):
                 assert server.client.get(path, headers=headers).status_code == 401
         assert server.upload("client_id\nc0001\n").status_code == 401
-        known = {"authorization": "Bearer sesame"}
-        assert server.client.get("/clients/c0001", headers=known).status_code == 200
+        authorized = {"authorization": "Bearer sesame"}
+        assert server.client.get("/clients/c0001", headers=authorized).status_code == 200
         for path in ("/health", "/ready", "/"):
             assert server.client.get(path).status_code == 200
-        assert server.client.get("/clients/c0001", headers={"host": "x"} | known).status_code == 200
+        assert (
+            server.client.get("/clients/c0001", headers={"host": "x"} | authorized).status_code
+            == 200
+        )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "shop.example"])
@@ -72,17 +75,17 @@ def test_others_are_not_served_without_a_key(host, monkeypatch):
         serving_server.serve(host, 8000, RequestLimits())
 
 
-def test_addresses_of_this_machine_are_told_apart():
+def test_addresses_of_this_machine_are_recognized():
     assert all(map(serving_server.is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost")))
 
 
 def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
 
 
-def test_the_command_serves_logs_nothing_of_clients_and_ends_when_told(published):
+def test_the_command_serves_logs_nothing_of_clients_and_ends_on_sigterm(published):
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "evergreen", "serve", "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:

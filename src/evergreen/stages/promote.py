@@ -41,26 +41,26 @@ def run(settings: Settings) -> Iterator[str]:
     evaluation = files.read_json(paths.EVALUATION_REPORT, next_step="dvc repro compare")
     threads = settings.compute.threads
     champion = load_release(paths.CHAMPION, threads=threads)
-    chosen, decisions, metrics = {}, {}, {}
+    released, decisions, metrics = {}, {}, {}
     for name in settings.targets:
-        reigning = champion.released.get(name)
-        held = name in settings.hold and reigning is not None
+        current = champion.released.get(name)
+        held = name in settings.hold and current is not None
         winner = None if held else report[name]["winner"]
         verdict = report[name]["verdict"]
-        one = reigning
+        served = current
         if winner is not None:
-            one = _promoted(settings, name, report[name], evaluation[name], reigning)
-        if one is not None:
-            chosen[name] = one
+            served = _promoted(settings, name, report[name], evaluation[name], current)
+        if served is not None:
+            released[name] = served
         decisions[name] = {
             "action": "kept" if winner is None else "promoted",
-            "version": one.model.manifest.version if one else None,
-            "replaced": reigning.model.manifest.version if reigning and winner else None,
+            "version": served.model.manifest.version if served else None,
+            "replaced": current.model.manifest.version if current and winner else None,
             "verdict": f"held ({settings.hold[name]}); {verdict}" if held else verdict,
         }
         metrics[name] = headline_metrics(report[name], evaluation[name], promoted=winner)
         yield f"{name}: {decisions[name]['action']} {decisions[name]['version'] or '(no model)'}"
-    write_release(paths.PRODUCTION, chosen)
+    write_release(paths.PRODUCTION, released)
     release = load_release(paths.PRODUCTION, threads=threads)
     scored = _score(settings, release)
     shutil.rmtree(paths.SCORED, ignore_errors=True)
@@ -77,8 +77,8 @@ def run(settings: Settings) -> Iterator[str]:
     files.write_json(decision, paths.DECISION_REPORT)
     files.write_json(metrics, paths.METRICS_REPORT)
     yield f"release {release.version or 'none'}, {len(scored):,} clients scored"
-    for name, found in report_drift(settings, champion.released).items():
-        yield from (f"{name}: alert: {a['kind']}: {a['message']}" for a in found["alerts"])
+    for name, checks in report_drift(settings, champion.released).items():
+        yield from (f"{name}: alert: {a['kind']}: {a['message']}" for a in checks["alerts"])
 
 
 def _unknown_words() -> float | None:
@@ -91,9 +91,9 @@ def _promoted(
     name: str,
     report: dict[str, Any],
     evaluation: dict[str, Any],
-    reigning: Released | None,
+    current: Released | None,
 ) -> Released:
-    """The winner, with the figures that it was promoted for.
+    """Return the winner with the metrics and the expected loss of its promotion.
 
     An update is compared with the expected loss of the model that it continues: it was promoted
     because it is better, so it has to do at least as well.
@@ -107,8 +107,8 @@ def _promoted(
             "dvc repro compare",
         )
     as_of, expected = settings.as_of.isoformat(), report["candidates"][winner]["expected_loss"]
-    if model.manifest.parent is not None and reigning is not None:
-        expected = reigning.expected_loss
+    if model.manifest.parent is not None and current is not None:
+        expected = current.expected_loss
     elif expected is not None:
         expected = expected | {"since": as_of}
     return Released(model, as_of, evaluation[winner], expected)

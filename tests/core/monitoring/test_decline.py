@@ -97,15 +97,15 @@ def test_a_looser_level_is_a_closer_bound():
 
 
 @pytest.mark.parametrize(
-    ("labels", "said", "reason"),
+    ("labels", "predicted", "reason"),
     [
         ([], [], "no prediction has a known outcome yet"),
         ([np.nan, 1.0], [0.5, np.nan], "no prediction has a known outcome yet"),
         ([1.0, 1.0], [0.5, 0.6], "all outcomes are equal: 1"),
     ],
 )
-def test_what_can_not_be_measured_says_why(labels, said, reason):
-    rows = pd.DataFrame({"label": labels, "prediction": said, "client_id": range(len(labels))})
+def test_what_can_not_be_measured_says_why(labels, predicted, reason):
+    rows = pd.DataFrame({"label": labels, "prediction": predicted, "client_id": range(len(labels))})
     assert measured(rows.astype(float)) == reason
 
 

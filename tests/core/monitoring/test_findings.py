@@ -18,10 +18,11 @@ def predictions(n=2000, *, noise=0.0, share=0.5, seed=1):
     score = random.normal(np.log(share / (1 - share)), 2, n)
     truth = 1 / (1 + np.exp(-score))
     days = pd.to_datetime("2024-03-01") + pd.to_timedelta(np.arange(n) % 14, unit="D")
-    said = 1 / (1 + np.exp(-(score + noise * random.normal(size=n))))
+    predicted = 1 / (1 + np.exp(-(score + noise * random.normal(size=n))))
     label = (random.random(n) < truth).astype(float)
     return pd.DataFrame(
-        {"client_id": np.arange(n) // 2, "observed_on": days, "label": label, "prediction": said}
+        {"client_id": np.arange(n) // 2, "observed_on": days, "label": label}
+        | {"prediction": predicted}
     )
 
 
@@ -135,19 +136,19 @@ def test_too_few_clients_are_not_checked(kept):
     )
 
 
-def said(kept, values):
+def predicted(kept, values):
     return findings.check_predictions(kept, clients(len(values), prediction=values), drift=DRIFT)
 
 
 def test_predictions_that_have_drifted_are_an_alert(kept):
     random = np.random.default_rng(2)
-    assert said(kept, random.random(300)).since is None
-    assert said(kept, random.random(300) ** 6).since == "2024-04-01"
+    assert predicted(kept, random.random(300)).since is None
+    assert predicted(kept, random.random(300) ** 6).since == "2024-04-01"
 
 
 def test_predictions_that_are_not_finite_are_not_checked(kept):
     values = np.where(np.arange(300) < 3, np.nan, 0.5)
-    assert said(kept, values).message == "not checked: 3 of 300 are not finite"
+    assert predicted(kept, values).message == "not checked: 3 of 300 are not finite"
 
 
 def test_alerts_and_what_is_well_stand_apart(kept):

@@ -34,7 +34,7 @@ KINDS = (DECLINE, INPUTS, PREDICTIONS)
 UNKNOWN_WORDS = "unknown_words"
 """What the share of out-of-vocabulary words is called among the inputs."""
 NAMED = 3
-"""So many inputs are named in a message."""
+"""The largest number of inputs that a message names."""
 
 
 @dataclass(frozen=True)

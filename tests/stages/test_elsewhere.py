@@ -38,7 +38,7 @@ def test_outcomes_are_labels_and_meet_predictions_in_the_report(repository, reta
         "outcomes": 3,
         "predictions": 2,
         "unmatched": {
-            "outcome of a client who is not known by then": 1,
+            "outcome of a client not known by that day": 1,
             "outcome without a prediction": 2,
         },
     }

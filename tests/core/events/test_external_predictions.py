@@ -37,4 +37,4 @@ def test_an_outcome_misses_its_prediction_where_there_are_any():
 
 def test_an_outcome_of_a_client_who_is_not_known_is_told():
     found = unmatched(outcomes="ab", snapshots="b", complete_until=DAY)
-    assert found == [("outcome of a client who is not known by then", "a")]
+    assert found == [("outcome of a client not known by that day", "a")]

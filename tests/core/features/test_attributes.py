@@ -105,7 +105,7 @@ def test_an_attribute_that_says_nothing_is_left_out_with_the_reason(database, sn
     fitted, left_out = fit(database, snapshots, *["gold"] * 9, age=30.0)
     assert fitted is None
     assert left_out["number_age"] == "is the same for all training snapshots"
-    assert left_out["number_visits"] == "began to be known before 0% of the training snapshots"
+    assert left_out["number_visits"] == "first known before 0% of the training snapshots"
 
 
 def test_an_attribute_that_is_newer_than_most_snapshots_is_left_out(database, snapshots):
@@ -114,4 +114,4 @@ def test_an_attribute_that_is_newer_than_most_snapshots_is_left_out(database, sn
     clients = snapshots(*((row["client_id"], DAY) for row in rows))
     before = clients.assign(observed_on=clients["observed_on"] - timedelta(days=9))
     _, left_out = fit_attributes(con, before, clients, support=0.5)
-    assert left_out["number_age"] == "began to be known before 0% of the training snapshots"
+    assert left_out["number_age"] == "first known before 0% of the training snapshots"

@@ -1,1 +1,1 @@
-"""From events to labelled rows: ledger, snapshots, labels, and which labels a run uses."""
+"""From events to labels: valid transactions, ledger, snapshots, labels and their selection."""

@@ -1,4 +1,4 @@
-"""Predictions and outcomes from elsewhere: what of them has met, and what has not."""
+"""Predictions and outcomes from external systems that could not be matched with each other."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 PREDICTION_ALONE = "prediction without an outcome"
 OUTCOME_ALONE = "outcome without a prediction"
-OUTCOME_OF_NOBODY = "outcome of a client who is not known by then"
+OUTCOME_OF_NOBODY = "outcome of a client not known by that day"
 
 
 def create_unmatched(
     con: duckdb.DuckDBPyConnection, *, horizons_days: Mapping[str, int], complete_until: date
 ) -> None:
-    """Make the table ``unmatched`` (unmatched, target, client_id, observed_on), in that order.
+    """Create the table ``unmatched`` (unmatched, target, client_id, observed_on).
 
-    It is made from ``labels``, ``snapshots``, and the views ``outcomes`` and ``predicted`` (target,
-    client_id, observed_on, value, ingested_on). A prediction is without an outcome if its window
-    has closed and there is no label. Where nothing was predicted for a target, no outcome of it
-    misses its prediction.
+    It is computed from ``labels``, ``snapshots``, and the views ``outcomes`` and ``predicted``
+    (target, client_id, observed_on, value, ingested_on). A prediction has no outcome if its window
+    has closed and there is no label. Outcomes count as unmatched only for targets that have
+    predictions.
     """
     horizons = ", ".join(f"('{name}', {days})" for name, days in horizons_days.items())
     con.execute(
         f"""
         create table unmatched as
-        with horizons (target, days) as (values {horizons}), found as (
+        with horizons (target, days) as (values {horizons}), rows as (
             select '{PREDICTION_ALONE}' as unmatched, target, client_id, observed_on
             from predicted join horizons using (target)
                 anti join labels using (target, client_id, observed_on)
@@ -42,6 +42,6 @@ def create_unmatched(
             select '{OUTCOME_OF_NOBODY}', target, client_id, observed_on
             from outcomes anti join snapshots using (client_id, observed_on)
         )
-        select distinct * from found order by all
+        select distinct * from rows order by all
         """
     )

@@ -1,4 +1,4 @@
-"""Which rows of a table are held out: the pipeline's clients, or rows by lot."""
+"""Which rows of a table are held out: the clients of the pipeline, or rows at random."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def held_out_clients(clients: Iterable[object], *, share: float, salt: str) -> NDArray[np.bool_]:
-    """Whether each client is held out, bool (n,): as `create_snapshots` has it, by id and salt."""
+    """Whether each client is held out, bool (n,), by id and salt as in `create_snapshots`."""
     ids = [str(client) for client in clients]
-    held = {one: _number(f"holdout:{salt}:{one}") < share * 2**32 for one in set(ids)}
-    return np.array([held[one] for one in ids], dtype=bool)
+    held_out = {name: _number(f"holdout:{salt}:{name}") < share * 2**32 for name in set(ids)}
+    return np.array([held_out[name] for name in ids], dtype=bool)
 
 
 def held_out_rows(rows: int, *, share: float, seed: int) -> NDArray[np.bool_]:
-    """Whether each of some rows is held out, bool (rows,): by lot, the same for the same seed."""
-    drawn: NDArray[np.bool_] = np.random.default_rng(seed).random(rows) < share
-    return drawn
+    """Whether each row is held out, bool (rows,): at random, the same for the same seed."""
+    held_out: NDArray[np.bool_] = np.random.default_rng(seed).random(rows) < share
+    return held_out
 
 
 def _number(text: str) -> int:

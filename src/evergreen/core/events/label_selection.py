@@ -1,4 +1,4 @@
-"""Which labels a run uses: to train in full, to update, to judge."""
+"""Selection of the labels that a run trains on, updates with, and compares models on."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ class Window:
 
 
 def as_known(labels: pd.DataFrame, *, by: date) -> pd.DataFrame:
-    """The version of each label that held on a date, as it stood then: not superseded yet.
+    """Return the labels as they were known on a date: one version of each, not superseded yet.
 
     Parameters
     ----------
     labels
         All versions, as the stage ``collect_labels`` writes them.
     by
-        Labels known later, and corrections known later, do not exist yet.
+        Labels and corrections that became known later are ignored.
     """
     known = labels["known_on"] <= pd.Timestamp(by)
     current = labels["superseded_on"].isna() | (labels["superseded_on"] > pd.Timestamp(by))
-    held = labels[known & current]
-    return held.assign(superseded_on=held["superseded_on"].where(~current[held.index]))
+    valid = labels[known & current]
+    return valid.assign(superseded_on=valid["superseded_on"].where(~current[valid.index]))
 
 
 def to_train(labels: pd.DataFrame, *, by: date, max_age_days: int) -> pd.DataFrame:
-    """The labels of a full retrain: as known by a date, no held-out client, not too old."""
+    """Select the labels of a full retrain: known by a date, not held out, not too old."""
     known = as_known(labels, by=by)
     recent = known["observed_on"] > pd.Timestamp(by - timedelta(days=max_age_days))
     return known[recent & ~known["holdout"]]
@@ -64,25 +64,25 @@ def to_train(labels: pd.DataFrame, *, by: date, max_age_days: int) -> pd.DataFra
 def to_update(
     labels: pd.DataFrame, *, by: date, after: date, replay_share: float, replay_days: int, seed: int
 ) -> pd.DataFrame:
-    """The labels of one target that a champion has not learned from, and older ones to repeat.
+    """Select the labels of one target that are new to a model, and older ones to replay.
 
-    New are those of training clients that became known after what the champion was trained
-    through: each label once, and a corrected one again as what it is now. Among the labels known
-    in the `replay_days` before, as many as `replay_share` of the new ones are drawn by lot, so
-    that one day's clients don't drive out what was learned before.
+    New labels are those of training clients that became known after the last one the model was
+    trained on: each label once, and a corrected label again with its new value. Of the labels known
+    in the `replay_days` before, `replay_share` times as many are drawn at random, so that the
+    clients of one day don't displace what was learned before.
 
     Returns
     -------
     DataFrame
-        The labels, new ones first, with a further column ``replay`` (bool).
+        The labels, new ones first, with a column ``replay`` (bool).
     """
     known = as_known(labels, by=by)
-    trained = known[~known["holdout"]]
-    age = (pd.Timestamp(after) - trained["known_on"]).dt.days
-    new = trained[age < 0]
-    older = trained[(age >= 0) & (age < replay_days)]
-    wanted = min(len(older), round(replay_share * len(new)))
-    replay = older.sample(wanted, random_state=seed).sort_index()
+    training = known[~known["holdout"]]
+    age = (pd.Timestamp(after) - training["known_on"]).dt.days
+    new = training[age < 0]
+    older = training[(age >= 0) & (age < replay_days)]
+    size = min(len(older), round(replay_share * len(new)))
+    replay = older.sample(size, random_state=seed).sort_index()
     both: pd.DataFrame = pd.concat(
         [new.assign(replay=False), replay.assign(replay=True)], ignore_index=True
     )
@@ -120,14 +120,14 @@ CONSTANT = "is the same for all training snapshots"
 
 
 def constant(columns: pd.DataFrame) -> list[str]:
-    """The columns that hold one value, or NaN, in all rows."""
+    """Return the columns that have the same value, or NaN, in all rows."""
     first = columns.iloc[0]
     same = (columns.eq(first) | (columns.isna() & first.isna())).all()
     return [str(name) for name in columns.columns[same]]
 
 
 def numbered(snapshots: pd.DataFrame) -> pd.DataFrame:
-    """The keys of some snapshots with their position, for a query whose answer keeps the order.
+    """Return the keys of snapshots with their position, so that a query can keep the order.
 
     Returns
     -------
@@ -144,6 +144,6 @@ def numbered(snapshots: pd.DataFrame) -> pd.DataFrame:
 
 
 def snapshots_of(labels: pd.DataFrame) -> pd.DataFrame:
-    """The distinct snapshots of some labels, ordered by day and client."""
+    """Return the distinct snapshots of some labels, ordered by day and client."""
     keys = labels[KEYS].drop_duplicates()
     return keys.sort_values(KEYS[::-1]).reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Labels: what became of each snapshot, in every version in which it was ever known."""
+"""Labels: the outcome of each snapshot, in every version that was ever known."""
 
 from __future__ import annotations
 
@@ -22,17 +22,27 @@ def create_labels(
     complete_until: date,
     minor_units: int,
 ) -> None:
-    """Make the table ``labels`` of all targets, from ``snapshots``, ``ledger`` and ``outcomes``.
+    """Create the table ``labels`` of all targets from ``snapshots``, ``ledger`` and ``outcomes``.
 
-    The view ``outcomes`` (target, client_id, observed_on, value, ingested_on) holds what is known
-    from elsewhere; it may be empty.
+    The window of a snapshot is [observed_on, observed_on + horizon_days): it contains events on or
+    after observed_on, while features use events before it. The label matures when the window has
+    ended. It is known_on that day, or on the day after the ingestion of the row that determines it
+    if that is later. A late row that changes the value creates another version from its own day on;
+    one that does not change it creates none.
+
+    An external outcome takes precedence over the ledger from the day on which it is known, and is
+    replaced by a later one. The view ``outcomes`` (target, client_id, observed_on, value,
+    ingested_on) may be empty.
+
+    Columns: target, client_id, observed_on, holdout, label (float64; money in major units),
+    known_on, superseded_on (date; null for the current version).
 
     Parameters
     ----------
     targets
         Name to label and horizon in days.
     complete_until
-        The first day of which nothing is known yet: a window that reaches beyond has no label.
+        The first day of which nothing is known yet: a window that reaches beyond it has no label.
     minor_units
         How many minor units of money make a major one.
     """
@@ -41,82 +51,55 @@ def create_labels(
         " holdout boolean, label double, known_on date, superseded_on date)"
     )
     for target, (label, horizon_days) in targets.items():
-        _insert_labels(
-            con,
-            target=target,
-            rule=RULES[label].sql.format(minor_units=minor_units),
-            horizon_days=horizon_days,
-            complete_until=complete_until,
+        rule = RULES[label].sql.format(minor_units=minor_units)
+        con.execute(
+            _INSERT_LABELS.format(rule=rule),
+            {"horizon": horizon_days, "complete_until": complete_until, "target": target},
         )
 
 
-def _insert_labels(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    target: str,
-    rule: str,
-    horizon_days: int,
-    complete_until: date,
-) -> None:
-    """Add a target's labels to the table ``labels``.
-
-    The window of a snapshot is [observed_on, observed_on + horizon_days): its events lie on or
-    after observed_on, where those of the features lie before. The label matures when the window is
-    over, and is known_on the later of that day and the ingestion of what made it. A row that comes
-    late and changes the value makes a further version, from its own day on; one that changes
-    nothing makes none. A window that reaches beyond `complete_until` has no label.
-
-    An outcome from elsewhere wins over what the ledger says, from the day on which it is known, and
-    is replaced by one that comes later.
-
-    Columns: target, client_id, observed_on, holdout, label (float64; money in major units),
-    known_on, superseded_on (date; null for the version that holds now).
-    """
-    con.execute(
-        f"""
-        insert into labels
-        with matured as (
-            select *, observed_on + $horizon as matured_on from snapshots
-            where observed_on + $horizon <= $complete_until
-        ), changes as (
-            select client_id, observed_on, matured_on as known_on, 0 as purchases, 0 as spend
-            from matured
-            union all
-            select m.client_id, m.observed_on, greatest(m.matured_on, l.known_on),
-                   l.purchases, l.spend
-            from matured m join ledger l on l.client_id = m.client_id
-                and l.day >= m.observed_on and l.day < m.matured_on
-        ), sums as (
-            select client_id, observed_on, known_on,
-                   sum(sum(purchases)) over so_far as purchases,
-                   sum(sum(spend)) over so_far as spend
-            from changes group by client_id, observed_on, known_on
-            window so_far as (partition by client_id, observed_on order by known_on)
-        ), explicit as (
-            select client_id, observed_on, greatest(m.matured_on, o.ingested_on + 1) as known_on,
-                   arg_max(o.value, o.ingested_on) as label
-            from outcomes o join matured m using (client_id, observed_on)
-            where o.target = $target
-            group by all
-        ), holding as (
-            select client_id, observed_on, known_on, {rule} as label from sums s
-            where not exists (
-                select 1 from explicit e
-                where e.client_id = s.client_id and e.observed_on = s.observed_on
-                    and e.known_on <= s.known_on)
-            union all select client_id, observed_on, known_on, label from explicit
-        ), versions as (
-            select client_id, observed_on, known_on, label,
-                   lag(label) over (
-                       partition by client_id, observed_on order by known_on) as previous
-            from holding
-        )
-        select $target, v.client_id, v.observed_on, s.holdout, v.label, v.known_on,
-               lead(v.known_on) over (
-                   partition by v.client_id, v.observed_on order by v.known_on)
-        from versions v join snapshots s using (client_id, observed_on)
-        where v.previous is null or v.label <> v.previous
-        order by observed_on, client_id, known_on
-        """,
-        {"horizon": horizon_days, "complete_until": complete_until, "target": target},
-    )
+_INSERT_LABELS = """
+insert into labels
+with matured as (
+    select *, observed_on + $horizon as matured_on from snapshots
+    where observed_on + $horizon <= $complete_until
+), changes as (
+    select client_id, observed_on, matured_on as known_on, 0 as purchases, 0 as spend
+    from matured
+    union all
+    select m.client_id, m.observed_on, greatest(m.matured_on, l.known_on),
+           l.purchases, l.spend
+    from matured m join ledger l on l.client_id = m.client_id
+        and l.day >= m.observed_on and l.day < m.matured_on
+), sums as (
+    select client_id, observed_on, known_on,
+           sum(sum(purchases)) over so_far as purchases,
+           sum(sum(spend)) over so_far as spend
+    from changes group by client_id, observed_on, known_on
+    window so_far as (partition by client_id, observed_on order by known_on)
+), explicit as (
+    select client_id, observed_on, greatest(m.matured_on, o.ingested_on + 1) as known_on,
+           arg_max(o.value, o.ingested_on) as label
+    from outcomes o join matured m using (client_id, observed_on)
+    where o.target = $target
+    group by all
+), current as (
+    select client_id, observed_on, known_on, {rule} as label from sums s
+    where not exists (
+        select 1 from explicit e
+        where e.client_id = s.client_id and e.observed_on = s.observed_on
+            and e.known_on <= s.known_on)
+    union all select client_id, observed_on, known_on, label from explicit
+), versions as (
+    select client_id, observed_on, known_on, label,
+           lag(label) over (
+               partition by client_id, observed_on order by known_on) as previous
+    from current
+)
+select $target, v.client_id, v.observed_on, s.holdout, v.label, v.known_on,
+       lead(v.known_on) over (
+           partition by v.client_id, v.observed_on order by v.known_on)
+from versions v join snapshots s using (client_id, observed_on)
+where v.previous is null or v.label <> v.previous
+order by observed_on, client_id, known_on
+"""

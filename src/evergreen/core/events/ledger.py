@@ -1,9 +1,9 @@
-"""What is known of each client's purchases and texts, day by day: the base of labels and features.
+"""Each client's purchases and texts by day, with the date on which they became known.
 
-A row comes in on ``ingested_on``, which may be later than the date of its event, and the first run
-that knows it is that of the following day: a run looks from the start of its date. A later row may
-change an invoice that was known already (a return, a correction). So the ledger holds *changes*:
-whoever sums the changes of a day that were known by some date gets what was known of that day then.
+A row is ingested on ``ingested_on``, which may be later than its event. The first run that knows it
+is that of the following day, since a run looks from the start of its date. A later row may change
+an invoice that is known already (a return, a correction). So the ledger contains *changes*: the sum
+of the changes of a day that were known by a date is what was known about that day on that date.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table ``ledger`` from the view ``transactions``.
+    """Create the table ``ledger`` from the view ``transactions``.
 
-    Columns: client_id, day (date of the event), known_on (the first date from which it
-    is known), and the changes, all integers:
-    purchases (invoices with a positive total), returns (invoices with a negative total), spend and
-    returned (minor units of money; spend is net of returns, returned is positive).
+    Columns: client_id, day (date of the event), known_on (the first date on which it is known), and
+    the changes, all integers: purchases (invoices with a positive total), returns (invoices with a
+    negative total), spend and returned (minor units of money; spend is net of returns, returned is
+    positive).
     """
     con.execute(
         """
@@ -50,7 +50,7 @@ def create_ledger(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_texts(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
-    """Make the tables ``texts`` and ``text_ledger`` from the views of transactions and notes.
+    """Create the tables ``texts`` and ``text_ledger`` from the views of transactions and notes.
 
     ``texts``: text_id, text (cut to `max_chars`), each distinct text once, in alphabetical order.
     ``text_ledger``: client_id, day (of the event), known_on, text_id, times.

@@ -1,4 +1,4 @@
-"""Snapshots: which clients are observed on which days, and which clients are held out."""
+"""Snapshots: the days on which clients are observed, and the clients that are held out."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def create_snapshots(
     holdout_share: float,
     holdout_salt: str,
 ) -> None:
-    """Make the table ``snapshots`` from the table ``ledger``.
+    """Create the table ``snapshots`` from the table ``ledger``.
 
-    Client c is observed on the days on which (day number + hash(c)) mod `every_days` is 0, from
-    the first day on that something was known of the client: an even daily stream of clients
-    instead of one burst a month. In the first `burn_in_days` of the history nobody is observed, as
-    all clients look new then. Whether a client is held out depends on its id and the salt alone,
-    so no later run can train on one that was ever held out.
+    Client c is observed on the days on which (day number + hash(c)) mod `every_days` is 0, starting
+    with the first day on which the client is known: an even daily stream of clients instead of one
+    burst a month. Nobody is observed in the first `burn_in_days` of the history, because all
+    clients look new then. Whether a client is held out depends only on its id and the salt, so no
+    later run can train on a client that was ever held out.
 
     Columns: client_id, observed_on (date), holdout (boolean), ordered by both.
     """
@@ -63,10 +63,10 @@ def create_snapshots(
 def add_snapshots(
     con: duckdb.DuckDBPyConnection, *, as_of: date, holdout_share: float, holdout_salt: str
 ) -> None:
-    """Add to ``snapshots`` the days for which the table ``logged`` says something of a client.
+    """Add the days of the table ``logged`` (client_id, observed_on) to ``snapshots``.
 
-    So what was predicted elsewhere, or is known to have come out, meets features of its own day.
-    A day before anything was known of the client is left out, as are clients who are not known.
+    So external predictions and outcomes can be matched with the features of their own day. Unknown
+    clients, and days before a client was known, are left out.
     """
     con.execute(
         f"""
@@ -86,5 +86,5 @@ def add_snapshots(
 
 
 def _hash(prefix: str) -> str:
-    """SQL for a whole number from 0 to 2^32 - 1 that depends on the client's id alone."""
+    """SQL for an integer from 0 to 2^32 - 1 that depends only on the client's id."""
     return f"('0x' || left(sha256({prefix} || client_id), 8))::ubigint::bigint"

@@ -1,1 +1,1 @@
-"""From events to the columns of a model: numeric features, attributes and text."""
+"""Features from events: numeric features, client attributes, texts, and the extractor of all."""

@@ -1,8 +1,8 @@
 """Client attributes as features: what was valid and known at the snapshot.
 
-Numbers are taken as they are. Words become the rank of their frequency among training clients, most
-frequent first, in a list that is frozen with the extractor: a word that comes later, or that few
-clients have, is missing, and can't change the meaning of a code.
+Numbers are used as they are. A word is encoded by its rank among the training clients, the most
+frequent word first, in a list that is frozen with the feature extractor. A word that appears later,
+or that few clients have, counts as missing and can't change the meaning of a code.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import duckdb
 
 NUMBER, LEVEL = "number_", "level_"
-"""How the columns of the table begin, by what they hold."""
+"""How column names of the table begin, by the type of the attribute."""
 
 MIN_CLIENTS = 5
-"""A word of fewer training clients is no level: it may be a name, and teaches nothing."""
+"""A word that fewer training clients have is no level: it may be a name."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Attributes:
     Attributes
     ----------
     numbers
-        Names of the columns that are taken as they are.
+        Names of the columns that are used as they are.
     levels
-        The words of each other column, the most frequent first; the code is the place in the list.
+        The words of each other column, the most frequent first; the code is the index in the list.
     """
 
     numbers: tuple[str, ...]
@@ -42,16 +42,16 @@ class Attributes:
 
     @property
     def names(self) -> list[str]:
-        """The columns that are made, in order."""
+        """The resulting columns, in order."""
         return [*self.numbers, *self.levels]
 
     def transform(self, known: pd.DataFrame) -> pd.DataFrame:
-        """Encode what `known_attributes` has read, float64; what is missing or no level is NaN."""
-        made = {name: _column(known, name).astype(np.float64) for name in self.numbers}
+        """Encode the result of `known_attributes` as float64; missing values and words are NaN."""
+        columns = {name: _column(known, name).astype(np.float64) for name in self.numbers}
         for name, levels in self.levels.items():
             codes = {level: float(code) for code, level in enumerate(levels)}
-            made[name] = _column(known, name).map(codes).astype(np.float64)
-        return pd.DataFrame(made, index=known.index)
+            columns[name] = _column(known, name).map(codes).astype(np.float64)
+        return pd.DataFrame(columns, index=known.index)
 
 
 def _column(known: pd.DataFrame, name: str) -> pd.Series:
@@ -59,7 +59,7 @@ def _column(known: pd.DataFrame, name: str) -> pd.Series:
 
 
 def known_attributes(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.DataFrame:
-    """The attributes of each client as they were valid and known at the start of the snapshot.
+    """Read the attributes of each client that were valid and known at the start of the snapshot.
 
     Parameters
     ----------
@@ -72,18 +72,18 @@ def known_attributes(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.D
     Returns
     -------
     pandas.DataFrame
-        One row for each of `rows`, in the same order. Of what is valid by observed_on and became
-        known before, the last row holds as a whole: what is blank in it is missing.
+        One row for each of `rows`, in the same order: the last row that was valid by observed_on
+        and known before. It is used as a whole: what is blank in it is missing.
 
     Notes
     -----
-    What became known on the day of the snapshot itself is not read: a run takes in what was known
-    before its date, so the model in production did not see it either.
+    What became known on the day of the snapshot is not read: a run uses what was known before its
+    date, so the model in production did not see it either.
     """
-    every = con.sql("select * from attributes").columns
-    columns = [name for name in every if name.startswith((NUMBER, LEVEL))]
+    names = con.sql("select * from attributes").columns
+    columns = [name for name in names if name.startswith((NUMBER, LEVEL))]
     con.register("attribute_rows", numbered(rows))
-    found: pd.DataFrame = con.sql(
+    attributes: pd.DataFrame = con.sql(
         """
         select * from attribute_rows left join (
             select r.row, a.* exclude (client_id) from attribute_rows r
@@ -95,49 +95,49 @@ def known_attributes(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> pd.D
         """
     ).df()
     con.unregister("attribute_rows")
-    return found[columns]
+    return attributes[columns]
 
 
 def fit_attributes(
     con: duckdb.DuckDBPyConnection, rows: pd.DataFrame, clients: pd.DataFrame, *, support: float
 ) -> tuple[Attributes | None, dict[str, str]]:
-    """List the levels, and decide which attributes tell anything.
+    """Choose the levels and the attributes that models see.
 
     Parameters
     ----------
     rows
         client_id and observed_on of the training snapshots.
     clients
-        Each training client once, observed on the day on which the extractor is fitted.
+        Each training client once, observed on the day on which the feature extractor is fitted.
     support
-        An attribute is kept if it began to be known before this share of `rows`.
+        An attribute is kept if it was first known before this share of `rows`.
 
     Returns
     -------
     (Attributes or None, dict)
-        None where no attribute is left; and those left out, each with the reason.
+        None if no attribute is left; and the attributes left out, each with the reason.
     """
     now = known_attributes(con, clients)
     words = now.columns[now.columns.str.startswith(LEVEL)]
     levels = {name: _levels(now[name]) for name in words}
-    every = Attributes(tuple(now.columns.drop(words)), levels)
-    left_out = _unknown_so_long(con, rows, every.names, support)
-    made = every.transform(known_attributes(con, rows))
-    left_out = dict.fromkeys(constant(made), CONSTANT) | left_out
-    kept = Attributes(
-        tuple(name for name in every.numbers if name not in left_out),
-        {name: found for name, found in levels.items() if name not in left_out},
+    candidates = Attributes(tuple(now.columns.drop(words)), levels)
+    left_out = _unsupported(con, rows, candidates.names, support)
+    columns = candidates.transform(known_attributes(con, rows))
+    left_out = dict.fromkeys(constant(columns), CONSTANT) | left_out
+    attributes = Attributes(
+        tuple(name for name in candidates.numbers if name not in left_out),
+        {name: words for name, words in levels.items() if name not in left_out},
     )
-    return kept if kept.names else None, left_out
+    return attributes if attributes.names else None, left_out
 
 
 def _levels(words: pd.Series) -> tuple[str, ...]:
     counts = words.value_counts()
-    kept = counts[counts >= MIN_CLIENTS]
-    return tuple(sorted(kept.index, key=lambda word: (-kept[word], word)))
+    frequent = counts[counts >= MIN_CLIENTS]
+    return tuple(sorted(frequent.index, key=lambda word: (-frequent[word], word)))
 
 
-def _unknown_so_long(
+def _unsupported(
     con: duckdb.DuckDBPyConnection, rows: pd.DataFrame, names: list[str], support: float
 ) -> dict[str, str]:
     observed, left_out = pd.to_datetime(rows["observed_on"]), {}
@@ -147,5 +147,5 @@ def _unknown_so_long(
         ).fetchall()
         share = float((observed > pd.Timestamp(first)).mean()) if first else 0.0
         if share < support:
-            left_out[name] = f"began to be known before {share:.0%} of the training snapshots"
+            left_out[name] = f"first known before {share:.0%} of the training snapshots"
     return left_out

@@ -1,8 +1,8 @@
-"""The extractor: from events to the columns of a model, fitted rarely and then frozen.
+"""The feature extractor: from events to the columns of a model, fitted rarely and then frozen.
 
-Fitted on training clients only and kept with every model that was trained on its columns: if the
-vocabulary were fitted again on each batch, column k would change its meaning from run to run, and
-neither a warm start nor a comparison would mean anything.
+It is fitted on training clients only, and stored with every model that was trained on its columns.
+If the vocabulary were refitted for each batch, column k would change its meaning from run to run,
+and neither a warm start nor a comparison would make sense.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ class ClientHistories:
     def numeric(
         self, windows_days: tuple[int, ...], year_ago_days: int, minor_units: int
     ) -> pd.DataFrame:
-        """All of `evergreen.core.features.numeric.numeric_features`."""
-        how = (windows_days, year_ago_days, minor_units)
-        if how not in self._numeric:
-            self._numeric[how] = numeric.numeric_features(
+        """The numeric features; see `evergreen.core.features.numeric.numeric_features`."""
+        key = (windows_days, year_ago_days, minor_units)
+        if key not in self._numeric:
+            self._numeric[key] = numeric.numeric_features(
                 self._con,
                 self.rows,
                 windows_days=windows_days,
                 year_ago_days=year_ago_days,
                 minor_units=minor_units,
             )
-        return self._numeric[how]
+        return self._numeric[key]
 
     @cached_property
     def attributes(self) -> pd.DataFrame:
@@ -71,34 +71,34 @@ class ClientHistories:
 
     @cached_property
     def documents(self) -> Documents:
-        """What was written of the clients; see `evergreen.core.features.text.read_documents`."""
+        """The clients' texts; see `evergreen.core.features.text.read_documents`."""
         return read_documents(self._con, self.rows)
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """Which columns a model sees, and how they come from events.
+    """The columns that models see, and how they are computed from events.
 
     Attributes
     ----------
     fitted_on
-        Nothing known later than this date went into it.
+        It was fitted on what was known by this date.
     windows_days, year_ago_days, minor_units
         As for `evergreen.core.features.numeric.numeric_features`.
     numeric
         The numeric features in use.
     left_out
-        The numeric features that the history can't support yet, each with the reason.
+        The features that the history does not support yet, each with the reason.
     btyd
-        What buy-till-you-die expects; its columns are made in any case, for a baseline.
+        Buy-till-you-die models; their columns are always computed, for a baseline.
     btyd_in_use
         Whether models see these columns.
     max_chars
-        How much of one text is read.
+        The number of characters that are read of a text.
     text
         None for a data set without text.
     attributes
-        None for a data set without client attributes, or where models are not to see them.
+        None for a data set without client attributes, or if models don't see them.
     """
 
     fitted_on: date
@@ -114,23 +114,23 @@ class Extractor:
     attributes: Attributes | None = None
 
     def columns(self, form: TextForm) -> list[str]:
-        """The names of a model's columns, in order, where it takes the text in this form."""
+        """The names of a model's columns, in order, if it uses this form of the text."""
         expected = self.btyd.names if self.btyd_in_use else []
         attributes = self.attributes.names if self.attributes else []
         return [*self.numeric, *expected, *attributes, *self._text_names(form)]
 
     def steady(self, history_days: int) -> list[str]:
-        """Columns whose distribution can be compared over time; see `features.steady`."""
+        """Columns whose distribution can be compared over time; see `numeric.steady`."""
         steady = numeric.steady(self.windows_days, history_days)
         attributes = self.attributes.names if self.attributes else []
         return [*(name for name in self.numeric if name in steady), *attributes]
 
     def reads(self, form: TextForm) -> set[str]:
-        """A model's columns, and the words they are made from: what to compare two models by."""
+        """A model's columns and the words behind them, by which two models can be compared."""
         columns = set(self.columns(form))
         terms = self.text.terms if self.text is not None and form == "components" else ()
         levels = self.attributes.levels if self.attributes is not None else {}
-        named = {f"{name}: {level}" for name, found in levels.items() for level in found}
+        named = {f"{name}: {level}" for name, words in levels.items() for level in words}
         return columns | named | {f"text: {term}" for term in terms}
 
     def _text_names(self, form: TextForm) -> list[str]:
@@ -147,7 +147,7 @@ class Extractor:
         *,
         text: Collection[TextForm] = frozenset({"components"}),
     ) -> pd.DataFrame:
-        """Compute the columns of some snapshots; training and serving both come through here.
+        """Compute the columns of some snapshots, for training and serving alike.
 
         Parameters
         ----------
@@ -156,13 +156,13 @@ class Extractor:
         rows
             client_id (string) and observed_on (date), one row for each snapshot.
         text
-            Which forms of the text are wanted.
+            The forms of the text to compute.
 
         Returns
         -------
         pandas.DataFrame
-            float64, one row for each of `rows` in the same order. Numeric features may be NaN. The
-            columns of `btyd` are there whether or not models see them.
+            float64, one row for each of `rows`, in the same order. Numeric features may be NaN. The
+            columns of `btyd` are included even if models don't see them.
         """
         return self.columns_of(ClientHistories(con, rows), text=text)
 

@@ -1,7 +1,7 @@
-"""Numeric features of snapshots, as they were known then: recency, frequency, monetary and more.
+"""Numeric features of snapshots, as known at the time: recency, frequency, monetary value and more.
 
-All aggregation is done on whole numbers in the database, so that the order in which rows are added
-up can't change a bit of the result; fractions are formed at the end.
+The database aggregates integers only, so that the order of summation can't change the result;
+fractions are computed at the end.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     import duckdb
 
-YEAR_DAYS = 364  # whole weeks, so that weekdays meet
+YEAR_DAYS = 364  # whole weeks, so that weekdays match
 SEASON = ("season_sin", "season_cos")
 YEAR_AGO = ("purchases_year_ago", "spend_year_ago")
 
 
 def lookbacks(windows_days: Sequence[int]) -> dict[str, int]:
-    """Every numeric feature with the days of history that it needs to mean what it says.
+    """Return every numeric feature with the number of days of history that it needs.
 
     A window needs its own length, a trend its window and the one before. Season and the same weeks
-    a year ago need a year. The others describe all that is known and need nothing.
+    a year ago need a year. All others describe the whole history and need no minimum.
     """
     needs = dict.fromkeys(
         (
@@ -61,10 +61,10 @@ def lookbacks(windows_days: Sequence[int]) -> dict[str, int]:
 
 
 def steady(windows_days: Sequence[int], history_days: int) -> list[str]:
-    """Features that say the same however long the history is, once it has so many days.
+    """Return the features that do not depend on the length of a history of so many days or more.
 
-    What looks back a fixed number of days within the history, and what was spent last. All others
-    add up or average what is known of a client: they move from day to day as the history grows.
+    These are features over a fixed number of days, and the last spend. All others add up or average
+    the whole history, so they change from day to day as it grows.
     """
     needs = lookbacks(windows_days)
     fixed = [name for name, days in needs.items() if 0 < days <= history_days]
@@ -72,14 +72,14 @@ def steady(windows_days: Sequence[int], history_days: int) -> list[str]:
 
 
 def activity(columns: Sequence[str]) -> str | None:
-    """The column of purchases in the longest window among some columns; None where there is none.
+    """Return the column of purchases in the longest window; None if there is none.
 
-    Nobody is ever removed from a history, so the share of clients who have gone for good grows
-    from day to day. Whoever has bought in this window is not among them.
+    Clients are never removed from a history, so the share of those who have left for good grows
+    every day. Clients with a purchase in this window have not left.
     """
     days = {name.removeprefix("purchases_").removesuffix("d"): name for name in columns}
-    counted = {int(text): name for text, name in days.items() if text.isdigit()}
-    return counted[max(counted)] if counted else None
+    windows = {int(text): name for text, name in days.items() if text.isdigit()}
+    return windows[max(windows)] if windows else None
 
 
 def numeric_features(
@@ -97,25 +97,25 @@ def numeric_features(
     con
         A connection with the ledger; see `evergreen.core.events.ledger.create_ledger`.
     rows
-        client_id (string) and observed_on (date), one row for each snapshot. Clients that the
-        ledger doesn't know are welcome.
+        client_id (string) and observed_on (date), one row for each snapshot. Clients may be
+        missing from the ledger.
     windows_days
         The trailing windows [observed_on - days, observed_on).
     year_ago_days
-        How many days from the same day a year ago on are looked at.
+        Length of the period that begins on the same day a year ago.
     minor_units
-        How many minor units of money make a major one.
+        Number of minor units of money in a major one.
 
     Returns
     -------
     pandas.DataFrame
-        One row for each row of `rows`, in the same order; the columns of `lookbacks`, float64:
-        days, counts, and money in major units. What does not exist (the gap between purchases of
-        someone who has bought once) is NaN.
+        One row for each of `rows`, in the same order; the columns of `lookbacks`, float64: days,
+        counts, and money in major units. Undefined values, such as the gap between purchases of a
+        client with one purchase, are NaN.
 
     Notes
     -----
-    Only changes of the ledger with day < observed_on and known_on <= observed_on are looked at.
+    Only changes of the ledger with day < observed_on and known_on <= observed_on are used.
     """
     keys = numbered(rows)
     con.register("feature_rows", keys)
@@ -169,48 +169,48 @@ def _sql(windows_days: Sequence[int], year_ago_days: int) -> str:
 def _ratios(
     sums: pd.DataFrame, observed_on: pd.Series, windows_days: Sequence[int], minor_units: int
 ) -> pd.DataFrame:
-    known = {c: sums[c].to_numpy(np.float64, na_value=np.nan) for c in sums.columns[3:]}
+    totals = {c: sums[c].to_numpy(np.float64, na_value=np.nan) for c in sums.columns[3:]}
 
     def count(name: str) -> np.ndarray:
-        return np.where(np.isnan(known[name]), 0.0, known[name])
+        return np.where(np.isnan(totals[name]), 0.0, totals[name])
 
     purchase_days, gaps = count("purchase_days"), count("purchase_days") - 1
-    made = {
-        "recency_days": known["recency_days"],
+    columns = {
+        "recency_days": totals["recency_days"],
         "frequency": count("frequency"),
         "purchase_days": purchase_days,
         "monetary": count("monetary") / minor_units,
-        "average_basket": _ratio(known["monetary"], known["frequency"]) / minor_units,
-        "tenure_days": known["tenure_days"],
-        "purchase_rate": _ratio(known["frequency"], known["tenure_days"]),
-        "gap_mean": _ratio(known["gap_sum"], gaps),
-        "gap_std": _deviation(known["gap_scatter"], gaps),
-        "gap_last": known["gap_last"],
-        "spend_mean": _ratio(known["bought_sum"], purchase_days) / minor_units,
-        "spend_std": _deviation(known["spend_scatter"], purchase_days) / minor_units,
-        "spend_max": known["spend_max"] / minor_units,
-        "spend_last": known["spend_last"] / minor_units,
+        "average_basket": _ratio(totals["monetary"], totals["frequency"]) / minor_units,
+        "tenure_days": totals["tenure_days"],
+        "purchase_rate": _ratio(totals["frequency"], totals["tenure_days"]),
+        "gap_mean": _ratio(totals["gap_sum"], gaps),
+        "gap_std": _deviation(totals["gap_scatter"], gaps),
+        "gap_last": totals["gap_last"],
+        "spend_mean": _ratio(totals["bought_sum"], purchase_days) / minor_units,
+        "spend_std": _deviation(totals["spend_scatter"], purchase_days) / minor_units,
+        "spend_max": totals["spend_max"] / minor_units,
+        "spend_last": totals["spend_last"] / minor_units,
         "returns": count("returns"),
-        "returned_share": _ratio(known["returned"], known["returned"] + known["monetary"]),
+        "returned_share": _ratio(totals["returned"], totals["returned"] + totals["monetary"]),
         "purchases_year_ago": count("purchases_year_ago"),
         "spend_year_ago": count("spend_year_ago") / minor_units,
     }
-    made["gap_variation"] = _ratio(made["gap_std"], made["gap_mean"])
-    made["overdue_ratio"] = _ratio(made["recency_days"], made["gap_mean"])
+    columns["gap_variation"] = _ratio(columns["gap_std"], columns["gap_mean"])
+    columns["overdue_ratio"] = _ratio(columns["recency_days"], columns["gap_mean"])
     angle = 2 * np.pi * observed_on.dt.day_of_year.to_numpy(np.float64) / 365.25
-    made |= {"season_sin": np.sin(angle), "season_cos": np.cos(angle)}
+    columns |= {"season_sin": np.sin(angle), "season_cos": np.cos(angle)}
     for days in windows_days:
-        made[f"purchases_{days}d"] = count(f"purchases_{days}d")
-        made[f"spend_{days}d"] = count(f"spend_{days}d") / minor_units
+        columns[f"purchases_{days}d"] = count(f"purchases_{days}d")
+        columns[f"spend_{days}d"] = count(f"spend_{days}d") / minor_units
     for days in windows_days:
-        for what in ("purchases", "spend") if 2 * days in windows_days else ():
-            recent, both = made[f"{what}_{days}d"], made[f"{what}_{2 * days}d"]
-            made[f"{what}_trend_{days}d"] = _ratio(recent, both)
-    return pd.DataFrame({name: made[name] for name in lookbacks(windows_days)})
+        for quantity in ("purchases", "spend") if 2 * days in windows_days else ():
+            recent, both = columns[f"{quantity}_{days}d"], columns[f"{quantity}_{2 * days}d"]
+            columns[f"{quantity}_trend_{days}d"] = _ratio(recent, both)
+    return pd.DataFrame({name: columns[name] for name in lookbacks(windows_days)})
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """The quotient where the divisor is positive, NaN elsewhere."""
+    """The quotient where the divisor is positive, otherwise NaN."""
     quotient: np.ndarray = top / np.where(bottom > 0, bottom, np.nan)
     return quotient
 

@@ -1,7 +1,7 @@
-"""TF-IDF of everything that was written about a client, and its reduction for tree models.
+"""TF-IDF of all texts about a client, and its reduction for tree models.
 
-scikit-learn is imported where it is used: it takes seconds, and most stages only read what was
-fitted here.
+scikit-learn is imported only where it is used: that takes seconds, and most stages only read what
+was fitted here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from evergreen.settings.names import Analyzer
 
 DECIMALS = 7
-"""Decimals kept of the reduction, so that the last bits of a linear algebra library don't show."""
+"""Decimals of the reduction, so that the last bits of a linear algebra library don't matter."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class TextModel:
     components
         Right singular vectors, float64 (components, terms).
     ngram_max
-        The longest sequence of words, or of characters, that counts as a term.
+        The longest term, in words or characters.
     clients
-        On the texts of how many clients it was fitted.
+        The number of clients whose texts it was fitted on.
     analyzer
-        Whether terms are made of words, or of characters within words.
+        Whether terms consist of words, or of characters within words.
     ngram_min
-        The shortest sequence that counts as a term.
+        The shortest term, in words or characters.
     stop_words
-        Words that are passed over.
+        Words to ignore.
     """
 
     terms: tuple[str, ...]
@@ -66,7 +66,7 @@ class TextModel:
     def weights(self, documents: Documents) -> sparse.csr_matrix:
         """TF-IDF, float64 (documents, terms): (1 + log count) * idf, each row of length one.
 
-        The logarithm keeps a client with a long history from being all milk and bread.
+        The logarithm keeps frequent purchases, such as bread and milk, from dominating the row.
         """
         if documents.counts.shape[0] == 0:
             return sparse.csr_matrix((0, len(self.terms)))
@@ -85,27 +85,27 @@ class TextModel:
         return transformer
 
     def reduce(self, weights: sparse.csr_matrix) -> np.ndarray:
-        """The weights in few columns, float64 (documents, components)."""
+        """Reduce the weights to few columns, float64 (documents, components)."""
         reduced: np.ndarray = np.round(weights @ self.components.T, DECIMALS) + 0.0
         return reduced
 
     def unknown_share(self, documents: Documents) -> float | None:
-        """Out-of-vocabulary rate: the share of words that are not terms; None without words.
+        """Return the share of out-of-vocabulary words; None without words.
 
-        Of sequences of characters where terms are those.
+        If terms are sequences of characters, these take the place of words.
         """
         if self.analyzer == "word":
             words = self._vectorizer(1, 1).build_analyzer()
-            known = {word for term in self.terms for word in term.split()}
+            vocabulary = {word for term in self.terms for word in term.split()}
         else:
             words = self._vectorizer(self.ngram_min, self.ngram_max).build_analyzer()
-            known = set(self.terms)
-        every = missed = 0
+            vocabulary = set(self.terms)
+        total = unknown = 0
         for text, times in zip(documents.texts, documents.occurrences, strict=True):
-            found = words(text) if times else []
-            every += times * len(found)
-            missed += times * sum(word not in known for word in found)
-        return float(missed / every) if every else None
+            words_of_text = words(text) if times else []
+            total += times * len(words_of_text)
+            unknown += times * sum(word not in vocabulary for word in words_of_text)
+        return float(unknown / total) if total else None
 
     def _vectorizer(
         self, shortest: int, longest: int, vocabulary: list[str] | None = None
@@ -117,14 +117,14 @@ class TextModel:
 
 @dataclass(frozen=True)
 class Documents:
-    """The texts of some clients, each distinct text once: a document is a row of `counts`.
+    """The texts of clients, each distinct text once; a document is a row of `counts`.
 
     Attributes
     ----------
     texts
         The distinct texts.
     counts
-        How often each stands in each document, int64 (documents, texts).
+        Occurrences of each text in each document, int64 (documents, texts).
     """
 
     texts: list[str]
@@ -132,20 +132,20 @@ class Documents:
 
     @property
     def occurrences(self) -> np.ndarray:
-        """How often each text stands in all documents, int64 (texts,)."""
+        """Occurrences of each text in all documents, int64 (texts,)."""
         return np.asarray(self.counts.sum(axis=0)).ravel()
 
     def count(self, vectorize: Callable[[list[str]], sparse.csr_matrix]) -> sparse.csr_matrix:
-        """Term counts of the documents, from those of the distinct texts.
+        """Return the term counts of the documents, from those of the distinct texts.
 
-        The same as counting the terms of all texts joined, but each text is read once however
-        often it was bought, and no term runs across the border of two texts.
+        This equals counting the terms of all texts joined, but each text is read only once, and no
+        term spans two texts.
         """
         return (self.counts @ vectorize(self.texts)).tocsr()
 
 
 def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Documents:
-    """Everything written about each client and known at the snapshot.
+    """Read all texts about each client that were known at the snapshot.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Docume
         Only texts of days before observed_on that were known by then are read.
     """
     con.register("document_rows", numbered(rows))
-    found = con.sql(
+    rows_of_texts = con.sql(
         """
         select r.row, t.text_id, sum(t.times)::bigint as times
         from document_rows r join text_ledger t on t.client_id = r.client_id
@@ -167,7 +167,8 @@ def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Docume
     con.unregister("document_rows")
     texts = [text for (text,) in con.sql("select text from texts order by text_id").fetchall()]
     counts = sparse.csr_matrix(
-        (found["times"], (found["row"], found["text_id"])), shape=(len(rows), len(texts))
+        (rows_of_texts["times"], (rows_of_texts["row"], rows_of_texts["text_id"])),
+        shape=(len(rows), len(texts)),
     )
     return Documents(texts, counts)
 

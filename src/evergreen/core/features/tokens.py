@@ -1,10 +1,10 @@
-"""From a text in any language to the tokens that are counted.
+"""Tokenization of texts in any language.
 
-Latin, Greek, Cyrillic, Hebrew and Arabic words are those of scikit-learn: two characters or more,
-lower case, without accents and points. Elsewhere its way would cut words at each vowel sign
-(Hindi), take marks off that make another letter (Japanese), or take a whole sentence for a word
-(Chinese, Thai). So marks stay with their letters there, and scripts without spaces become pairs of
-letters.
+Latin, Greek, Cyrillic, Hebrew and Arabic texts are split as in scikit-learn: words of two or more
+characters, in lower case, without accents and points. In other scripts, its rules would cut words
+at each vowel sign (Hindi), remove marks that distinguish letters (Japanese), or take a whole
+sentence for a word (Chinese, Thai). There, marks stay with their letters, and scripts without
+spaces are split into pairs of letters.
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ _PIECE = re.compile(
 _BETWEEN_WORDS = re.compile(f"[^\\w{_MARKS}]+")
 
 _OVERLAY, _POINTS, _ABOVE_AND_BELOW = 1, range(10, 37), 200
-"""Unicode's combining classes of what is no part of a letter: strokes, points of Hebrew and Arabic,
-accents."""
+"""Unicode's combining classes of marks to remove: strokes, points of Hebrew and Arabic, accents."""
 
 _TAG = re.compile(r"<(?:!--.*?--|/?[a-z][^<>]*)>", re.IGNORECASE | re.DOTALL)
 _ENTITY = re.compile(r"&#?\w+;")
@@ -54,7 +53,7 @@ _ZERO_WIDTH_SPACE = "\u200b"
 
 
 def fold(text: str) -> str:
-    """Lower case, and without what is written or left off at will, as plain text if it is HTML."""
+    """Convert to lower case, without optional marks and HTML markup."""
     lowered = _without_markup(text).lower()
     if lowered.isascii():
         return lowered
@@ -64,11 +63,11 @@ def fold(text: str) -> str:
 
 def _without_markup(text: str) -> str:
     untagged = _TAG.sub(" ", text) if "<" in text else text
-    return _ENTITY.sub(lambda found: unescape(found[0]), untagged) if "&" in text else untagged
+    return _ENTITY.sub(lambda entity: unescape(entity[0]), untagged) if "&" in text else untagged
 
 
 def _is_left_off(character: str) -> bool:
-    """Accents, and what is not seen within words: soft hyphens, joiners, marks of direction."""
+    """Whether it is an accent, or invisible within words: soft hyphen, joiner, direction mark."""
     unseen = category(character) == "Cf" and character != _ZERO_WIDTH_SPACE
     return unseen or _is_accent(combining(character))
 
@@ -82,7 +81,7 @@ def _is_accent(combining_class: int) -> bool:
 
 
 def words(folded: str) -> list[str]:
-    """The words of a text that is folded; of scripts without spaces the pairs of letters.
+    """Split a folded text into words, and scripts without spaces into pairs of letters.
 
     >>> words("silk scarf")
     ['silk', 'scarf']
@@ -91,31 +90,31 @@ def words(folded: str) -> list[str]:
     """
     if not _SPECIAL.search(folded):
         return _PLAIN.findall(folded)
-    found: list[str] = []
+    tokens: list[str] = []
     for piece in _PIECE.finditer(folded):
         letters = _LETTER.findall(piece[1]) if piece[1] else []
         pairs = [first + second for first, second in pairwise(letters)]
-        found += (pairs or letters) if letters else [piece[0]]
-    return found
+        tokens += (pairs or letters) if letters else [piece[0]]
+    return tokens
 
 
 def fold_to_words(text: str) -> str:
-    """Fold, and leave a blank of all that is no part of a word: for sequences of characters."""
+    """Fold, and replace everything between words by a blank, for sequences of characters."""
     return _BETWEEN_WORDS.sub(" ", fold(text))
 
 
-def stop_words(given: str | Sequence[str]) -> tuple[str, ...]:
-    """The tokens that are not counted, in alphabetical order.
+def stop_words(setting: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the tokens to ignore, in alphabetical order.
 
     Parameters
     ----------
-    given
-        A list of words; or languages by their codes with blanks between, such as ``"de fr"``.
+    setting
+        A list of words, or language codes separated by blanks, such as ``"de fr"``.
 
     Raises
     ------
     ValueError
-        If a language has no list.
+        If there is no list for a language.
     """
-    listed = words_of_languages(given.split()) if isinstance(given, str) else given
+    listed = words_of_languages(setting.split()) if isinstance(setting, str) else setting
     return tuple(sorted({token for word in listed for token in words(fold(word))}))

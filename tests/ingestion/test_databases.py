@@ -183,15 +183,15 @@ def test_what_a_database_says_of_a_secret_option_is_told_without_it(shop, monkey
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("", "the environment variable SHOP_DB was expected to hold the address"),
-        ("secret-words", "SHOP_DB is no address of a database that can be used: ArgumentError"),
-        ("fox://u:secret@h/d", "SHOP_DB is no address of a database that can be used: NoSuch"),
+        ("", "the environment variable SHOP_DB is not set, expected the address"),
+        ("secret-words", "SHOP_DB is not a usable address of a database: ArgumentError"),
+        ("fox://u:secret@h/d", "SHOP_DB is not a usable address of a database: NoSuch"),
         (
             "sqlite:///s.db?timeout=secret",
-            "SHOP_DB is no address of a database that can be used: Val",
+            "SHOP_DB is not a usable address of a database: Val",
         ),
-        ("postgresql+psycopg://u:secret@h:port/d", "SHOP_DB is no address of a database that can"),
-        ("postgresql+psycopg://u:my@secret@h/d", "SHOP_DB is no address of a database that can be"),
+        ("postgresql+psycopg://u:secret@h:port/d", "SHOP_DB is not a usable address"),
+        ("postgresql+psycopg://u:my@secret@h/d", "SHOP_DB is not a usable address of a database"),
         ("sqlite:////nowhere/at/all.db", "the database of SHOP_DB refused sales: unable to open"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Read CSV record by record: slower than an engine, but no line is ever lost."""
+"""Read CSV record by record: slower than an engine, but never loses a line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Record(NamedTuple):
 
 
 def read_records(path: Path, delimiter: str) -> Iterator[Record]:
-    """Every record of a file in what should be UTF-8; blank lines are none.
+    """Every record of a file that should be UTF-8; blank lines are not records.
 
     A record may span lines if a quote is open at their end. If that quote is never closed, or
     something but a delimiter follows the one that closes it, only its first line is given up as
@@ -67,18 +67,18 @@ def _shown(text: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    said = str(error)
-    if isinstance(error, _TooLongError) or "unexpected end" in said:
+    message = str(error)
+    if isinstance(error, _TooLongError) or "unexpected end" in message:
         return NEVER_CLOSED
-    return "more than 16 million characters" if "limit" in said else f"not CSV: {said}"
+    return "more than 16 million characters" if "limit" in message else f"not CSV: {message}"
 
 
 class _TooLongError(Exception):
-    """A record goes on for longer than any record does."""
+    """A record is longer than any real one."""
 
 
 class _Lines:
-    """Lines with their numbers, of which those of the current record can be given back."""
+    """Numbered lines; those of the current record can be read again."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
@@ -101,11 +101,11 @@ class _Lines:
         return line
 
     def begin(self) -> None:
-        """Say that a new record begins with the next line."""
+        """Begin a new record with the next line."""
         self.taken, self.first, self._chars = [], self._next, 0
 
     def give_back(self) -> None:
-        """Let all lines but the first of the record be read again."""
+        """Give back all lines of the record except the first."""
         rest = self.taken[1:]
         self._waiting.extendleft(reversed(rest))
         self._next -= len(rest)

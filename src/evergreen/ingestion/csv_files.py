@@ -1,21 +1,18 @@
-"""CSV as retailers write it: any usual delimiter, quoting that holds or does not."""
+"""CSV as retailers write it: any usual delimiter, sound quoting or not."""
 
 from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from evergreen.errors import DataError
 from evergreen.ingestion.csv_fallback import Record, read_records
-from evergreen.ingestion.inputs import Input
+from evergreen.ingestion.inputs import Input, write_copy
 from evergreen.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from evergreen.ingestion.decoding import DecodedText
@@ -33,9 +30,9 @@ def read_csv(
     Parameters
     ----------
     wanted
-        The columns that are mapped: with ``auto``, the delimiter that finds most of them is used.
+        The columns that are mapped; with ``auto``, the delimiter that finds most of them is used.
     copy
-        Where the careful reader may write what it has read.
+        Where the careful reader may write the rows.
 
     Raises
     ------
@@ -43,13 +40,13 @@ def read_csv(
         If the header is malformed.
     """
     tried = DELIMITERS if delimiter == "auto" else (delimiter,)
-    found = {d: r for d in tried for r in islice(read_records(text.path, d), 1)}
-    sound = {d: record for d, record in found.items() if record.malformed is None}
-    if not found:
+    first = {d: record for d in tried for record in islice(read_records(text.path, d), 1)}
+    sound = {d: record for d, record in first.items() if record.malformed is None}
+    if not first:
         return None
     if not sound:
         raise DataError(
-            f"{text.name} has a header that is {next(iter(found.values())).malformed}; "
+            f"{text.name} has a malformed header: {next(iter(first.values())).malformed}; "
             "nothing was changed",
             "set `encoding` of the source in params.yaml, or have the file delivered again",
         )
@@ -86,24 +83,14 @@ def _values(path: Path, delimiter: str, column: int) -> Iterator[str]:
 
 
 def _write_carefully(path: Path, delimiter: str, width: int, copy: Path) -> str:
-    names = [f"c{i}" for i in range(width)]
-    schema = pa.schema(
-        [pa.field("line", pa.int64()), pa.field("malformed", pa.string())]
-        + [pa.field(name, pa.string()) for name in names]
-    )
-    with pq.ParquetWriter(copy, schema) as writer:
-        for batch in _batches(_rows(path, delimiter)):
-            rows = [_of_width(record, width, delimiter) for record in batch]
-            columns = [
-                pa.array([record.line for record in rows], pa.int64()),
-                pa.array([record.malformed for record in rows], pa.string()),
-                *(
-                    pa.array(list(c), pa.string())
-                    for c in zip(*(r.cells for r in rows), strict=True)
-                ),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+    records = (_of_width(record, width, delimiter) for record in _rows(path, delimiter))
+    write_copy(copy, width, map(_columns, _batches(records)))
     return f"select * from {sql.parquet([copy])}"
+
+
+def _columns(batch: list[Record]) -> list[Iterable[Any]]:
+    cells = zip(*(record.cells for record in batch), strict=True)
+    return [[record.line for record in batch], [record.malformed for record in batch], *cells]
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

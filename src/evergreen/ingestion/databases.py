@@ -1,4 +1,4 @@
-"""Any SQL database that SQLAlchemy reaches: only rows after the last watermark are asked for."""
+"""Any SQL database that SQLAlchemy reaches: only rows after the last watermark are queried."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
 from evergreen.ingestion.connections import error_text, open_database
-from evergreen.ingestion.inputs import Input, copied_input
+from evergreen.ingestion.inputs import Input, copied_input, write_copy
 from evergreen.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import duckdb
@@ -27,29 +25,29 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 20_000
 OVERLAP, OVERLAP_NUMBERS = timedelta(days=1), 10_000
-"""How much before a watermark is asked for again: a transaction may commit after later ones."""
+"""How far before a watermark a query begins: a transaction may commit after later ones."""
 
 
 @dataclass(frozen=True)
 class QueryResult:
-    """The rows of a query, in the order of the watermark, and that of each by its line."""
+    """The rows of a query in the order of the watermark, and the copy that has it for each line."""
 
     rows: Input
     copy: Path
 
     def watermark(self, con: duckdb.DuckDBPyConnection, before_line: int | None) -> str | None:
-        """The watermark of the last row, or of the row at a line; None where there are none."""
+        """The watermark of the last row, or of the row at a line; None without rows."""
         which = "" if before_line is None else f"where line <= {before_line}"
-        found = con.sql(
+        marks = con.sql(
             f"select watermark from {sql.parquet([self.copy])} {which} order by line desc limit 1"
         ).fetchall()
-        return str(found[0][0]) if found and found[0][0] is not None else None
+        return marks[0][0] if marks else None
 
 
 def read_database(
     con: duckdb.DuckDBPyConnection, source: TableSource, since: str | None, copy: Path
 ) -> QueryResult:
-    """Ask a database for the rows from a watermark on, and lay them out as text in `copy`.
+    """Query a database for the rows from a watermark on, and copy them as text.
 
     Rows are fetched in chunks by a cursor that stays in the database, so memory is bounded.
 
@@ -61,44 +59,43 @@ def read_database(
     Raises
     ------
     DataError
-        If the variable is not set, or the database can't be reached or asked. The address is never
-        part of the message: it may hold a password.
+        If the variable is not set, or the database can't be reached or queried. The address is
+        never part of the message: it may hold a password.
     """
     engine = open_database(source.url_env or "")
     try:
-        with engine.connect().execution_options(stream_results=True, max_row_buffer=1000) as asked:
-            laid = _lay_out(asked.execute(*_query(asked, source, since)), source, copy)
+        with engine.connect().execution_options(stream_results=True, max_row_buffer=1000) as db:
+            result = db.execute(*_query(db, source, since))
+            headers = list(result.keys())
+            numbers = _copy(result, headers, source.watermark, copy)
     except SQLAlchemyError as error:
-        raise _refused(source, error_text(engine, error)) from None
+        raise DataError(
+            f"the database of {source.url_env} refused {source.table or 'the query'}: "
+            f"{error_text(engine, error)}; nothing was changed",
+            f"fix `source` in params.yaml, or {source.url_env}",
+        ) from None
     finally:
         engine.dispose()
-    return QueryResult(_part(con, source, *laid, copy), copy)
-
-
-def _refused(source: TableSource, said: str) -> DataError:
-    return DataError(
-        f"the database of {source.url_env} refused {source.table or 'the query'}: {said}; "
-        "nothing was changed",
-        f"mend `source` in params.yaml, or what {source.url_env} holds",
-    )
+    name = f"{source.url_env}, {source.table or 'query'}"
+    return QueryResult(copied_input(con, name, headers, copy, numbers), copy)
 
 
 def _query(
-    asked: sa.Connection, source: TableSource, since: str | None
+    db: sa.Connection, source: TableSource, since: str | None
 ) -> tuple[sa.TextClause, dict[str, Any]]:
-    quote = asked.dialect.identifier_preparer.quote
-    named = ".".join(quote(part) for part in (source.table or "").split("."))
-    rows = f"({source.query.strip().rstrip(';')})" if source.query else named
+    quote = db.dialect.identifier_preparer.quote
+    table = ".".join(quote(part) for part in (source.table or "").split("."))
+    rows = f"({source.query.strip().rstrip(';')})" if source.query else table
     if source.watermark is None:
         return sa.text(f"select * from {rows} as source_rows"), {}
     mark = quote(source.watermark)
     where = "" if since is None else f" where {mark} >= :since"
     query = sa.text(f"select * from {rows} as source_rows{where} order by {mark}")
-    return query, {} if since is None else {"since": _value(since)}
+    return query, {} if since is None else {"since": _with_overlap(since)}
 
 
-def _value(watermark: str) -> object:
-    """What to compare with: a time from a day earlier on, a serial number from 10,000 before."""
+def _with_overlap(watermark: str) -> object:
+    """What to compare with: a time a day earlier, a serial number 10,000 earlier."""
     kind, _, text = watermark.partition(" ")
     if kind == "datetime":
         return datetime.fromisoformat(text) - OVERLAP
@@ -108,7 +105,7 @@ def _value(watermark: str) -> object:
 
 
 def _earlier(text: str) -> str:
-    """A day before a time that is kept as text, as SQLite does; any other text as it is."""
+    """A day before a time that is stored as text, as in SQLite; any other text unchanged."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -116,52 +113,36 @@ def _earlier(text: str) -> str:
     return (time - OVERLAP).isoformat(text[10:11] or "T")[: len(text)]
 
 
-def _kept(value: object) -> str | None:
-    """A watermark as text that `_value` can read."""
+def _as_watermark(value: object) -> str | None:
+    """A value as text that `_with_overlap` can read."""
     kind = next((t for t in (datetime, date, int) if isinstance(value, t)), None)
     text = value.isoformat() if isinstance(value, date) else value
     return None if value is None else f"{kind.__name__ if kind else 'str'} {text}"
 
 
-def _lay_out(
-    result: sa.CursorResult[Any], source: TableSource, copy: Path
-) -> tuple[list[str], frozenset[int]]:
-    """Write the rows; return the columns, and which of them hold numbers."""
-    headers = list(result.keys())
-    at = headers.index(source.watermark) if source.watermark in headers else None
-    names = [f"c{i}" for i in range(len(headers))]
-    schema = pa.schema(
-        [pa.field("line", pa.int64())]
-        + [pa.field(name, pa.string()) for name in ("malformed", "watermark", *names)]
-    )
+def _copy(
+    result: sa.CursorResult[Any], headers: list[str], watermark: str | None, copy: Path
+) -> frozenset[int]:
+    """Write the rows; return the columns that hold numbers."""
+    at = headers.index(watermark) if watermark in headers else None
     numbers: set[int] = set()
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(copy, schema) as writer:
-        for start, rows in _chunks(result):
-            numbers |= {i for i, c in enumerate(zip(*rows, strict=True)) if any(map(_is_number, c))}
-            marks = [None if at is None else _kept(row[at]) for row in rows]
-            columns = [
-                pa.array(range(start, start + len(rows)), pa.int64()),
-                pa.nulls(len(rows), pa.string()),
-                pa.array(marks, pa.string()),
-                *(
-                    pa.array(list(map(_text, column)), pa.string())
-                    for column in zip(*rows, strict=True)
-                ),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    return headers, frozenset(numbers)
+
+    def batches() -> Iterator[list[Iterable[Any]]]:
+        start = 1
+        for rows in result.partitions(CHUNK_ROWS):
+            columns = list(zip(*rows, strict=True))
+            numbers.update(i for i, column in enumerate(columns) if any(map(_is_number, column)))
+            marks = [None if at is None else _as_watermark(row[at]) for row in rows]
+            lines = range(start, start + len(rows))
+            start = lines.stop
+            yield [lines, [None] * len(rows), marks, *(map(_text, column) for column in columns)]
+
+    write_copy(copy, len(headers), batches(), extra=["watermark"])
+    return frozenset(numbers)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal)
-
-
-def _chunks(result: sa.CursorResult[Any]) -> Iterator[tuple[int, list[Any]]]:
-    start = 1
-    for rows in result.partitions(CHUNK_ROWS):
-        yield start, list(rows)
-        start += len(rows)
 
 
 def _text(value: object) -> str | None:
@@ -174,14 +155,3 @@ def _text(value: object) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).replace("\0", "")
-
-
-def _part(
-    con: duckdb.DuckDBPyConnection,
-    source: TableSource,
-    headers: list[str],
-    numbers: frozenset[int],
-    copy: Path,
-) -> Input:
-    name = f"{source.url_env}, {source.table or 'query'}"
-    return copied_input(con, name, headers, copy, numbers)

@@ -1,4 +1,4 @@
-"""Find out how a source writes its dates, and never guess between day and month."""
+"""Detect how a source writes its dates, without ever guessing between day and month."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MONTHS_OF_A_YEAR = 12
 
 @dataclass(frozen=True)
 class DateFormat:
-    """How dates are written: ``iso``, or as for strptime; auto-detected ones without the time."""
+    """How dates are written: ``iso``, or as for strptime; without the time if detected."""
 
     text: str
     given: bool = False
 
     def sql(self, raw: str) -> str:
-        """SQL of the timestamp in a text, null where it has none."""
+        """SQL of the timestamp in a cell, null if it has none."""
         if self.text == ISO:
             return f"try_cast({raw} as timestamp)"
         if self.given:
@@ -43,7 +43,7 @@ class DateFormat:
         return f"case when {year_first} then {iso} else try_strptime(trim({raw}), {formats}) end"
 
     def __str__(self) -> str:
-        """Name it for a message."""
+        """The format, for a message."""
         return "2024-12-31 (year first)" if self.text == ISO else self.text
 
 
@@ -55,21 +55,21 @@ def find_format(
     Parameters
     ----------
     values
-        The cells of each part, which are read as far as needed.
+        The cells of each input, read as far as needed.
     name
         The column, for the message.
 
     Raises
     ------
     DataError
-        If the cells could be day before month or month before day, or are no dates at all.
+        If the cells could be day before month or month before day, or are not dates.
     """
     if setting not in ("auto", ISO):
         return DateFormat(setting, given=True)
     if setting == ISO or remembered:
         return DateFormat(remembered or ISO)
-    parts = list(values)
-    seen = [cell.strip() for part in parts for cell in islice(part, SAMPLE)]
+    inputs = list(values)
+    seen = [cell.strip() for cells in inputs for cell in islice(cells, SAMPLE)]
     kinds = [kind for cell in seen if (kind := _kind(cell))]
     if not any(seen):
         return DateFormat(ISO, given=True)
@@ -81,7 +81,7 @@ def find_format(
     usual = max(sorted(set(kinds)), key=kinds.count)
     if "?" not in usual:
         return DateFormat(usual)
-    return DateFormat(_ordered(chain(seen, chain.from_iterable(parts)), usual, name))
+    return DateFormat(_ordered(chain(seen, chain.from_iterable(inputs)), usual, name))
 
 
 def _example(seen: list[str]) -> str:
@@ -89,19 +89,19 @@ def _example(seen: list[str]) -> str:
 
 
 def _kind(cell: str) -> str | None:
-    """The format of a cell; ``?`` stands for two numbers of which one is the month."""
+    """The format of a cell; each ``?`` is the day or the month."""
     if YEAR_FIRST.match(cell):
         return ISO
     if COMPACT.match(cell):
         return "%Y%m%d"
-    if found := NAMED.match(cell):
-        month = "%b" if len(found[2]) == len("Jan") else "%B"
-        return found[1].join(("%d", month, _year(found[3])))
-    if found := NUMBERED.match(cell):
+    if named := NAMED.match(cell):
+        month = "%b" if len(named[2]) == len("Jan") else "%B"
+        return named[1].join(("%d", month, _year(named[3])))
+    if numbered := NUMBERED.match(cell):
         return (
-            found[2].join(("%d", "%m") if found[2] == "." else ("?", "?"))
-            + found[2]
-            + _year(found[4])
+            numbered[2].join(("%d", "%m") if numbered[2] == "." else ("?", "?"))
+            + numbered[2]
+            + _year(numbered[4])
         )
     return None
 
@@ -111,18 +111,18 @@ def _year(digits: str) -> str:
 
 
 def _ordered(cells: Iterable[str], kind: str, name: str) -> str:
-    """Settle which number is the month by the first cell in which only one can be."""
+    """Find which number is the month, by the first cell in which only one can be."""
     for cell in cells:
-        found = NUMBERED.match(cell.strip())
-        if found is None:
+        match = NUMBERED.match(cell.strip())
+        if match is None:
             continue
-        first, second = int(found[1]), int(found[3])
+        first, second = int(match[1]), int(match[3])
         if first > MONTHS_OF_A_YEAR >= second:
             return kind.replace("?", "%d", 1).replace("?", "%m", 1)
         if second > MONTHS_OF_A_YEAR >= first:
             return kind.replace("?", "%m", 1).replace("?", "%d", 1)
     day, month = kind.replace("?", "%d", 1).replace("?", "%m"), kind.replace("?", "%m", 1)
     raise DataError(
-        f"{name} holds dates in which day and month can't be told apart; nothing was changed",
+        f"{name} has dates in which day and month can't be told apart; nothing was changed",
         f"set `date_format` of the source in params.yaml: {day} or {month.replace('?', '%d')}",
     )

@@ -1,4 +1,4 @@
-"""Append days to a raw table: one file each, oldest first, so that a kill leaves whole days."""
+"""Append days to a raw table: one file each, oldest first, so a killed run leaves whole days."""
 
 from __future__ import annotations
 
@@ -47,23 +47,27 @@ def write_days(
         f"select {', '.join(schema.names)} from ({rows}) order by {order}"
     ).to_arrow_reader(BATCH_ROWS)
     batches = (batch.cast(schema) for batch in reader)
-    parts = zip(days, _slices(batches, [counts.get(day, 0) for day in days], schema), strict=True)
-    for done, (day, path) in enumerate(_written(parts, folder), start=1):
+    day_tables = zip(
+        days, _slices(batches, [counts.get(day, 0) for day in days], schema), strict=True
+    )
+    for done, (day, path) in enumerate(_written(day_tables, folder), start=1):
         os.replace(path, tables.partition_path(folder, day))  # noqa: PTH105 - swaps a file in place
         progress(done, len(days))
 
 
-def _written(parts: Iterator[tuple[date, pa.Table]], folder: Path) -> Iterator[tuple[date, Path]]:
-    """Write files ahead, some at once, and hand them out in the order of the days."""
+def _written(
+    day_tables: Iterator[tuple[date, pa.Table]], folder: Path
+) -> Iterator[tuple[date, Path]]:
+    """Write files ahead, several at once; yield them in the order of the days."""
     with ThreadPoolExecutor(WRITERS) as pool:
         waiting: deque[tuple[date, Path, Future[None]]] = deque()
-        for day, part in parts:
+        for day, table in day_tables:
             path = folder / f".{day}.unfinished"
-            waiting.append((day, path, pool.submit(tables.write_unfinished, part, path)))
+            waiting.append((day, path, pool.submit(tables.write_unfinished, table, path)))
             if len(waiting) > WRITERS:
                 yield _finished(*waiting.popleft())
-        for one in waiting:
-            yield _finished(*one)
+        for file in waiting:
+            yield _finished(*file)
 
 
 def _finished(day: date, path: Path, written: Future[None]) -> tuple[date, Path]:
@@ -74,7 +78,7 @@ def _finished(day: date, path: Path, written: Future[None]) -> tuple[date, Path]
 def _slices(
     batches: Iterator[pa.RecordBatch], counts: list[int], schema: pa.Schema
 ) -> Iterator[pa.Table]:
-    """Cut a stream of rows into tables of so many rows each."""
+    """Cut a stream of rows into tables with these numbers of rows."""
     waiting: list[pa.RecordBatch] = []
     for count in counts:
         while (held := sum(batch.num_rows for batch in waiting)) < count:

@@ -1,4 +1,4 @@
-"""Lay a text file out as plain UTF-8: unpacked, whatever its encoding was."""
+"""Provide a text file as plain UTF-8: unpacked, whatever its encoding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 23
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 FEW_NUL = 0.3
-"""Share of NUL bytes at even or odd places from which on a file is UTF-16 without a mark."""
+"""With a larger share of NUL bytes at even or odd places, a file is UTF-16 without a mark."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class DecodedText:
     name
         What the user calls it.
     path
-        The file itself where it is plain UTF-8 already, else a copy.
+        The file itself if it is plain UTF-8, else a copy.
     lines
-        How many lines end in a line feed, and the rest after the last one if there is any.
+        The number of lines, including a last one without a line feed.
     encoding
-        What it was written in.
+        The encoding of the original.
     """
 
     name: str
@@ -49,7 +49,7 @@ class DecodedText:
 
 
 def archive_members(path: Path) -> list[str]:
-    """The files in an archive but hidden ones, in order; one without a name for any other file."""
+    """The files in an archive, without hidden ones, in order; for any other file one empty name."""
     if path.suffix.lower() != ".zip":
         return [""]
     try:
@@ -61,16 +61,16 @@ def archive_members(path: Path) -> list[str]:
 
 
 def decode(path: Path, member: str, encoding: str, copy: Path) -> DecodedText:
-    """Find out how a file is encoded, and copy it to `copy` unless it is plain UTF-8.
+    """Detect the encoding of a file, and copy it to `copy` unless it is plain UTF-8.
 
     Bytes that are not of its encoding become bytes that are not UTF-8, to be reported with their
-    line. With ``auto``, a mark at the start decides, then whether NUL bytes alternate; a file that
-    is not UTF-8 is taken for cp1252 when its first odd piece holds more errors than UTF-8.
+    line. With ``auto``, a mark at the start decides, then whether NUL bytes alternate. A file that
+    is not UTF-8 is cp1252 if its first chunk that is not has more errors than valid characters.
 
     Raises
     ------
     DataError
-        If the file can't be read or unpacked, or can't be of the encoding that was set.
+        If the file can't be read or unpacked, or can't have the encoding that was set.
     """
     name = f"{path}/{member}" if member else str(path)
     try:
@@ -166,15 +166,15 @@ def _marked(head: bytes) -> str:
 def _utf8_or_cp1252(chunk: bytes) -> str:
     text = chunk.decode("utf-8", errors="replace")
     errors = text.count("\ufffd")
-    rightly = len(text) - len(text.encode("ascii", errors="ignore")) - errors
-    return "cp1252" if errors > rightly else "utf-8"
+    valid = len(text) - len(text.encode("ascii", errors="ignore")) - errors
+    return "cp1252" if errors > valid else "utf-8"
 
 
 NOT_UTF8 = "\udcff"
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Stand in for what can't be decoded, so that it is no UTF-8 when it is written."""
+    """Replace what can't be decoded by what is not UTF-8 when it is written."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return NOT_UTF8, error.end
@@ -184,7 +184,7 @@ codecs.register_error("evergreen-mark", _mark)
 
 
 def _transcode(file: IO[bytes], encoding: str, copy: Path) -> int:
-    """Write a copy in UTF-8 and count its lines."""
+    """Write a copy in UTF-8; return its number of lines."""
     decoder = codecs.getincrementaldecoder(encoding)(errors="evergreen-mark")
     copy.parent.mkdir(parents=True, exist_ok=True)
     lines, last = 0, b"\n"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
 from evergreen.ingestion.redaction import is_no_header
 from evergreen.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import duckdb
@@ -110,6 +113,30 @@ def copied_input(
     rows = f"select * from {sql.parquet([copy])}"
     values = partial(_values, con, rows)
     return Input(name, headers, 1, None, None, partial(str, rows), values, decimal_point)
+
+
+def write_copy(
+    copy: Path, width: int, batches: Iterable[Sequence[Iterable[Any]]], *, extra: Sequence[str] = ()
+) -> None:
+    """Write what `copied_input` reads.
+
+    Parameters
+    ----------
+    width
+        The number of columns of the input.
+    batches
+        Some rows at a time as columns: line, malformed, the `extra` ones, then the cells as text.
+    """
+    texts = ["malformed", *extra, *(f"c{i}" for i in range(width))]
+    schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in texts)])
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetWriter(copy, schema) as writer:
+        for batch in batches:
+            arrays = [
+                pa.array(list(column), field.type)
+                for column, field in zip(batch, schema, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def _values(con: duckdb.DuckDBPyConnection, rows: str, column: int) -> Iterator[str]:

@@ -1,21 +1,19 @@
-"""Parquet files, and sheets of workbooks: their cells as text."""
+"""Parquet files and sheets of workbooks: their cells as text."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from evergreen.errors import DataError
-from evergreen.ingestion.inputs import Input, copied_input, sql_input
+from evergreen.ingestion.inputs import Input, copied_input, sql_input, write_copy
 from evergreen.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
@@ -28,12 +26,12 @@ def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
     Raises
     ------
     DataError
-        If it is none.
+        If it is not Parquet.
     """
     try:
         described = con.sql(f"describe select * from {sql.parquet([path])}").fetchall()
     except duckdb.Error as error:
-        raise unreadable(path, error) from None
+        raise _unreadable(path, error) from None
     columns = [(str(name), str(kind)) for name, kind, *_ in described]
     cells = ", ".join(f"{_text(n, k)} as c{i}" for i, (n, k) in enumerate(columns))
     rows = f"select {cells} from {sql.parquet([path])}"
@@ -42,7 +40,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
 
 
 def _text(name: str, kind: str) -> str:
-    """SQL of a cell as text; a whole number kept as a fraction, for gaps, is one again."""
+    """SQL of a cell as text; whole numbers stored as fractions, due to gaps, are whole again."""
     column = '"' + name.replace('"', '""') + '"'
     if kind not in ("FLOAT", "DOUBLE"):
         return f"{column}::varchar"
@@ -51,8 +49,7 @@ def _text(name: str, kind: str) -> str:
     return f"case when isfinite({column}) then {text} end"
 
 
-def unreadable(path: Path, error: Exception) -> DataError:
-    """What to tell of a file that is not what its name says."""
+def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(
         f"{path} can't be read: {str(error).splitlines()[0]}; nothing was changed",
         "have the file delivered again, or move it out of the source's folder",
@@ -60,45 +57,34 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 
 def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> list[Input]:
-    """The sheets of a workbook, each a part; what they hold is laid out in `folder`.
+    """The sheets of a workbook, each an input; they are copied to `folder`.
 
     Raises
     ------
     DataError
-        If it is no workbook, or a protected one.
+        If it is not a workbook, or a protected one.
     """
     try:
         book = CalamineWorkbook.from_path(path)
-        names = book.sheet_names
-        laid = [_lay_out(book, name, folder / f"sheet-{i}.parquet") for i, name in enumerate(names)]
+        copies = {
+            name: _copy_sheet(book, name, folder / f"sheet-{number}.parquet")
+            for number, name in enumerate(book.sheet_names)
+        }
     except (CalamineError, PasswordError, OSError) as error:
-        raise unreadable(path, error) from None
-    sheets = zip(names, laid, strict=True)
-    return [copied_input(con, f"{path}, sheet {name}", *copy) for name, copy in sheets if copy]
+        raise _unreadable(path, error) from None
+    return [
+        copied_input(con, f"{path}, sheet {name}", *copy) for name, copy in copies.items() if copy
+    ]
 
 
-def _lay_out(book: CalamineWorkbook, name: str, copy: Path) -> tuple[list[str], Path] | None:
+def _copy_sheet(book: CalamineWorkbook, name: str, copy: Path) -> tuple[list[str], Path] | None:
+    """Copy a sheet; return its headers and the copy, or None if it is empty."""
     rows = enumerate(book.get_sheet_by_name(name).iter_rows(), start=1)
-    first = next(((line, row) for line, row in rows if any(cell != "" for cell in row)), None)
-    if first is None:
+    header = next((row for _, row in rows if any(cell != "" for cell in row)), None)
+    if header is None:
         return None
-    headers = [_cell(cell) or "" for cell in first[1]]
-    names = [f"c{i}" for i in range(len(headers))]
-    schema = pa.schema(
-        [pa.field("line", pa.int64()), pa.field("malformed", pa.string())]
-        + [pa.field(column, pa.string()) for column in names]
-    )
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(copy, schema) as writer:
-        for batch in _batches(rows):
-            cells = zip(*(map(_cell, row) for _, row in batch), strict=True)
-            columns = [
-                pa.array([line for line, _ in batch], pa.int64()),
-                pa.nulls(len(batch), pa.string()),
-                *(pa.array(list(column), pa.string()) for column in cells),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-    return [header.strip() for header in headers], copy
+    write_copy(copy, len(header), map(_columns, _batches(rows)))
+    return [(_cell(cell) or "").strip() for cell in header], copy
 
 
 def _batches(
@@ -113,6 +99,11 @@ def _batches(
             batch = []
     if batch:
         yield batch
+
+
+def _columns(batch: list[tuple[int, Sequence[object]]]) -> list[Iterable[Any]]:
+    cells = zip(*(map(_cell, row) for _, row in batch), strict=True)
+    return [[line for line, _ in batch], [None] * len(batch), *cells]
 
 
 def _cell(value: object) -> str | None:

@@ -1,6 +1,6 @@
-"""What a message may show of a source's cells: nothing that may be about a person.
+"""Which cells of a source a message may show: none that may be about a person.
 
-Messages go to logs and mails. What is held back stands in the quarantine file, or in the source.
+Messages go to logs and mails. What is held back is in the quarantine file, or in the source.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COMPACT = re.compile(r"\s*(19|20)\d{6}(?!\d)")
 DECIMAL = re.compile(r"\s*[-+]?\d+[.,]\d+\s*")
 WORDS = re.compile(r"[^\W\d_]\W*\s\W*[^\W\d_]")
 MAX_LETTER_BYTES = 12
-"""In UTF-8: a name of a month in any script, but no sentence of one without spaces."""
+"""In UTF-8: enough for the name of a month in any script, too few for a sentence."""
 
 
 def shown(value: str) -> str | None:

@@ -146,8 +146,8 @@ def test_other_columns_are_refused_with_their_difference(fitted, day, how):
         "- recency_days (missing)\n"
         "+ age (unknown to the model)\n"
         "+ recency (unknown to the model)\n"
-        "Next: pass the columns of the extractor that the model was trained with; "
-        "their order does not matter"
+        "Next: pass the columns of the feature extractor that the model was trained with, "
+        "in any order"
     )
 
 

@@ -102,7 +102,7 @@ def test_expected_purchases_are_the_integral_over_the_chance_to_leave(model, cli
         p = max(chance.ppf(quantile), 1e-300)
         return -np.expm1(-(model.r + x) * np.log1p(p * days / (model.alpha + T))) / p
 
-    expected = quad(purchases, 0, 1, limit=500)[0] * model._there(*client)[0]
+    expected = quad(purchases, 0, 1, limit=500)[0] * model._active(*client)[0]
     found = model.expected_purchases(*client, days)[0]
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-7)
 

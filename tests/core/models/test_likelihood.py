@@ -16,7 +16,7 @@ def test_the_maximum_is_found_at_positive_parameters():
 def test_a_likelihood_without_a_value_is_a_reason_in_words():
     found = maximise(lambda at: (float("nan"), at), start=(1.0,), observations=1)
     assert isinstance(found, Unfitted)
-    assert found.reason.startswith("the likelihood has no maximum that could be found")
+    assert found.reason.startswith("no maximum of the likelihood was found")
 
 
 def test_equal_rows_are_counted():

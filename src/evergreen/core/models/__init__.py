@@ -1,1 +1,1 @@
-"""Estimators behind one protocol, chosen by name; buy-till-you-die models beside them."""
+"""Estimators with one interface, chosen by name, and buy-till-you-die models."""

@@ -1,7 +1,7 @@
-"""Buy till you die: when clients come again, from recency, frequency and tenure alone.
+"""Buy till you die: when clients return, from recency, frequency and tenure alone.
 
-A client buys at a rate of their own until, after some purchase, they leave for good without saying
-so. The model infers both from three numbers for each client, and needs four parameters for all.
+Each client buys at an individual rate until, after some purchase, they leave for good unnoticed.
+The model infers both from three numbers for each client, with four parameters for all clients.
 
 Sources: Schmittlein, Morrison, Colombo, "Counting your customers: who are they and what will they
 do next?", Management Science 33 (1987), for the idea; Fader, Hardie, Lee, "Counting your customers
@@ -31,10 +31,10 @@ NEAR_ONE = 1e-6
 
 @dataclass(frozen=True)
 class BgNbd:
-    """BG/NBD: purchases of a Poisson process, and a chance to leave after each of them.
+    """BG/NBD: purchases from a Poisson process, with a probability of leaving after each of them.
 
-    The rate is gamma distributed over the clients (shape `r`, rate `alpha`, in days), the chance to
-    leave beta distributed (`a`, `b`).
+    Rates are gamma distributed over clients (shape `r`, rate `alpha`, in days); probabilities of
+    leaving are beta distributed (`a`, `b`).
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class BgNbd:
     log_likelihood
         At the parameters, times in days.
     clients
-        How many it was fitted on.
+        The number of clients it was fitted on.
     """
 
     r: float
@@ -56,20 +56,20 @@ class BgNbd:
     def no_purchase_probability(
         self, x: FloatArray, t_x: FloatArray, T: FloatArray, horizon_days: float
     ) -> FloatArray:
-        """Probability that a client stays away for the next `horizon_days`: float64 (n,).
+        """Probability of no purchase in the next `horizon_days`: float64 (n,).
 
-        Not to buy until T + h is an event with a likelihood of its own, that of the same purchases
-        seen until T + h; so it is the ratio of two likelihoods. It is more than the chance that the
-        client has left: who is still there may stay away as well.
+        It is the ratio of two likelihoods: of the same purchases observed until T + h and until T.
+        It is more than the probability that the client has left, since a client who is still there
+        may not buy either.
 
         Parameters
         ----------
         x
-            Repeat purchases: days with a purchase, less the first.
+            Repeat purchases: days with a purchase, minus one.
         t_x
-            Days from the first purchase to the last; 0 where there is one.
+            Days from the first purchase to the last; 0 if there is only one.
         T
-            Days from the first purchase to the day from which the future is asked for.
+            Days from the first purchase to the day of the prediction.
         """
         later = self._log_likelihoods(x, t_x, T + horizon_days)
         return np.asarray(np.exp(np.minimum(later - self._log_likelihoods(x, t_x, T), 0.0)))
@@ -81,31 +81,31 @@ class BgNbd:
 
         Equation 10 of Fader, Hardie and Lee.
         """
-        a = _beside_its_poles(self.a, self.r)
+        a = _off_poles(self.a, self.r)
         shape, c = self.r + x, a + self.b + x - 1
         w = horizon_days / (self.alpha + T + horizon_days)
-        # By Euler's transformation there are two ways to write the same function. One of them has
-        # parameters that stay small however often a client has bought, or however soon all leave.
+        # Euler's transformation gives two forms of the same function. One of them has parameters
+        # that stay small even if a client has bought very often, or if all clients leave soon.
         with np.errstate(over="ignore", invalid="ignore"):
             rest = np.where(
                 a - 1 > shape,
                 (1 - w) ** shape * hyp2f1(shape, self.b + x, c, w),
                 (1 - w) ** (a - 1) * hyp2f1(a + self.b - 1 - self.r, a - 1, c, w),
             )
-        if_there = np.maximum(c / (a - 1) * (1 - rest), 0.0)
-        return np.asarray(if_there * self._there(x, t_x, T), dtype=np.float64)
+        if_active = np.maximum(c / (a - 1) * (1 - rest), 0.0)
+        return np.asarray(if_active * self._active(x, t_x, T), dtype=np.float64)
 
-    def _there(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+    def _active(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         """Probability that a client has not left."""
-        there, left = _branches((self.r, self.alpha, self.a, self.b), x, t_x, T)
-        return np.asarray(np.exp(there - np.logaddexp(there, left)), dtype=np.float64)
+        active, left = _branches((self.r, self.alpha, self.a, self.b), x, t_x, T)
+        return np.asarray(np.exp(active - np.logaddexp(active, left)), dtype=np.float64)
 
     def _log_likelihoods(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         return _log_likelihoods((self.r, self.alpha, self.a, self.b), x, t_x, T)
 
 
-def _beside_its_poles(a: float, r: float) -> float:
-    """Move `a` off 1 and off whole distances from `r`, where only the limit is finite."""
+def _off_poles(a: float, r: float) -> float:
+    """Move `a` away from 1 and from integer distances to `r`, where only the limit is finite."""
     if abs(a - 1) <= NEAR_ONE:
         a = 1 + NEAR_ONE
     return a + 2 * NEAR_ONE if abs(a - r - round(a - r)) <= NEAR_ONE else a
@@ -117,14 +117,13 @@ def fit_bg_nbd(x: FloatArray, t_x: FloatArray, T: FloatArray) -> BgNbd | Unfitte
     Parameters
     ----------
     x, t_x, T
-        As in `BgNbd.no_purchase_probability`, shape (n,); whole numbers of days make it fast, as
-        clients who are alike are counted instead of repeated.
+        As in `BgNbd.no_purchase_probability`, shape (n,). With whole days it is fast, because equal
+        rows are counted instead of repeated.
 
     Returns
     -------
     BgNbd or Unfitted
-        The latter, with the reason, where too few clients have bought again, or the likelihood
-        has no maximum that could be found.
+        Unfitted if too few clients have bought again, or no maximum of the likelihood was found.
     """
     repeat_buyers = int((x > 0).sum())
     if repeat_buyers < MIN_REPEAT_BUYERS:
@@ -139,38 +138,38 @@ def fit_bg_nbd(x: FloatArray, t_x: FloatArray, T: FloatArray) -> BgNbd | Unfitte
         return float(value), (weight * _slopes(parameters, x, t_x, T)).sum(axis=1)
 
     mean_days = float((weight * T).sum() / weight.sum())
-    found = maximise(gradient, start=(1.0, mean_days, 1.0, 1.0), observations=weight.sum())
-    if isinstance(found, Unfitted):
-        return found
-    (r, alpha, a, b), log_likelihood = found
+    maximum = maximise(gradient, start=(1.0, mean_days, 1.0, 1.0), observations=weight.sum())
+    if isinstance(maximum, Unfitted):
+        return maximum
+    (r, alpha, a, b), log_likelihood = maximum
     return BgNbd(r, alpha, a, b, log_likelihood, int(weight.sum()))
 
 
 def _branches(
     parameters: Parameters, x: FloatArray, t_x: FloatArray, T: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Log terms of the likelihood that differ: still there until T, or left after the last."""
+    """Log terms of the likelihood: active until T, or left after the last purchase."""
     r, alpha, a, b = parameters
-    there = -(r + x) * np.log(alpha + T)
+    active = -(r + x) * np.log(alpha + T)
     again = x > 0  # nobody leaves before the first repeat purchase
     after = np.log(a) - np.log(np.where(again, b + x - 1, 1.0)) - (r + x) * np.log(alpha + t_x)
-    return there, np.where(again, after, -np.inf)
+    return active, np.where(again, after, -np.inf)
 
 
 def _log_likelihoods(
     parameters: Parameters, x: FloatArray, t_x: FloatArray, T: FloatArray
 ) -> FloatArray:
     r, alpha, a, b = parameters
-    there, left = _branches(parameters, x, t_x, T)
+    active, left = _branches(parameters, x, t_x, T)
     common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
-    return np.asarray(common + np.logaddexp(there, left), dtype=np.float64)
+    return np.asarray(common + np.logaddexp(active, left), dtype=np.float64)
 
 
 def _slopes(parameters: Parameters, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
     """Derivatives of each client's log likelihood by r, alpha, a and b: float64 (4, n)."""
     r, alpha, a, b = parameters
-    there, left = _branches(parameters, x, t_x, T)
-    gone = np.exp(left - np.logaddexp(there, left))
+    active, left = _branches(parameters, x, t_x, T)
+    gone = np.exp(left - np.logaddexp(active, left))
     log_time = (1 - gone) * np.log(alpha + T) + gone * np.log(alpha + t_x)
     inverse_time = (1 - gone) / (alpha + T) + gone / (alpha + t_x)
     both = psi(a + b) - psi(a + b + x)

@@ -1,4 +1,4 @@
-"""Gamma-Gamma: what a client spends on a day with a purchase, shrunk towards what others spend."""
+"""Gamma-Gamma: a client's spend on a day with a purchase, shrunk towards the average client."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MIN_SPENDERS = 50
 
 @dataclass(frozen=True)
 class GammaGamma:
-    """Spend is gamma distributed around a mean of each client, itself gamma distributed.
+    """Spend is gamma distributed around an individual mean, which is gamma distributed itself.
 
-    Independent of how often a client buys. Of spend z on one day: z ~ Gamma(p, rate nu), and
-    nu ~ Gamma(q, rate `gamma`) over the clients, with q above 1, so that the mean exists.
+    It does not depend on how often a client buys. The spend z on one day is Gamma(p, rate nu), and
+    nu is Gamma(q, rate `gamma`) over clients, with q above 1, so that the mean exists.
 
     Source: Fader, Hardie, "The Gamma-Gamma model of monetary value" (2013),
     http://www.brucehardie.com/notes/025/.
@@ -29,11 +29,11 @@ class GammaGamma:
     Attributes
     ----------
     p, q, gamma
-        The parameters; gamma in the unit of the spend.
+        The parameters; gamma has the unit of the spend.
     log_likelihood
         At the parameters.
     clients
-        How many it was fitted on.
+        The number of clients it was fitted on.
     """
 
     p: float
@@ -43,14 +43,14 @@ class GammaGamma:
     clients: int
 
     def expected_mean(self, days: FloatArray, mean: FloatArray) -> FloatArray:
-        """Expected spend on a further day with a purchase: float64 (n,).
+        """Expected spend on another day with a purchase: float64 (n,).
 
         Parameters
         ----------
         days
             Days with a purchase, at least 1.
         mean
-            Mean spend on them; one below 0 counts as 0.
+            Mean spend on these days; negative values count as 0.
         """
         seen = days * np.maximum(mean, 0.0)
         return np.asarray(self.p * (self.gamma + seen) / (self.p * days + self.q - 1))
@@ -62,15 +62,14 @@ def fit_gamma_gamma(days: FloatArray, mean: FloatArray) -> GammaGamma | Unfitted
     Parameters
     ----------
     days, mean
-        As in `GammaGamma.expected_mean`, shape (n,). Clients whose mean is not positive say nothing
-        about a distribution of positive amounts, and are left out.
+        As in `GammaGamma.expected_mean`, shape (n,). Clients whose mean is not positive are left
+        out.
 
     Returns
     -------
     GammaGamma or Unfitted
-        The latter, with the reason, where too few clients have spent anything on more than one day
-        (they alone tell the spread within a client from that between clients), or the likelihood
-        has no maximum that could be found.
+        Unfitted if too few clients have spent on more than one day, which separates the variance
+        within clients from that between clients, or no maximum of the likelihood was found.
     """
     spent = mean > 0
     spenders = int((spent & (days > 1)).sum())
@@ -87,10 +86,10 @@ def fit_gamma_gamma(days: FloatArray, mean: FloatArray) -> GammaGamma | Unfitted
         value = (weight * _log_likelihoods(parameters, days, mean)).sum()
         return float(value), (weight * _slopes(parameters, days, mean)).sum(axis=1)
 
-    found = maximise(gradient, start=(1.0, 1.0, 1.0), observations=weight.sum())
-    if isinstance(found, Unfitted):
-        return found
-    (p, q_above_1, gamma), log_likelihood = found
+    maximum = maximise(gradient, start=(1.0, 1.0, 1.0), observations=weight.sum())
+    if isinstance(maximum, Unfitted):
+        return maximum
+    (p, q_above_1, gamma), log_likelihood = maximum
     in_units = log_likelihood - float(weight.sum()) * np.log(unit)
     return GammaGamma(p, 1 + q_above_1, gamma * unit, float(in_units), int(weight.sum()))
 

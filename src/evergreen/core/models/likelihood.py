@@ -1,4 +1,4 @@
-"""Maximum likelihood with positive parameters, or a reason in words why there is none."""
+"""Maximum likelihood with positive parameters, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ FLAT = 1e-5
 
 @dataclass(frozen=True)
 class Unfitted:
-    """What stands for a model that could not be fitted.
+    """Takes the place of a model that could not be fitted.
 
     Attributes
     ----------
     reason
-        In words, to follow "not fitted: ".
+        Completes the message "not fitted: ".
     """
 
     reason: str
 
 
 def count_equal_rows(*columns: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The distinct rows of some columns (k, m), in order, and how often each is there (m,)."""
+    """Return the distinct rows of columns (k, m), in order, and the count of each (m,)."""
     distinct, counts = np.unique(np.stack(columns), axis=1, return_counts=True)
     return distinct, counts.astype(np.float64)
 
@@ -44,19 +44,19 @@ def maximise(
     start: tuple[float, ...],
     observations: float,
 ) -> tuple[tuple[float, ...], float] | Unfitted:
-    """Find the positive parameters at which a log likelihood is largest.
+    """Find the positive parameters that maximise a log likelihood.
 
-    Its logarithms are looked for, so that no parameter can become negative, within a factor of
-    1,000 of the start: some likelihoods rise for ever, ever more slowly, towards a simpler model.
+    The search is over their logarithms, so that no parameter becomes negative, and within a factor
+    of 1,000 of the start: some likelihoods keep rising, ever more slowly, towards a simpler model.
 
     Parameters
     ----------
     gradient
-        From parameters (k,) to the log likelihood of all observations and its derivatives (k,).
+        Maps parameters (k,) to the log likelihood of all observations and its derivatives (k,).
     start
-        Where to begin.
+        The first parameters.
     observations
-        Their number, so that the precision does not depend on it.
+        The number of observations, so that the precision does not depend on it.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def maximise(
         return -value / observations, -slopes * parameters / observations
 
     with np.errstate(over="ignore", invalid="ignore"):
-        found = minimize(
+        result = minimize(
             objective,
             origin,
             jac=True,
@@ -78,9 +78,9 @@ def maximise(
             bounds=[(log - FARTHEST, log + FARTHEST) for log in origin],
             options={"maxiter": STEPS, "ftol": 1e-11, "gtol": 1e-7},
         )
-    # Where it is as good as flat, rounding can keep a search from noticing that it is at its end.
-    at_its_end = found.success or np.abs(found.jac).max() < FLAT
-    if not (at_its_end and np.isfinite(found.fun) and np.isfinite(found.x).all()):
-        return Unfitted(f"the likelihood has no maximum that could be found ({found.message})")
-    parameters = tuple(float(value) for value in np.exp(found.x))
-    return parameters, float(-found.fun * observations)
+    # On a flat likelihood, rounding can keep the search from noticing that it has converged.
+    converged = result.success or np.abs(result.jac).max() < FLAT
+    if not (converged and np.isfinite(result.fun) and np.isfinite(result.x).all()):
+        return Unfitted(f"no maximum of the likelihood was found ({result.message})")
+    parameters = tuple(float(value) for value in np.exp(result.x))
+    return parameters, float(-result.fun * observations)

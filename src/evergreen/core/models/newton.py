@@ -1,4 +1,4 @@
-"""How far, and where to, new rows would move a raw score: one Newton step."""
+"""One Newton step: how far new rows would move a raw score."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
     from evergreen.core.models.validation import FloatArray
     from evergreen.settings.names import Kind
 
-# the range in which a step is still a step
+# A step is computed within this range.
 P_MIN, SCORE_MAX = 1e-4, 10.0
 
 
 @dataclass(frozen=True)
 class NewtonStep:
-    """For each row, where the loss is lowest if seen as a parabola at the present score.
+    """For each row, the minimum of the parabola that approximates its loss at the current score.
 
     Attributes
     ----------
     response : float64 (n,)
-        The change of the score that the row asks for.
+        The change of the score to that minimum.
     weight : float64 (n,)
-        The curvature of its loss, which is what that is worth.
+        The curvature of the loss, which weights that change.
     """
 
     response: FloatArray
     weight: FloatArray
 
     def level(self, penalty: float) -> float:
-        """The change asked for on average, as if `penalty` more weight asked for none."""
+        """The weighted mean response; `penalty` is the weight of a response of 0."""
         return float((self.weight * self.response).sum() / (self.weight.sum() + penalty))
 
 
 def step(score: FloatArray, labels: FloatArray, kind: Kind) -> NewtonStep:
-    """Take the step from raw scores (n,): log odds, or logs of a mean amount.
+    """Compute the step from raw scores (n,): log odds, or logarithms of a mean amount.
 
     Binary: (y - p) / (p (1 - p)) with weight p (1 - p); amounts: (y - mu) / mu with weight mu, as
     for Poisson loss.

@@ -1,4 +1,4 @@
-"""Bringing columns of any scale to one that a linear model can learn from."""
+"""Scaling of columns for a linear model."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ FARTHEST = 4.0
 
 @dataclass(frozen=True)
 class Scaling:
-    """Signed log of skewed columns, the median for what is missing, mean 0 and deviation 1.
+    """Signed log of skewed columns, the median for missing values, mean 0 and deviation 1.
 
-    What is more than `FARTHEST` deviations away is taken for that far, so that no single client
-    can pull a weight, or get a prediction, beyond all measure.
+    Values more than `FARTHEST` deviations away are clipped, so that no single client can distort a
+    weight or get an extreme prediction.
 
     Attributes
     ----------
     logged : bool (k,)
         Columns of which sign(x) log(1 + abs(x)) is taken: their skewness is above `SKEWED`.
     median, mean, deviation : float64 (k,)
-        Of the training rows, after that; a constant column has deviation 1.
+        Of the training rows after the logarithm; constant columns have deviation 1.
     """
 
     logged: NDArray[np.bool_]
@@ -53,12 +53,12 @@ class Scaling:
         return np.clip((values - self.mean) / self.deviation, -FARTHEST, FARTHEST)
 
     def as_lists(self) -> dict[str, list[Any]]:
-        """What `from_lists` takes, ready for JSON."""
+        """The input of `from_lists`, ready for JSON."""
         return {name: values.tolist() for name, values in asdict(self).items()}
 
     @classmethod
     def from_lists(cls, lists: dict[str, list[Any]]) -> Self:
-        """Make again what gave these lists."""
+        """Restore a scaling from `as_lists`."""
         return cls(**{name: np.array(values) for name, values in lists.items()})
 
 
@@ -69,7 +69,7 @@ def _signed_log(matrix: FloatArray, logged: NDArray[np.bool_]) -> FloatArray:
 
 
 def _skewness(matrix: FloatArray) -> FloatArray:
-    """Absolute skewness of each column, NaN left out; 0 for one without variation."""
+    """Absolute skewness of each column without NaN; 0 for a constant column."""
     seen = ~np.isnan(matrix)
     count = np.maximum(seen.sum(axis=0), 1)
     mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
@@ -81,7 +81,7 @@ def _skewness(matrix: FloatArray) -> FloatArray:
 
 
 def _varies(deviation: FloatArray, mean: FloatArray) -> NDArray[np.bool_]:
-    # what rounding leaves in a constant column is no variation
+    # Rounding errors of a constant column are no variation.
     return deviation > np.maximum(1e-9 * np.abs(mean), 1e-30)
 
 

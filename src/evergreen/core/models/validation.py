@@ -1,4 +1,4 @@
-"""From a table to the matrix that an estimator was fitted for, or an error that says why not."""
+"""Conversion of a table to the matrix that an estimator expects, with clear errors."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 Labels = pd.Series | NDArray[np.generic]
 
-LARGEST = float(np.finfo(np.float32).max)  # forests hold columns as float32
+LARGEST = float(np.finfo(np.float32).max)  # forests store columns as float32
 SHOWN = 20
 
 
 class FeatureMismatchError(EvergreenError, ValueError):
-    """A table does not have the columns that the model was fitted on."""
+    """A table lacks columns that the model was fitted on, or has others."""
 
     def __init__(self, model: str, expected: Sequence[str], found: Sequence[object]) -> None:
         lines = difference(expected, found)
-        more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        rest = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         super().__init__(
             f"{model} was fitted on {len(expected)} columns, found {len(found)}:\n"
-            + "\n".join([*lines[:SHOWN], *more]),
-            "pass the columns of the extractor that the model was trained with; "
-            "their order does not matter",
+            + "\n".join([*lines[:SHOWN], *rest]),
+            "pass the columns of the feature extractor that the model was trained with, "
+            "in any order",
         )
 
 
 def difference(expected: Sequence[str], found: Sequence[object]) -> list[str]:
-    """A line for each column that is missing, unknown, or there more than once."""
+    """Return a line for each column that is missing, unknown, or present more than once."""
     times, known = Counter(map(str, found)), set(expected)
     lines = [f"- {name} (missing)" for name in expected if not times[name]]
     lines += [f"+ {name} (unknown to the model)" for name in sorted(times.keys() - known)]
     repeated = [name for name in expected if times[name] > 1]
-    return lines + [f"+ {name} (there {times[name]} times)" for name in repeated]
+    return lines + [f"+ {name} ({times[name]} times)" for name in repeated]
 
 
 def column_names(X: pd.DataFrame) -> tuple[str, ...]:
-    """The names of a training table's columns, checked.
+    """Check and return the column names of a training table.
 
     Raises
     ------
     ValueError
-        If there is none, one is not a string, or two are the same.
+        If there are none, one is not a string, or two are the same.
     """
     names = tuple(X.columns)
     wrong = [repr(name) for name in names if not isinstance(name, str)]
@@ -66,19 +66,19 @@ def column_names(X: pd.DataFrame) -> tuple[str, ...]:
 def read_matrix(
     X: pd.DataFrame, columns: Sequence[str], *, model: str, beside: Sequence[str] = ()
 ) -> FloatArray:
-    """Take the columns by name, in the order given; those named in `beside` may be there as well.
+    """Take columns by name, in the order given; the table may also have those in `beside`.
 
     Returns
     -------
     numpy.ndarray
-        float64 (n, len(columns)), a copy; NaN stands for what is missing.
+        float64 (n, len(columns)), a copy; NaN means missing.
 
     Raises
     ------
     FeatureMismatchError
-        If a column is missing, unknown or there twice.
+        If a column is missing, unknown or duplicated.
     ValueError
-        If a column is not numeric, or holds a number that is infinite or above 3.4e38.
+        If a column is not numeric, or contains an infinite number or one above 3.4e38.
     """
     found = [name for name in X.columns if name not in beside]
     if len(found) != len(columns) or set(found) != set(columns):
@@ -97,12 +97,12 @@ def read_matrix(
 
 
 def read_labels(y: Labels, *, rows: int, kind: Kind) -> FloatArray:
-    """Check the labels of a target: float64 (rows,), 0 or 1, or amounts that are not negative.
+    """Check the labels of a target and return them: float64 (rows,), 0 or 1, or amounts from 0.
 
     Raises
     ------
     ValueError
-        With what was found instead.
+        If there are other values, or not one for each row.
     """
     values = np.asarray(y, dtype=np.float64)
     if values.shape != (rows,):

@@ -1,4 +1,4 @@
-"""What can be concluded about each client from all that was observable: the forward filter.
+"""What can be inferred about each client from all that was observable: the forward filter.
 
 Given the parameters of the world, a client is a hidden Markov chain over the states (each class
 alive, and gone). Its probabilities given what was known before a day follow exactly from those of
@@ -25,22 +25,22 @@ def beliefs(
 ) -> np.ndarray:
     """The probability of each state at the start of a day, given what was known by then.
 
-    Events of earlier days count that had become known; those of the day itself don't. A purchase
-    that is late tells nothing before it is known, but its absence tells less on the latest days.
-    So the last days before the snapshot are filtered again for each snapshot.
+    Events of earlier days count if they had become known; those of the day itself don't. A late
+    purchase says nothing before it is known, but the absence of a purchase says less on the latest
+    days. So the last days before the snapshot are filtered again for each snapshot.
 
     Parameters
     ----------
     client, day
-        The snapshots, int64 (rows,): the client's number, and the day after start, which lies
-        after the day of the client's first purchase.
+        The snapshots, int64 (rows,): the client's number, and the number of days after start, which
+        is after the client's first purchase.
 
     Returns
     -------
     ndarray
         float64 (rows, classes + 1); the last column is the probability of being gone.
     """
-    found = np.empty((len(client), world.CLASSES + 1))
+    rows_beliefs = np.empty((len(client), world.CLASSES + 1))
     lag = settings.max_late_days if settings.late_share > 0 else 1
     forward = _Filter(settings, course)
     recent: deque[np.ndarray] = deque(maxlen=lag)
@@ -55,9 +55,9 @@ def beliefs(
             now = recent[0][client[rows]]
             for earlier in range(today + 1 - len(recent), today):
                 now = forward.after(earlier, now, client[rows], known_after=today - earlier)
-            found[rows] = now
+            rows_beliefs[rows] = now
         belief = forward.after(today, belief, everyone, known_after=lag)
-    return found
+    return rows_beliefs
 
 
 class _Filter:
@@ -82,7 +82,7 @@ class _Filter:
     def after(
         self, day: int, belief: np.ndarray, client: np.ndarray, *, known_after: int
     ) -> np.ndarray:
-        """The belief at the end of a day, of which purchases are seen so many days later.
+        """The belief at the end of a day, as seen `known_after` days later.
 
         `belief` is float64 (rows, states) at its start, `client` int64 (rows,).
         """
@@ -103,7 +103,7 @@ class _Filter:
         return after
 
     def _known(self, after: int) -> float:
-        """The share of purchases that are known so many days after."""
+        """The share of purchases that are known this number of days later."""
         return 1 - self._late_share * max(0.0, 1 - after / self._days_late)
 
     def _of(self, events: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -126,9 +126,9 @@ def _by_day(events: Purchases | Notes, days: int) -> list[tuple[np.ndarray, np.n
 def _likelihood_of_purchases(
     purchases: Purchases, daily: world.Daily, first: np.ndarray
 ) -> np.ndarray:
-    """How likely each purchase, its amount and product were in each state, (purchases, states).
+    """The likelihood of each purchase, its amount and product in each state, (purchases, states).
 
-    The first of a client was certain to happen; only what was bought tells something.
+    A client's first purchase was certain to happen; only what was bought is informative.
     """
     happens = np.where(first[:, None], 1.0, daily.purchase[purchases.day])
     product = words.product_shares()[daily.era[purchases.day], :, purchases.product]
@@ -137,13 +137,13 @@ def _likelihood_of_purchases(
 
 
 def _likelihood_of_amount(purchases: Purchases, daily: world.Daily) -> np.ndarray:
-    """The lognormal probability of what was rounded to the amount: all below 1.5 became 1."""
+    """The lognormal probability of all that rounds to the amount: everything below 1.5 became 1."""
     amount = purchases.amount_minor[:, None].astype(np.float64)
     below = np.where(amount > 1, amount - 0.5, 0)
     mean, spread = daily.log_amount[purchases.day], world.SPREAD_OF_CLASS
     with np.errstate(divide="ignore"):
         low, high = ((np.log(edge) - mean) / spread for edge in (below, amount + 0.5))
-    # Differences are formed in the lower tail, where they keep their digits.
+    # Differences are taken in the lower tail, where they keep their precision.
     flipped = low > 0
     low, high = np.where(flipped, -high, low), np.where(flipped, -low, high)
     likelihood: np.ndarray = ndtr(high) - ndtr(low)
@@ -151,9 +151,9 @@ def _likelihood_of_amount(purchases: Purchases, daily: world.Daily) -> np.ndarra
 
 
 def _likelihood_of_notes(notes: Notes, settings: Simulation) -> np.ndarray:
-    """How likely the words of each note were in each state, float64 (notes, states).
+    """The likelihood of the words of each note in each state, float64 (notes, states).
 
-    Notes are written as often in every state, so that there is none tells nothing.
+    Notes are equally frequent in every state, so the absence of one is not informative.
     """
     of_word = words.word_shares(settings.note_signal)
     of_note = of_word[:, notes.words].prod(axis=2).T

@@ -1,4 +1,4 @@
-"""Write a simulated retailer as files: what it shows, and the truth to hold models against."""
+"""Write a simulated retailer as files: what is observable, and the ground truth for models."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_simulation(settings: Settings, out: Path) -> Iterator[str]:
         If the folder exists.
     """
     if out.exists():
-        raise DataError(f"a new folder was expected, {out} exists already", "another --out")
+        raise DataError(f"{out} already exists, expected a new folder", "another --out")
     simulation = settings.source.simulation
     retailer = simulate(simulation)
     truth = _truth(settings, retailer)
@@ -53,16 +53,16 @@ def write_simulation(settings: Settings, out: Path) -> Iterator[str]:
     tables.write(retailer.notes.cast(tables.NOTES), out / "notes.parquet")
     tables.write(truth, out / "truth.parquet")
     files.write_json(simulation.model_dump(mode="json"), out / "simulation.json")
-    yield from _account(retailer)
+    yield from _summary(retailer)
     means = ", ".join(f"{name} {pc.mean(truth[name]).as_py():.4g}" for name in settings.targets)
     yield f"the best possible predictions for {truth.num_rows:,} snapshots, on average: {means}"
     yield (
-        f"written to {out}; to run the loop on this retailer: source.demo: simulated in "
-        f"{paths.PARAMS}, and what simulation.json says as source.simulation"
+        f"written to {out}; to run the loop on this retailer, set source.demo: simulated in "
+        f"{paths.PARAMS}, and source.simulation to the settings in simulation.json"
     )
 
 
-def _account(retailer: SimulatedRetailer) -> Iterator[str]:
+def _summary(retailer: SimulatedRetailer) -> Iterator[str]:
     simulation = retailer.settings
     clients = pc.count_distinct(retailer.transactions["client_id"]).as_py()
     yield (

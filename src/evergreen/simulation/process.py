@@ -1,4 +1,4 @@
-"""Draw what happens to every client: a random stream of its own for each, day after day."""
+"""Draw what happens to every client day by day, each from a separate random stream."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LEAVE, BUY, AMOUNT, PRODUCT, MINUTE, LATE, UNDO, WRITE, NOTE_MINUTE, WORDS = ran
 PER_DAY = WORDS + WORDS_PER_NOTE
 """The uniform numbers that a client's stream yields: first for the client, then for each day.
 
-Always all of them, whatever comes of them: so nothing that happens moves what happens later to
-another number, and fewer days are the beginning of more days.
+All of them are always drawn, used or not. So no event shifts the numbers of later ones, and a
+shorter simulation is the beginning of a longer one.
 """
 
 
@@ -46,8 +46,8 @@ class Clients:
 class Purchases:
     """What was bought, at most one purchase by a client a day; all arrays int64 (purchases,).
 
-    `late` and `undone` are days from the purchase until it, and its undoing, became known; an
-    `undone` of 0 is none.
+    `late` and `undone` are the days from the purchase until it, or its reversal, became known;
+    an `undone` of 0 means that it was never reversed.
     """
 
     client: np.ndarray
@@ -79,25 +79,25 @@ class Course:
 
 
 def draw(settings: Simulation) -> Course:
-    """Draw all clients, some at a time, as the numbers of all at once need not fit into memory."""
+    """Draw all clients in chunks, since the numbers of all may not fit into memory."""
     behaviour = world.daily(settings, settings.days)
-    parts = []
+    chunks = []
     for start in range(0, settings.clients, CLIENTS_AT_ONCE):
         numbers = range(start, min(start + CLIENTS_AT_ONCE, settings.clients))
-        parts.append(_draw_some(settings, behaviour, numbers))
+        chunks.append(_draw_some(settings, behaviour, numbers))
     return Course(
-        _joined(Clients, [part.clients for part in parts]),
-        _joined(Purchases, [part.purchases for part in parts]),
-        _joined(Notes, [part.notes for part in parts]),
+        _joined(Clients, [chunk.clients for chunk in chunks]),
+        _joined(Purchases, [chunk.purchases for chunk in chunks]),
+        _joined(Notes, [chunk.notes for chunk in chunks]),
     )
 
 
 Rows = TypeVar("Rows", Clients, Purchases, Notes)
 
 
-def _joined(kind: type[Rows], parts: list[Rows]) -> Rows:
+def _joined(kind: type[Rows], chunks: list[Rows]) -> Rows:
     names = [field.name for field in fields(kind)]
-    return kind(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+    return kind(**{name: np.concatenate([getattr(c, name) for c in chunks]) for name in names})
 
 
 def _draw_some(settings: Simulation, behaviour: world.Daily, numbers: range) -> Course:
@@ -144,7 +144,7 @@ def _purchases(
     log_amount = behaviour.log_amount[day, klass]
     log_amount = log_amount + world.SPREAD_OF_CLASS[klass] * ndtri(uniform[:, AMOUNT])
     sold = words.product_shares()[behaviour.era[day], world.SEGMENT_OF_CLASS[klass]]
-    # The till registers a new client on the spot, and that purchase stays.
+    # The till registers a new client at once, and that purchase is never late or reversed.
     later = day > clients.arrived[client]
     late = later * _days_after(uniform[:, LATE], settings.late_share, settings.max_late_days)
     undone = later * _days_after(uniform[:, UNDO], settings.undone_share, UNDONE_WITHIN_DAYS)
@@ -168,13 +168,13 @@ def _notes(settings: Simulation, clients: Clients, per_day: np.ndarray) -> Notes
     segment = world.SEGMENT_OF_CLASS[clients.klass[client]]
     state = np.where(alive, segment, len(world.SEGMENTS))
     shares = words.word_shares(settings.note_signal)[state]
-    written = [_chosen(shares, uniform[:, WORDS + k]) for k in range(WORDS_PER_NOTE)]
+    chosen = [_chosen(shares, uniform[:, WORDS + k]) for k in range(WORDS_PER_NOTE)]
     minute = OPENS_AT_MINUTE + np.floor(uniform[:, NOTE_MINUTE] * OPEN_MINUTES).astype(np.int64)
-    return Notes(client, day, minute, np.stack(written, axis=1))
+    return Notes(client, day, minute, np.stack(chosen, axis=1))
 
 
 def _days_after(uniform: np.ndarray, share: float, most: int) -> np.ndarray:
-    """0 apart from `share` of the cases, for which it is 1 to `most`, each as likely."""
+    """0, except for `share` of the cases: 1 to `most`, each equally likely."""
     if share == 0:
         return np.zeros(len(uniform), dtype=np.int64)
     days = 1 + np.floor(uniform / share * most).astype(np.int64)
@@ -182,9 +182,9 @@ def _days_after(uniform: np.ndarray, share: float, most: int) -> np.ndarray:
 
 
 def _chosen(shares: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """One of the columns of each row of `shares`, by a uniform number, int64 (rows,)."""
+    """Draw a column for each row of `shares` from a uniform number, int64 (rows,)."""
     below = uniform[:, None] >= np.cumsum(shares, axis=1)
-    # What is never drawn must not be chosen when a sum of shares ends a bit below 1.
+    # A share of 0 must not be drawn where the sum of shares ends a bit below 1.
     last = shares.shape[1] - 1 - (shares[:, ::-1] > 0).argmax(axis=1)
-    chosen: np.ndarray = np.minimum(below.sum(axis=1), last)
-    return chosen
+    columns: np.ndarray = np.minimum(below.sum(axis=1), last)
+    return columns

@@ -1,4 +1,4 @@
-"""The simulated retailer: its tables, and the best that any model could say of its clients."""
+"""The simulated retailer: its tables, and the best possible predictions of its clients."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SimulatedRetailer:
     settings
         What was simulated.
     course
-        Everything that happened, the latent states of the clients too.
+        Everything that happened, including the latent states of the clients.
     """
 
     settings: Simulation
@@ -56,7 +56,8 @@ class SimulatedRetailer:
     ) -> np.ndarray:
         """The expected label given all that was observable: no model can have a smaller loss.
 
-        It knows the world's parameters, those of a drift to come too, but not the client's state.
+        It knows the world's parameters, including those of a future drift, but not the client's
+        state.
 
         Parameters
         ----------
@@ -64,7 +65,7 @@ class SimulatedRetailer:
             client_id (string) and observed_on (date): days of the simulation after the client's
             first purchase.
         label, horizon_days
-            What is expected, and within how many days from observed_on on.
+            What is predicted, and for how many days from observed_on on.
         minor_units
             How many minor units of money make a major one; spend is in major ones, as in labels.
 
@@ -76,7 +77,7 @@ class SimulatedRetailer:
         Raises
         ------
         ValueError
-            If a client does not exist, or a day lies outside the simulation or is not after the
+            If a client does not exist, or a day is outside the simulation or is not after the
             client's first purchase.
         """
         client, day = self._numbers(snapshots)

@@ -20,10 +20,10 @@ def client_ids(settings: Simulation) -> np.ndarray:
 
 
 def transactions(settings: Simulation, course: Course) -> pa.Table:
-    """A row for each purchase, and one that takes it back for each that was undone.
+    """A row for each purchase, and another that reverses it for each that was undone.
 
-    In the order in which they became known, then of clients and times: so those of a shorter
-    simulation are the first of a longer one.
+    Ordered by when they became known, then by client and time. So those of a shorter simulation
+    are the first of a longer one.
     """
     bought = course.purchases
     undone = np.flatnonzero(bought.undone > 0)

@@ -1,4 +1,4 @@
-"""What is to be expected of a client in each state: the other half of the true probabilities."""
+"""The expected label of a client in each state: the other half of the true probabilities."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def expected_labels(
 ) -> np.ndarray:
     """The expected label of a snapshot in each state, money in major units.
 
-    Purchases that will be undone are none, as in the last version of a label. By recursion from
+    Purchases that will be undone don't count, as in the last version of a label. By recursion from
     the end of the window, q the daily probability of a purchase that stays and d of dropping out:
     for none at all n(t) = (1 - q(t)) (d(t) + (1 - d(t)) n(t + 1)), and for the spend
-    s(t) = q(t) E[amount] + (1 - d(t)) s(t + 1), with n = 1 and s = 0 for who is gone.
+    s(t) = q(t) E[amount] + (1 - d(t)) s(t + 1), with n = 1 and s = 0 for clients who are gone.
 
     Returns
     -------

@@ -19,10 +19,10 @@ HOME = np.array(
 )
 """The segment that each product is for, before and after the change of strategy; -1: not sold.
 
-Afterwards half of the products are gone, the others are for another segment, and some are new.
+Afterwards half of the products are gone, the rest is for another segment, and some are new.
 """
 HOME_SHARE = 0.7
-"""Of a segment's purchases, so many are products that are for it."""
+"""The share of a segment's purchases that are products for it."""
 
 SIGNALS = (
     "coupon", "cheap", "haggled", "sale", "flyer",
@@ -39,7 +39,7 @@ NOISE = (
 )  # fmt: skip
 NOTE_WORDS = (*NOISE, *SIGNALS)
 OWN_SHARE = 0.7
-"""Of the words that carry signal, so many are those of the client's own state."""
+"""The share of the words with signal that are those of the client's state."""
 
 
 def product_shares() -> np.ndarray:
@@ -51,9 +51,9 @@ def product_shares() -> np.ndarray:
 
 
 def word_shares(note_signal: float) -> np.ndarray:
-    """The words of a note, float64 (segments and at last those who are gone, words).
+    """The words of a note, float64 (segments and, last, gone clients; words).
 
-    Noise words are ever rarer in their order (Zipf), and the same for everyone.
+    Noise words get rarer in their order (Zipf), and are the same for everyone.
     """
     states = np.arange(len(SIGNALS) // SIGNALS_PER_STATE)
     own = np.arange(len(SIGNALS)) // SIGNALS_PER_STATE == states[:, None]

@@ -1,9 +1,9 @@
 """The simulated world: its classes of clients, and how each behaves from day to day.
 
-A client belongs to one of twelve classes for ever, a segment and a level of purchasing, and is
-alive until a day after which there are no purchases any more ("buy till you die": Schmittlein,
-Morrison and Colombo, 1987, here in days and with finitely many classes, so that whatever follows
-from what was observed can be summed up exactly).
+A client always belongs to one of twelve classes, a segment and a level of purchasing, and is alive
+until a day after which there are no more purchases ("buy till you die": Schmittlein, Morrison and
+Colombo, 1987). Here time is in days and the number of classes is finite, so all that follows from
+the observations can be computed exactly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evergreen.settings.simulation import Simulation
 
 OPENING_DAYS = 28
-"""In so many days from the start the clients of the opening make their first purchase."""
+"""The days from the start in which the clients of the opening make their first purchase."""
 
 SEGMENTS = ("bargain", "family", "premium")
 OPENING_SHARES = np.array([0.30, 0.45, 0.25])
@@ -30,7 +30,7 @@ LOG_AMOUNT_MINOR = np.log([1200.0, 3500.0, 9000.0])
 LOG_AMOUNT_SPREAD = np.array([0.5, 0.6, 0.8])
 
 LEVELS = np.array([0.175, 0.530, 1.027, 2.268])
-"""Purchasing relative to the segment's: the means of the quarters of a gamma of shape 1.2."""
+"""Purchases relative to the segment: the means of the quarters of a gamma of shape 1.2."""
 
 WEEK = np.array([-0.4, -0.3, -0.2, 0.0, 0.5, 1.0, -0.6])
 """Monday to Sunday, relative to the mean; the settings' `season` scales it."""
@@ -55,7 +55,7 @@ SPREAD_OF_CLASS = LOG_AMOUNT_SPREAD[SEGMENT_OF_CLASS]
 
 @dataclass(frozen=True)
 class Daily:
-    """How each class that is alive behaves on each day from the start on.
+    """How each living class behaves on each day from the start on.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Daily:
 
 
 def daily(settings: Simulation, days: int) -> Daily:
-    """The behaviour in the first `days` days, which may reach beyond those that are simulated."""
+    """The behaviour in the first `days` days, which may exceed the simulated ones."""
     drifted = settings.drift_size * _from(settings, settings.drift_on, days)
     era = _from(settings, settings.strategy_change_on, days)
     rate = (
@@ -96,7 +96,7 @@ def daily(settings: Simulation, days: int) -> Daily:
 
 
 def class_shares() -> np.ndarray:
-    """How the classes are mixed, float64 (2, classes): clients of the opening, and newcomers."""
+    """The shares of the classes, float64 (2, classes): clients of the opening, and newcomers."""
     shares = np.stack([OPENING_SHARES, NEWCOMER_SHARES])
     return shares[:, SEGMENT_OF_CLASS] / len(LEVELS)
 

@@ -24,7 +24,7 @@ LOOSE = pa.schema([(field.name, field.type) for field in transactions.SCHEMA])
 
 
 class Shop:
-    """A folder in which files are laid and taken in."""
+    """A folder to put files into and ingest them."""
 
     def __init__(self, folder):
         self.folder = folder

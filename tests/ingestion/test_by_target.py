@@ -17,7 +17,7 @@ END = date(2024, 2, 29)
 
 @pytest.fixture
 def outcomes(shop):
-    """Take in a file of outcomes by name and content; return what is stored, known first."""
+    """Ingest a file of outcomes by name and content; return the stored rows by day."""
     shop.lay("shop.csv", "Client,Date,Total,Item\na,2024-01-01,1,x\n")
     shop.source = {"files": "inbox/*", "columns": COLUMNS}
 
@@ -38,7 +38,7 @@ def outcomes(shop):
     return take
 
 
-def test_the_date_stands_in_the_name_of_the_file(outcomes):
+def test_the_date_may_be_in_the_name_of_the_file(outcomes):
     day = date(2024, 1, 5)
     assert outcomes("outcomes_2024-01-05.csv", "a,1,0,12.345678\n") == [
         ("a", day, 1.0, 12.345678, day)

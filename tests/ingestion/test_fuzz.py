@@ -40,7 +40,7 @@ def mutated(content, edits):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=st.lists(st.sampled_from(ROWS), min_size=1, max_size=12), edits=EDITS)
-def test_a_mutated_file_is_ingested_with_all_its_rows_or_refused_in_words(shop, rows, edits):
+def test_a_mutated_file_is_ingested_with_all_its_rows_or_refused_with_a_message(shop, rows, edits):
     shutil.rmtree("data", ignore_errors=True)
     shop.lay("shop.csv", HEAD + mutated(b"".join(rows), edits))
     try:

@@ -62,5 +62,5 @@ def test_the_account_names_what_happens_and_what_comes_next(written):
 
 
 def test_a_folder_that_exists_is_left_alone(written, settings):
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists, expected a new folder"):
         list(write_simulation(settings, written[0]))

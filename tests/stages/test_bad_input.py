@@ -127,7 +127,7 @@ def test_a_history_too_short_for_a_horizon(repository):
     assert read(paths.DECISION_REPORT)["targets"]["churn"]["version"] is None
     told = repository.report()
     assert "No metrics: there was neither a model nor a baseline to evaluate" in told
-    assert "No rows, or no features to cut them by" in told
+    assert "No rows, or no features to slice them by" in told
 
 
 def test_a_history_too_short_for_anything(repository):

@@ -301,7 +301,7 @@ def test_a_model_of_a_release_is_compared_by_its_folder_alone(finished):
     part.write_bytes(b"")
     with pytest.raises(ModelError, match="part of a release"):
         trainer.compare_models(part, part, features[columns], y, "purchase")
-    with pytest.raises(ModelError, match="foreign"):
+    with pytest.raises(ModelError, match="unexpected"):
         trainer.compare_models(folder, folder, features[columns], y, "purchase")
 
 

@@ -235,12 +235,15 @@ def edit_release():
 @pytest.mark.parametrize(
     ("tamper", "message"),
     [
-        (put_payload, "is foreign"),
-        (payload_with_its_digest_in_the_manifest, "is altered: its content makes it"),
+        (put_payload, "is unexpected"),
+        (payload_with_its_digest_in_the_manifest, "is altered: its content gives version"),
         (truncate, "is altered: expected SHA-256"),
         (edit_release, "is altered"),
-        (lambda: (paths.PRODUCTION / "more.pkl").write_bytes(b""), "foreign: the release does not"),
-        ((paths.PRODUCTION / "upsell").mkdir, "foreign: the release does not"),
+        (
+            lambda: (paths.PRODUCTION / "more.pkl").write_bytes(b""),
+            "unexpected: the release does not",
+        ),
+        ((paths.PRODUCTION / "upsell").mkdir, "unexpected: the release does not"),
         (lambda: shutil.rmtree(paths.PRODUCTION / "churn"), "churn is missing"),
         (lambda: shutil.rmtree(paths.PRODUCTION), "does not exist"),
     ],

@@ -43,7 +43,7 @@ def test_a_deleted_column_is_named(repository, retailer):
 def test_a_missing_input_names_the_command_that_brings_it(repository):
     shutil.rmtree(paths.CHAMPION)
     repository.run("collect_labels")
-    with pytest.raises(ModelError, match=r"manifest\.json was expected.*\nNext: "):
+    with pytest.raises(ModelError, match=r"manifest\.json does not exist.*\nNext: "):
         repository.run("featurize")
 
 

@@ -22,7 +22,7 @@ def test_what_is_missing_or_damaged_is_told(tmp_path):
     (tmp_path / "damaged").write_text("{")
     with pytest.raises(ModelError, match="not readable as JSON"):
         files.read_json(tmp_path / "damaged", next_step="dvc repro")
-    with pytest.raises(ModelError, match="was expected, and is not there\nNext: dvc repro"):
+    with pytest.raises(ModelError, match="does not exist\nNext: dvc repro"):
         files.read_json(tmp_path / "missing", next_step="dvc repro")
 
 

@@ -149,7 +149,7 @@ def test_a_version_names_date_origin_and_content(save):
     [
         (lambda f: (f / "estimator" / "model.txt").write_text("tree"), "altered"),
         (lambda f: (f / "extractor" / "idf.npy").unlink(), "missing"),
-        (lambda f: (f / "estimator" / "more.joblib").write_bytes(b""), "foreign"),
+        (lambda f: (f / "estimator" / "more.joblib").write_bytes(b""), "unexpected"),
     ],
 )
 def test_a_model_whose_files_are_not_those_of_its_manifest_is_refused(

@@ -1,4 +1,4 @@
-"""How a stage is run as a program: settings in, plain lines out, errors in words."""
+"""Run a stage as a program: read the settings, print lines, report errors."""
 
 from __future__ import annotations
 
@@ -19,22 +19,21 @@ if TYPE_CHECKING:
 
 
 def main(run: Callable[[Settings], Iterable[str]]) -> None:
-    """Run a stage and print each line that it yields as soon as it comes.
+    """Run a stage and print each line that it yields.
 
-    Exits with 1 and the reason in words when an `EvergreenError` is raised, or the operating
-    system refuses something.
+    Exits with 1 and a message after an `EvergreenError` or an error of the operating system.
     """
     started = time.perf_counter()
     try:
         for line in run(load_settings()):
-            print(f"  {line}", flush=True)  # noqa: T201 - a stage speaks to the terminal
-        _note_seconds(time.perf_counter() - started)
+            print(f"  {line}", flush=True)  # noqa: T201 - a stage prints to the terminal
+        _write_seconds(time.perf_counter() - started)
     except EvergreenError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {from_os_error(error)}")
 
 
-def _note_seconds(seconds: float) -> None:
-    """Leave how long the stage took for `evergreen finish`; no output of a stage tells."""
+def _write_seconds(seconds: float) -> None:
+    """Write the duration of the stage for `evergreen finish`; no output of a stage contains it."""
     files.write_text(f"{seconds:.2f}", paths.SECONDS / Path(sys.argv[0]).stem)

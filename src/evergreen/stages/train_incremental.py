@@ -1,4 +1,4 @@
-"""Stage ``train_incremental``: update every target's model with the labels new to it."""
+"""Stage ``train_incremental``: update the model of each target with new labels."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings) -> Iterator[str]:
-    """Write ``models/incremental``: a folder for each target updated, and why others were not.
+    """Write ``models/incremental``: a folder for each update, and why other targets have none.
 
-    An update goes on from the champion, or from what the champion was last updated to and which
-    was not promoted (``models/challenger``).
+    An update continues the champion, or its last update, which was not promoted
+    (``models/challenger``).
     """
     champions = load_release(paths.CHAMPION).models
     bases = challengers.bases(
@@ -59,9 +59,9 @@ def _reason_to_skip(settings: Settings, base: Model | None, labels: pd.DataFrame
     if base is None:
         return "no champion"
     if settings.mode == "compare":
-        return "not asked for by mode compare"
+        return "not requested by mode compare"
     if base.manifest.updates >= options.max_updates:
-        return f"a chain of {base.manifest.updates} updates: a full retrain is due"
+        return f"{base.manifest.updates} updates in a row: a full retrain is due"
     new = int((~labels["replay"]).sum())
     if new < options.min_new_labels:
         return f"{new} new labels, {options.min_new_labels} are needed"

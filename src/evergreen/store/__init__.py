@@ -1,1 +1,1 @@
-"""All file I/O of the stages: tables, features, models, extractors and releases."""
+"""All file I/O of the stages: tables, labels, features, models and releases."""

@@ -1,8 +1,7 @@
-"""Updates that were not promoted and go on learning: what the next update starts from.
+"""Updates that were not promoted and continue learning: the bases of the next updates.
 
-A champion may stay for months. If each day's update began with the champion, it would learn again
-all that has become known since, and a day would cost more from day to day; as it is, it learns the
-labels of one day.
+A champion may stay for months. If each update started from the champion, it would learn all labels
+since then again, at a growing cost. As it is, an update learns the labels of one day.
 """
 
 from __future__ import annotations
@@ -21,43 +20,43 @@ if TYPE_CHECKING:
 
 
 def bases(champions: Mapping[str, Model], *folders: Path, max_updates: int) -> dict[str, Model]:
-    """The model of each target that an update starts from.
+    """Return the model of each target that an update starts from.
 
     Parameters
     ----------
     champions
         The models in production.
     folders
-        Where updates of theirs may stand, ``models/challenger`` for a run; the first that has one
-        counts. It is passed over where it was to replace another champion than the present one.
+        Where their updates may be, ``models/challenger`` for a run; the first that exists counts.
+        Updates of another champion than the current one are ignored.
     max_updates
-        A line of so many updates is given up, and begins again with the champion.
+        After this many updates in a row, the next update starts from the champion again.
     """
-    found = {}
+    starts = {}
     for name, champion in champions.items():
         update = _update_of(champion, name, folders)
         go_on = update is not None and update.manifest.updates < max_updates
-        found[name] = update if update is not None and go_on else champion
-    return found
+        starts[name] = update if update is not None and go_on else champion
+    return starts
 
 
 def following(champions: Mapping[str, Model], *, max_updates: int) -> dict[str, Model]:
-    """The bases of the run after the one that the working folder holds, as `inherit` lays them."""
+    """Return the bases of the run after the one in the working folder; see `inherit`."""
     return bases(champions, paths.INCREMENTAL, paths.CHALLENGER, max_updates=max_updates)
 
 
 def inherit(champions: Mapping[str, Model], *folders: Path, into: Path) -> None:
-    """Lay the updates that go on learning in the run after one: those whose champions stay.
+    """Write the updates that continue learning in the next run: those whose champions stay.
 
     Parameters
     ----------
     champions
         Those of the next run.
     folders
-        What the last run updated, and what it went on from: where it made no update of a target,
-        for want of labels, the one before keeps its place.
+        The updates of the last run and the ones before: if the last run made no update of a
+        target, for lack of labels, the one before is kept.
     into
-        May be one of `folders`; done twice it changes nothing the second time.
+        May be one of `folders`. A second call changes nothing.
     """
     updates = {name: _update_of(champion, name, folders) for name, champion in champions.items()}
     with files.replacing(into) as unfinished:

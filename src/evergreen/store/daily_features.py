@@ -129,7 +129,7 @@ class DailyFeatures:
         table = pa.Table.from_pandas(keyed, preserve_index=False)
         start = 0
         for rows, path in zip(places, days.values(), strict=True):
-            self._cache.keep(table.slice(start, len(rows)), path)
+            self._cache.write(table.slice(start, len(rows)), path)
             start += len(rows)
 
     def _client_histories(self, places: np.ndarray) -> ClientHistories:

@@ -1,4 +1,4 @@
-"""Extractors on disk: plain JSON and NumPy arrays, no pickle."""
+"""Feature extractors on disk: plain JSON and NumPy arrays, no pickle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def save_extractor(extractor: Extractor, folder: Path) -> str:
-    """Write an extractor and return its digest."""
+    """Write a feature extractor and return its digest."""
     folder.mkdir(parents=True, exist_ok=True)
     text = extractor.text
     content = {
@@ -48,7 +48,7 @@ def save_extractor(extractor: Extractor, folder: Path) -> str:
 
 
 def load_extractor(folder: Path) -> Extractor:
-    """Read an extractor; what `save_extractor` wrote comes back equal.
+    """Read a feature extractor, equal to the one passed to `save_extractor`.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _read(content: dict[str, Any], folder: Path) -> Extractor:
 
 
 def _text_content(text: TextModel) -> dict[str, Any]:
-    """What is not as it always was is written too, so that older extractors keep their digest."""
+    """Settings that older extractors lack are written only if set, so that digests don't change."""
     content: dict[str, Any] = {
         "terms": list(text.terms),
         "ngram_max": text.ngram_max,
@@ -122,5 +122,5 @@ def _read_btyd(content: dict[str, Any]) -> Btyd:
 
 
 def digest(folder: Path) -> str:
-    """What an extractor is known by: the digest of its files."""
+    """The digest of a feature extractor's files, which identifies it."""
     return files.digest_of(files.digests(folder))

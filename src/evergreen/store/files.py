@@ -97,7 +97,7 @@ def read_json(path: Path, *, next_step: str) -> Any:  # noqa: ANN401 - as wide a
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ModelError(f"{path} was expected, and is not there", next_step) from None
+        raise ModelError(f"{path} does not exist", next_step) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} is not readable as JSON: {error}", next_step) from None
 
@@ -109,14 +109,14 @@ def sha256(path: Path) -> str:
 
 
 def digests(folder: Path, *, pattern: str = "*", apart_from: str | None = None) -> dict[str, str]:
-    """SHA-256 of every file below a folder, by its path relative to it, in order."""
-    found = sorted(path for path in folder.rglob(pattern) if path.is_file())
-    named = {path.relative_to(folder).as_posix(): path for path in found}
+    """SHA-256 of every file in a folder and its subfolders, by relative path, in order."""
+    matches = sorted(path for path in folder.rglob(pattern) if path.is_file())
+    named = {path.relative_to(folder).as_posix(): path for path in matches}
     return {name: sha256(path) for name, path in named.items() if name != apart_from}
 
 
 def digest_of(content: object) -> str:
-    """SHA-256 of a JSON value, however its keys are ordered, in hexadecimal."""
+    """SHA-256 of a JSON value in hexadecimal, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Feature tables on disk: one file for each extractor in play, and the labels beside them."""
+"""Feature tables on disk: one file for each feature extractor in use, and their labels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ TEXT_REPORT = "text.json"
 
 
 def features_path(folder: Path, extractor: str) -> Path:
-    """Where the columns stand that the extractor with this digest made."""
+    """The file of the features by the extractor with this digest."""
     return folder / f"{extractor[:16]}.parquet"
 
 
 def write_features(folder: Path, extractor: str, features: pd.DataFrame) -> None:
-    """Write client_id, observed_on and the columns that an extractor made."""
+    """Write client_id, observed_on and the features by an extractor."""
     tables.write_frame(features, features_path(folder, extractor))
 
 
 def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFrame:
-    """Read client_id, observed_on and some columns that an extractor made.
+    """Read client_id, observed_on and some features by an extractor.
 
     Raises
     ------
@@ -41,18 +41,18 @@ def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFr
 
 
 def read_labels(folder: Path, target: str) -> pd.DataFrame:
-    """Read the labels of one target, in the order in which `featurize` wrote them."""
+    """Read the labels of one target, in the order of `featurize`."""
     labels = tables.read_frame(folder / LABELS, made_by="featurize")
     return labels[labels["target"] == target].reset_index(drop=True)
 
 
 def with_features(labels: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """The features of each label, in the order of the labels.
+    """Return the features of each label, in the order of the labels.
 
     Raises
     ------
     DataError
-        If a label's snapshot has no features: it would pass for a client of whom nothing is known.
+        If a label's snapshot has no features: it would look like an unknown client.
     """
     joined = labels[KEYS].merge(features, on=KEYS, how="inner", validate="many_to_one")
     if len(joined) != len(labels):
@@ -80,7 +80,7 @@ def write_text_report(
 
 
 def read_text_report(folder: Path) -> dict[str, Any]:
-    """Read the report of `write_text_report`; empty if there is none, for want of texts."""
+    """Read the report of `write_text_report`; empty for a data set without text."""
     path = folder / TEXT_REPORT
     report: dict[str, Any] = (
         files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}

@@ -1,4 +1,4 @@
-"""Models on disk: an estimator, its extractor and a manifest that vouches for both."""
+"""Models on disk: an estimator, its feature extractor, and a manifest with their digests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MANIFEST = "manifest.json"
 ESTIMATOR = "estimator"
 EXTRACTOR = "extractor"
 SKIPPED = "skipped.json"
-"""Beside the candidates of a stage: why a target has none, by its name."""
+"""Beside the candidates of a stage: the reasons why targets have none, by target."""
 LIBRARIES = ("duckdb", "joblib", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 GOLDEN = "golden.parquet"
 GOLDEN_ROWS = 20
@@ -44,13 +44,13 @@ Origin = Literal["full", "incremental"]
 
 
 class Manifest(BaseModel):
-    """What a model is, where it comes from, and the digests of its files.
+    """A model's properties and origin, and the digests of its files.
 
-    `version` names the date, the origin and the content; `trained_through` is the last day on
-    which a label of its training became known; `label_cap` and `label_mean` are the 99.9 %
-    quantile and the mean of the labels trained on. An update names its `parent`, which it has
-    learned further from, and the `champion` whose place it is to take: the parent itself, or the
-    model that the parent was to replace and did not.
+    `version` contains date, origin and a digest of the content. `trained_through` is the last day
+    on which a label of its training became known. `label_cap` and `label_mean` are the 99.9 %
+    quantile and the mean of the labels it was trained on. An update names its `parent`, the model
+    that it continues, and the `champion` it may replace: the parent itself, or the model that the
+    parent did not replace.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,7 +92,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Model:
-    """A model whose files are what its manifest says; what is in them is read when needed."""
+    """A model whose files match its manifest; their content is read when needed."""
 
     folder: Path
     manifest: Manifest
@@ -106,7 +106,7 @@ class Model:
 
     @cached_property
     def extractor(self) -> Extractor:
-        """The extractor that it was trained with."""
+        """The feature extractor it was trained with."""
         return extractors.load_extractor(self.folder / EXTRACTOR)
 
     @cached_property
@@ -118,40 +118,40 @@ class Model:
         path = self.folder / REFERENCE
         if not path.is_file():
             return None
-        found: dict[str, Any] = files.read_json(path, next_step=f"dvc checkout {self.folder}")
-        return found
+        reference: dict[str, Any] = files.read_json(path, next_step=f"dvc checkout {self.folder}")
+        return reference
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
-        """Predict from the extractor's columns: float64 (n,), a probability or an amount.
+        """Predict a probability or an amount from the extractor's columns: float64 (n,).
 
         Raises
         ------
         ModelError
-            If a column that it was trained on is missing, with the difference.
+            If a column that it was trained on is missing.
         """
         self._check_columns(list(features.columns))
         return self.estimator.predict(features[list(self.manifest.features)])
 
-    def _check_columns(self, found: list[str]) -> None:
-        missing = [name for name in self.manifest.features if name not in found]
+    def _check_columns(self, columns: list[str]) -> None:
+        missing = [name for name in self.manifest.features if name not in columns]
         if missing:
-            others = [name for name in found if name not in {*self.manifest.features, *KEYS}]
+            others = [name for name in columns if name not in {*self.manifest.features, *KEYS}]
             lines = [f"- {name}" for name in missing] + [f"+ {name}" for name in others]
-            shown, beyond = lines[:DIFFERENCES_SHOWN], lines[DIFFERENCES_SHOWN:]
-            shown += [f"... and {len(beyond)} more"] if beyond else []
+            shown, rest = lines[:DIFFERENCES_SHOWN], lines[DIFFERENCES_SHOWN:]
+            shown += [f"... and {len(rest)} more"] if rest else []
             raise ModelError(
                 f"{self.manifest.version} was trained on {len(self.manifest.features)} columns, "
                 f"and {len(missing)} of them are missing:\n  " + "\n  ".join(shown),
-                "compute the features with the model's own extractor",
+                "compute the features with the model's own feature extractor",
             )
 
     def sound(self, predicted: np.ndarray) -> np.ndarray:
-        """Its own predictions (n,), if every one can be used.
+        """Return its predictions (n,), if all are valid.
 
         Raises
         ------
         ModelError
-            If one is not finite, or not what a probability or an amount can be.
+            If one is not finite, or out of range for a probability or an amount.
         """
         upper = 1.0 if self.manifest.kind == "binary" else np.inf
         usable = np.isfinite(predicted) & (predicted >= 0) & (predicted <= upper)
@@ -164,35 +164,34 @@ class Model:
         return predicted
 
     def check_golden_rows(self) -> None:
-        """Predict the rows kept at training again.
+        """Predict the golden rows, which were stored at training, again.
 
         Raises
         ------
         ModelError
-            If a prediction differs by more than 1e-12, in relation to its size where that is more
-            than one: the model is not what it was when it was judged.
+            If a prediction differs by more than 1e-12, relative to its size if that exceeds one.
         """
         golden = tables.read_frame(self.folder / GOLDEN, made_by="train_full")
         expected = golden[PREDICTION].to_numpy()
-        found = self.predict(golden)
-        off = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
+        predicted = self.predict(golden)
+        off = np.abs(predicted - expected) / np.maximum(1.0, np.abs(expected))
         if not (off <= GOLDEN_TOLERANCE).all():
             raise ModelError(
-                f"{self.manifest.version} predicts {found[off.argmax()]!r} where it predicted "
+                f"{self.manifest.version} predicts {predicted[off.argmax()]!r} where it predicted "
                 f"{expected[off.argmax()]!r} at training",
                 "install the locked environment: make setup",
             )
 
 
 def platform_class() -> str:
-    """What equal bytes are promised within: architecture, system, and the CPU as BLAS sees it."""
+    """The kind of machine with equal bytes: architecture, system, and the CPU detected by BLAS."""
     blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
     names = sorted({f"{b['internal_api']}-{b.get('architecture', 'any')}" for b in blas})
     return "-".join([platform.machine(), platform.system(), *names]).lower()
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of everything that a model's bytes depend on."""
+    """The versions of all libraries that a model's bytes depend on."""
     return {name: installed(name) for name in LIBRARIES}
 
 
@@ -205,21 +204,21 @@ def save_model(
     reference: dict[str, Any] | None,
     about: dict[str, Any],
 ) -> Manifest:
-    """Write a model's folder; its version is derived from all that is in it.
+    """Write the folder of a model; its version is derived from the content.
 
     Parameters
     ----------
     folder
         Emptied first.
     extractor_folder
-        Copied in, so that the model can always be used on its own.
+        Copied, so that the model is complete on its own.
     trained_on
-        The features trained on; a few rows are kept with what the model predicts for them, and
-        `Model.check_golden_rows` asks for the same wherever the model is to be used.
+        The features of the training rows. A few rows are stored with their predictions, which
+        `Model.check_golden_rows` compares wherever the model is used.
     reference
-        As `Model.reference` gives it back.
+        See `Model.reference`.
     about
-        The fields of `Manifest` that only the caller knows.
+        The other fields of `Manifest`.
     """
     shutil.rmtree(folder, ignore_errors=True)
     files.write_folder(estimator.to_files(), folder / ESTIMATOR)
@@ -244,26 +243,26 @@ def save_model(
 
 
 def _version_of(content: dict[str, Any]) -> str:
-    """The version that follows from all other fields of a manifest."""
+    """The version, derived from all other fields of a manifest."""
     return f"{content['as_of']}-{content['origin']}-{files.digest_of(content)[:8]}"
 
 
 def load_model(folder: Path, *, threads: int = 1) -> Model:
-    """Open a model after checking every file against the manifest; nothing is unpickled before.
+    """Open a model after checking every file against the manifest, before anything is unpickled.
 
-    Its predictions are the same with any number of threads.
+    The number of threads does not change predictions.
 
     Raises
     ------
     ModelError
-        If a file is missing, altered or not named by the manifest.
+        If a file is missing, altered or not in the manifest.
     """
     manifest = read_manifest(folder)
-    found = files.digests(folder, apart_from=MANIFEST)
-    for name in sorted(manifest.files.keys() | found.keys()):
-        expected, actual = manifest.files.get(name), found.get(name)
+    digests = files.digests(folder, apart_from=MANIFEST)
+    for name in sorted(manifest.files.keys() | digests.keys()):
+        expected, actual = manifest.files.get(name), digests.get(name)
         if expected != actual:
-            state = "missing" if actual is None else "altered" if expected else "foreign"
+            state = "missing" if actual is None else "altered" if expected else "unexpected"
             raise ModelError(
                 f"{folder / name} is {state}: expected SHA-256 {expected}, found {actual}",
                 f"restore it with `dvc checkout --force {folder}`",
@@ -277,8 +276,8 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     ModelError
-        If it is missing, does not have the fields of `Manifest`, or its version does not follow
-        from them: then it was altered, and does not vouch for any file.
+        If it is missing, does not have the fields of `Manifest`, or its version does not match
+        them, which means that it was altered.
     """
     path = folder / MANIFEST
     next_step = f"dvc checkout --force {folder}, or dvc repro"
@@ -293,7 +292,8 @@ def read_manifest(folder: Path) -> Manifest:
     expected = _version_of(content)
     if manifest.version != expected:
         raise ModelError(
-            f"{path} is altered: its content makes it {expected}, it says {manifest.version}",
+            f"{path} is altered: its content gives version {expected}, but it names "
+            f"{manifest.version}",
             next_step,
         )
     return manifest
@@ -302,7 +302,7 @@ def read_manifest(folder: Path) -> Manifest:
 def about_training(
     *, as_of: date, labels: pd.Series, known_on: pd.Series, clients: pd.Series
 ) -> dict[str, Any]:
-    """The fields of a manifest that follow from the rows trained on."""
+    """The fields of a manifest that follow from the training rows."""
     scale = LossScale.of_labels(labels)
     return {
         "as_of": as_of.isoformat(),

@@ -1,4 +1,4 @@
-"""What production said: one table, partitioned by the day on which clients were scored."""
+"""Predictions of production, partitioned by the day on which clients were scored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
-    """client_id, observed_on, the release that predicted, and a column for each target."""
+    """Return the schema: client_id, observed_on, release, and a column for each target."""
     return pa.schema(
         [
             pa.field("client_id", pa.string(), nullable=False),
@@ -34,17 +34,17 @@ def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
 
 
 def read_all(folder: Path) -> pd.DataFrame:
-    """Every prediction of past runs, in the order of the days; no rows before the second run."""
-    found = [tables.read(path, made_by="promote") for path in sorted(folder.glob("*.parquet"))]
-    made = [table for table in found if table.num_rows] or found[:1]
-    if not made:
+    """Read every prediction of past runs, by day; there are none before the second run."""
+    parts = [tables.read(path, made_by="promote") for path in sorted(folder.glob("*.parquet"))]
+    filled = [part for part in parts if part.num_rows] or parts[:1]
+    if not filled:
         return pd.DataFrame()
-    together = pa.concat_tables(made, promote_options="default")
-    frame: pd.DataFrame = together.to_pandas(date_as_object=False)
+    table = pa.concat_tables(filled, promote_options="default")
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
     return frame
 
 
 def write_none(folder: Path, targets: Mapping[str, Target]) -> None:
-    """Write the table of a repository that has not predicted anything yet."""
+    """Write the empty table of a repository without predictions."""
     kinds = {name: target.kind for name, target in targets.items()}
     tables.write(schema(kinds).empty_table(), folder / "none.parquet")

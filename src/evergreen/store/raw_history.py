@@ -1,4 +1,4 @@
-"""Open what was known by a date as a database: the way into the raw tables for every stage."""
+"""The raw tables as they were known by a date, opened as a database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OpenHistory(Protocol):
-    """What opens the history as `open_history` does."""
+    """A function with the interface of `open_history`."""
 
     def __call__(
         self, *, known_by: date, max_lag_days: int, threads: int, max_chars: int | None = None
@@ -33,25 +33,24 @@ def open_history(
     Parameters
     ----------
     max_chars
-        Of one text; where it is given, the tables of `create_texts` are made as well.
+        The longest text, in characters. If given, the tables of `create_texts` are created, too.
 
     Returns
     -------
     (connection, date)
-        The date is the first day on which nothing is known yet, at most `known_by`.
+        The date is the first day of which nothing is known yet, at most `known_by`.
 
     Raises
     ------
     DataError
-        As `evergreen.store.tables.view_transactions`; or if a file is damaged inside.
+        As `evergreen.store.tables.view_transactions`, or if a file is damaged.
     """
     con, complete_until = _open_raw(known_by, max_lag_days, threads)
     try:
         create_ledger(con)
     except duckdb.Error as error:
         raise DataError(
-            f"{paths.TRANSACTIONS} holds what can't be read or added up: "
-            f"{str(error).splitlines()[0]}",
+            f"{paths.TRANSACTIONS} can't be read or added up: {str(error).splitlines()[0]}",
             f"dvc checkout --force {paths.RAW}",
         ) from None
     if max_chars is not None:
@@ -70,15 +69,15 @@ def _open_raw(
 
 
 class KeptHistory:
-    """Opens a history that is added up already, for whoever opens it on many dates.
+    """Opens an aggregated history on many dates.
 
-    All that is known at its end is added up once. What was known by a date is a part of that: the
-    rows with an earlier ``known_on``.
+    The history is aggregated once, as known at its end. What was known by a date are the rows with
+    an earlier ``known_on``.
 
     Parameters
     ----------
     file, max_chars
-        As they were given to `keep_history`.
+        The arguments of `keep_history`.
     """
 
     def __init__(self, file: Path, max_chars: int) -> None:
@@ -87,12 +86,12 @@ class KeptHistory:
     def __call__(
         self, *, known_by: date, max_lag_days: int, threads: int, max_chars: int | None = None
     ) -> tuple[duckdb.DuckDBPyConnection, date]:
-        """Connect as `open_history` does; ``texts`` may hold some that were written later.
+        """Connect as `open_history` does; ``texts`` may contain later ones.
 
         Raises
         ------
         ValueError
-            If texts of another length were kept.
+            If texts were kept with another length.
         """
         if max_chars not in (None, self._max_chars):
             raise ValueError(f"texts of {self._max_chars} characters were kept, not {max_chars}")
@@ -110,7 +109,7 @@ class KeptHistory:
 def keep_history(
     file: Path, *, known_by: date, max_lag_days: int, threads: int, max_chars: int
 ) -> None:
-    """Add up what is known by a date, for `KeptHistory`; the parameters are `open_history`'s."""
+    """Aggregate what is known by a date, for `KeptHistory`; parameters as for `open_history`."""
     con, _ = open_history(
         known_by=known_by, max_lag_days=max_lag_days, threads=threads, max_chars=max_chars
     )

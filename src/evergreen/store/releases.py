@@ -1,4 +1,4 @@
-"""Releases: for each target one model, and a manifest. The champion is a release of a past run."""
+"""Releases: one model for each target, and a manifest. The champion is an earlier release."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 ENTRY = {"version", "promoted_on", "metrics"}
-"""What a release says of each of its models; and `expected_loss`, where there is one."""
+"""The fields of a release for each of its models, besides `expected_loss`."""
 
 FORMERLY = "promise"
-"""What `expected_loss` was called. Versions still follow from that name, so that they stay."""
+"""The former name of `expected_loss`. Versions are still derived from it, so they don't change."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Released:
     promoted_on
         The as_of of the run that promoted it.
     metrics
-        Its figures on the held-out rows of that run.
+        Its metrics on the held-out rows of that run.
     expected_loss
-        What its live predictions are compared with: relative_loss, error, rows and clients on the
-        held-out rows of the run that promoted it, or the model fitted in full that it is an update
-        of; and since, the first day whose predictions count. None where this was not kept.
+        What its live loss is compared with: relative_loss, error, rows and clients on the held-out
+        rows of the run that promoted it, or the full model that it updates; and since, the first
+        day whose predictions count. None for older models.
     """
 
     model: Model
@@ -46,7 +46,7 @@ class Released:
 
 @dataclass(frozen=True)
 class Release:
-    """What is, was or will be served: its version, and a verified model for each target."""
+    """A release: its version, and a verified model for each target."""
 
     version: str | None
     released: dict[str, Released]
@@ -63,7 +63,7 @@ def load_release(folder: Path, *, threads: int = 1) -> Release:
     Raises
     ------
     ModelError
-        If a file is missing, altered or foreign, or a model is not the one that was released.
+        If a file is missing, altered or unexpected, or a model is not the one released.
     """
     restore = f"dvc checkout --force {folder}"
     manifest = files.read_json(folder / models.MANIFEST, next_step=f"evergreen pin, or {restore}")
@@ -74,10 +74,10 @@ def load_release(folder: Path, *, threads: int = 1) -> Release:
     released = {}
     for target, entry in entries.items():
         model = models.load_model(folder / target, threads=threads)
-        found = model.manifest.version
-        if found != entry["version"]:
+        version = model.manifest.version
+        if version != entry["version"]:
             raise ModelError(
-                f"{folder / target} is {found}, the release names {entry['version']}", restore
+                f"{folder / target} is {version}, but the release names {entry['version']}", restore
             )
         released[target] = Released(
             model,
@@ -89,7 +89,7 @@ def load_release(folder: Path, *, threads: int = 1) -> Release:
 
 
 def _check_entries(folder: Path, entries: Any, version: object, restore: str) -> None:  # noqa: ANN401 - as wide as JSON
-    """Compare what a release says of itself with its version, and with what lies in its folder."""
+    """Compare the manifest of a release with its version and with the content of its folder."""
     path = folder / models.MANIFEST
     if not isinstance(entries, dict) or any(
         not isinstance(entry, dict) or entry.keys() - {"expected_loss", FORMERLY} != ENTRY
@@ -99,11 +99,12 @@ def _check_entries(folder: Path, entries: Any, version: object, restore: str) ->
     expected = _version_of(entries)
     if version != expected:
         raise ModelError(
-            f"{path} is altered: its content makes it {expected}, it says {version}", restore
+            f"{path} is altered: its content gives version {expected}, but it names {version}",
+            restore,
         )
-    found = {entry.name for entry in folder.iterdir()}
-    for name in sorted(found ^ {models.MANIFEST, *entries}):
-        state = "foreign: the release does not name it" if name in found else "missing"
+    names = {entry.name for entry in folder.iterdir()}
+    for name in sorted(names ^ {models.MANIFEST, *entries}):
+        state = "unexpected: the release does not name it" if name in names else "missing"
         raise ModelError(f"{folder / name} is {state}", restore)
 
 
@@ -119,29 +120,29 @@ def _version_of(entries: dict[str, Any]) -> str | None:
 
 
 def write_release(folder: Path, released: dict[str, Released]) -> str | None:
-    """Assemble a release from models that stand elsewhere; return its version.
+    """Assemble a release from the folders of its models; return its version.
 
-    The version follows from the models alone, so a run that promotes nothing writes the very
-    release that its champion was.
+    The version depends only on the models, so a run that promotes nothing writes the same release
+    as its champion.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     entries = {
         target: {
-            "version": one.model.manifest.version,
-            "promoted_on": one.promoted_on,
-            "metrics": one.metrics,
-            **({"expected_loss": one.expected_loss} if one.expected_loss else {}),
+            "version": entry.model.manifest.version,
+            "promoted_on": entry.promoted_on,
+            "metrics": entry.metrics,
+            **({"expected_loss": entry.expected_loss} if entry.expected_loss else {}),
         }
-        for target, one in sorted(released.items())
+        for target, entry in sorted(released.items())
     }
     version = _version_of(entries)
-    for target, one in released.items():
-        shutil.copytree(one.model.folder, folder / target)
+    for target, entry in released.items():
+        shutil.copytree(entry.model.folder, folder / target)
     files.write_json({"models": entries, "version": version}, folder / models.MANIFEST)
     return version
 
 
 def write_empty_release(folder: Path) -> None:
-    """Write the release that names no model and no version: there is no champion yet."""
+    """Write a release without models and version, for a repository without a champion."""
     write_release(folder, {})

@@ -36,10 +36,10 @@ NOTES = pa.schema(
 
 
 def by_target_schema(targets: Iterable[str]) -> pa.Schema:
-    """Outcomes, or predictions made elsewhere: a value for each target, null where none is known.
+    """Return the schema of external outcomes or predictions: a value for each target, or null.
 
-    Yes or no is 1 or 0, a probability lies between; money is in major units. The row's id is client
-    and day, so that the row that became known last holds.
+    Yes and no are 1 and 0, with probabilities in between; money is in major units. The row's id is
+    client and day, so that the latest row counts.
     """
     return pa.schema(
         [
@@ -53,10 +53,10 @@ def by_target_schema(targets: Iterable[str]) -> pa.Schema:
 
 
 def attributes_schema(numbers: Iterable[str], levels: Iterable[str]) -> pa.Schema:
-    """Client attributes valid from a date on, as numbers (float64) and as words.
+    """Return the schema of client attributes valid from a date on: numbers (float64) and words.
 
-    The row's id is client and date: a row that comes again with other content corrects the known
-    one. Column names begin with ``number_`` or ``level_``, so that files of all times fit together.
+    The row's id is client and date: a later row with other content corrects the earlier one. Column
+    names begin with ``number_`` or ``level_``, so that files of all versions fit together.
     """
     return pa.schema(
         [
@@ -71,7 +71,7 @@ def attributes_schema(numbers: Iterable[str], levels: Iterable[str]) -> pa.Schem
 
 
 def connect(threads: int) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that never guesses its number of threads (see `write`)."""
+    """Open an in-memory DuckDB with a fixed number of threads."""
     return duckdb.connect(":memory:", config={"threads": threads})
 
 
@@ -91,7 +91,7 @@ def write_unfinished(table: pa.Table, path: Path) -> None:
         table.replace_schema_metadata(None).combine_chunks(),
         path,
         compression="zstd",
-        # dictionaries of fractions are long to make and larger than what they stand for
+        # dictionaries of floats are slow to build and larger than the values
         use_dictionary=[f.name for f in table.schema if not pa.types.is_floating(f.type)],
         row_group_size=1 << 20,
         store_schema=False,
@@ -104,18 +104,18 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 
 
 def digest(frame: pd.DataFrame) -> str:
-    """SHA-256 of a DataFrame's rows in their order, its index apart, in hexadecimal."""
+    """SHA-256 of a DataFrame's rows in order, without its index, in hexadecimal."""
     return digest_of(row_hashes(frame))
 
 
 def row_hashes(frame: pd.DataFrame) -> np.ndarray:
-    """A number for the content of each row, uint64 (n,)."""
+    """A hash of each row's content, uint64 (n,)."""
     rows: np.ndarray = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return rows
 
 
 def digest_of(hashes: np.ndarray) -> str:
-    """`digest` of the rows that have these hashes."""
+    """The `digest` of rows with these hashes."""
     return hashlib.sha256(hashes.tobytes()).hexdigest()
 
 
@@ -125,20 +125,20 @@ def read_frame(path: Path, *, made_by: str, columns: list[str] | None = None) ->
     Raises
     ------
     DataError
-        If the file is missing, is no Parquet, or lacks one of `columns`; names the stage
-        `made_by` to run again.
+        If the file is missing, is not Parquet, or lacks one of `columns`; the next step is to rerun
+        the stage `made_by`.
     """
-    found = read(path, made_by=made_by, columns=columns)
-    frame: pd.DataFrame = found.to_pandas(date_as_object=False)
+    table = read(path, made_by=made_by, columns=columns)
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
     return frame
 
 
 def read(path: Path, *, made_by: str, columns: list[str] | None = None) -> pa.Table:
-    """Read a table as `read_frame` does, in the form of Arrow."""
+    """Read a table as `read_frame` does, as an Arrow table."""
     next_step = f"dvc repro {made_by}"
     if not path.is_file():
-        raise DataError(f"{path} was expected as output of {made_by}, and is not there", next_step)
-    with _opened(path, next_step) as file:
+        raise DataError(f"{path}, an output of {made_by}, does not exist", next_step)
+    with _open(path, next_step) as file:
         names = file.schema_arrow.names
         for column in columns or []:
             if column not in names:
@@ -147,82 +147,82 @@ def read(path: Path, *, made_by: str, columns: list[str] | None = None) -> pa.Ta
 
 
 def partition_path(folder: Path, day: date) -> Path:
-    """Where the rows that became known on `day` stand; a new day adds a file, rewrites none."""
+    """The file of the rows ingested on a day; a new day adds a file and rewrites none."""
     return folder / f"{day.isoformat()}.parquet"
 
 
 def partitions(folder: Path) -> dict[date, Path]:
-    """The files of a partitioned table by the day on which their rows became known, in order.
+    """Return the files of a partitioned table by day of ingestion, in order.
 
     Raises
     ------
     DataError
-        If a Parquet file is not named by its day.
+        If a Parquet file is not named after its day.
     """
-    found = {}
+    files = {}
     for path in sorted(folder.glob("*.parquet")):
         try:
-            found[date.fromisoformat(path.stem)] = path
+            files[date.fromisoformat(path.stem)] = path
         except ValueError:
             raise DataError(
-                f"{folder} holds {path.name}, expected files named by their day of ingestion, "
+                f"{folder} contains {path.name}, expected files named by day of ingestion, "
                 "such as 2017-03-31.parquet",
                 f"move {path} out of {folder}",
             ) from None
-    return found
+    return files
 
 
 def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag_days: int) -> date:
-    """Make the view ``transactions`` of all rows known by a date: they came in before it.
+    """Create the view ``transactions`` of all rows known by a date: those ingested before it.
 
     Returns
     -------
     date
-        The first day on which nothing is known: one after the newest partition, at most `known_by`.
-        Windows that reach beyond it can't be labelled yet, however late it is.
+        The first day of which nothing is known: one after the newest partition, at most `known_by`.
+        Windows that reach beyond it can't be labelled yet.
 
     Raises
     ------
     DataError
-        If there are none, they end more than `max_lag_days` before `known_by`, or a file does not
-        have the canonical columns.
+        If there are no rows, they end more than `max_lag_days` before `known_by`, a day is missing,
+        or a file does not have the canonical columns.
     """
-    found = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day < known_by}
-    if not found:
+    files = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day < known_by}
+    if not files:
         raise DataError(
-            f"{paths.TRANSACTIONS} holds no transactions that were known by {known_by}",
-            "evergreen ingest, or `dvc pull` where a remote has them",
+            f"{paths.TRANSACTIONS} contains no transactions that were known by {known_by}",
+            "evergreen ingest, or `dvc pull` if a remote has them",
         )
-    missing = [day for day in days(min(found), max(found)) if day not in found]
+    missing = [day for day in days(min(files), max(files)) if day not in files]
     if missing:
         raise DataError(
-            f"{paths.TRANSACTIONS} has no file for {missing[0]}, between {min(found)} and "
-            f"{max(found)}: a day without rows has an empty one, so this one is lost",
+            f"{paths.TRANSACTIONS} has no file for {missing[0]}, between {min(files)} and "
+            f"{max(files)}: a day without rows has an empty file, so this one is lost",
             f"dvc checkout --force {paths.RAW}",
         )
-    complete_until = max(found) + timedelta(days=1)
+    complete_until = max(files) + timedelta(days=1)
     if (known_by - complete_until).days > max_lag_days:
         through = known_by - timedelta(days=1)
         raise DataError(
-            f"{paths.TRANSACTIONS} ends on {max(found)}, expected rows until "
+            f"{paths.TRANSACTIONS} ends on {max(files)}, expected rows until "
             f"{known_by - timedelta(days=max_lag_days + 1)} or later "
-            f"(as_of {known_by}, data.max_lag_days {max_lag_days}): what looks like clients who "
-            "stay away would be data that has not come",
+            f"(as_of {known_by}, data.max_lag_days {max_lag_days}): missing data would look like "
+            "clients who stay away",
             f"evergreen ingest ... --through {through}, or an earlier as_of in {paths.PARAMS}; "
-            "where days without any row are usual, data.max_lag_days, see docs/troubleshooting.md",
+            "if days without rows are normal, data.max_lag_days, see docs/troubleshooting.md",
         )
-    _view(con, "transactions", list(found.values()), transactions.SCHEMA, known_by)
+    _view(con, "transactions", list(files.values()), transactions.SCHEMA, known_by)
     return complete_until
 
 
 def view_notes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
-    """Make the view ``notes`` of all notes known by a date; it is empty where there are none."""
-    found = [path for day, path in partitions(paths.NOTES).items() if day < known_by]
-    _view(con, "notes", found, NOTES, known_by)
+    """Create the view ``notes`` of all notes known by a date; it may be empty."""
+    files = [path for day, path in partitions(paths.NOTES).items() if day < known_by]
+    _view(con, "notes", files, NOTES, known_by)
 
 
 def view_attributes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
-    """Make the view ``attributes`` of all that was known of clients by a date.
+    """Create the view ``attributes`` of all client attributes known by a date.
 
     Files may lack an attribute that is newer than they are.
     """
@@ -238,7 +238,7 @@ def view_by_target(
     targets: Iterable[str],
     known_by: date,
 ) -> None:
-    """Make a view (target, client_id, observed_on, value, ingested_on) of what was known by a date.
+    """Create a view of rows known by a date: target, client_id, observed_on, value, ingested_on.
 
     Parameters
     ----------
@@ -286,29 +286,29 @@ def check_schema(path: Path, expected: pa.Schema) -> None:
     Raises
     ------
     DataError
-        Naming the first column that is missing or of another type, and the nearest one found.
+        If a column is missing or has another type.
     """
     next_step = f"restore {path} with `dvc checkout`, or ingest it again"
-    found = _schema_of(path, next_step)
+    schema = _schema_of(path, next_step)
     for field in expected:
-        if field.name not in found.names:
+        if field.name not in schema.names:
             raise DataError(
-                f"{path} lacks {field.name!r}{_nearest(field.name, found.names)}", next_step
+                f"{path} lacks {field.name!r}{_nearest(field.name, schema.names)}", next_step
             )
-        if found.field(field.name).type != field.type:
+        if schema.field(field.name).type != field.type:
             raise DataError(
-                f"{path} has {field.name!r} as {found.field(field.name).type}, "
+                f"{path} has {field.name!r} as {schema.field(field.name).type}, "
                 f"expected {field.type}",
                 next_step,
             )
 
 
 def _schema_of(path: Path, next_step: str) -> pa.Schema:
-    with _opened(path, next_step) as file:
+    with _open(path, next_step) as file:
         return file.schema_arrow
 
 
-def _opened(path: Path, next_step: str) -> pq.ParquetFile:
+def _open(path: Path, next_step: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
@@ -316,9 +316,9 @@ def _opened(path: Path, next_step: str) -> pq.ParquetFile:
         raise DataError(f"{path} is not readable as Parquet: {reason}", next_step) from None
 
 
-def _nearest(column: str, found: list[str]) -> str:
-    near = difflib.get_close_matches(column, found, n=1)
-    return f" (found: {', '.join(found)}" + (f"; nearest: {near[0]!r})" if near else ")")
+def _nearest(column: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(column, names, n=1)
+    return f" (found: {', '.join(names)}" + (f"; nearest: {near[0]!r})" if near else ")")
 
 
 def days(first: date, last: date) -> Iterator[date]:

@@ -16,7 +16,7 @@ first date unless a method says otherwise, also in "full every step".
     python benchmarks/bench_updates.py --quick            # 4 weeks
     python benchmarks/bench_updates.py --daily            # the same 16 weeks in daily steps
     python benchmarks/bench_updates.py --settings         # other settings of the update
-    python benchmarks/bench_updates.py --lineages --daily # what an update starts from
+    python benchmarks/bench_updates.py --chains --daily   # what an update starts from
     python benchmarks/bench_updates.py --online-retail FILE.parquet --cdnow FILE.parquet
 
 Run it in the root of the repository, whose `params.yaml` holds the settings. The two files are UCI
@@ -168,19 +168,19 @@ def update_settings():
     return methods
 
 
-def update_lineages():
+def update_chains():
     """Vary what the updates of a champion that is not replaced start from."""
-    lineages = (
+    chains = (
         ("from the champion each time", 1),
-        ("in lineages of 7", 7),
-        ("in lineages of 30", 30),
+        ("chains of 7", 7),
+        ("chains of 30", 30),
         ("continue", None),
     )
     return [
         Method("never updated", updates=False),
-        *(Method(name, restart_every=steps) for name, steps in lineages),
+        *(Method(name, restart_every=steps) for name, steps in chains),
         Method("blend, never updated", "blend", updates=False),
-        *(Method(f"blend, {name}", "blend", restart_every=steps) for name, steps in lineages),
+        *(Method(f"blend, {name}", "blend", restart_every=steps) for name, steps in chains),
     ]
 
 
@@ -474,7 +474,7 @@ def main():
         ("--quick", "4 steps"),
         ("--daily", "daily steps, with full retrains every 7"),
         ("--settings", "settings of LightGBM's update, instead of kinds of update"),
-        ("--lineages", "what an update starts from, instead of kinds of update"),
+        ("--chains", "what an update starts from, instead of kinds of update"),
         ("--held-out-only", "test on held-out clients only"),
         ("--skip-complete-journey", "only data sets given as files"),
     ):
@@ -483,8 +483,8 @@ def main():
     methods = (
         update_settings() if arguments.settings else update_methods(7 if arguments.daily else 4)
     )
-    if arguments.lineages:
-        methods = update_lineages()
+    if arguments.chains:
+        methods = update_chains()
     elif arguments.daily:  # the others take too long in that many steps
         methods = [m for m in methods if m.estimator == "lightgbm" and m.full_every != 1]
     settings = load_settings()

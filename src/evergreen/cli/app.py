@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from datetime import date
 from enum import StrEnum
 from functools import wraps
@@ -21,8 +22,6 @@ from evergreen.settings.dates import parse_date
 from evergreen.settings.names import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from rich.progress import Progress
 
 Function = TypeVar("Function", bound="Callable[..., None]")

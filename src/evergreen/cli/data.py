@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date  # noqa: TC003 - typer reads it
-from pathlib import Path  # noqa: TC003 - likewise
+from datetime import date
+from pathlib import Path
 from typing import Annotated, get_args
 
 import typer

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.prompt import Prompt
 
 from evergreen.cli.app import Panel, command, console, renamed
 from evergreen.settings.dates import parse_date
-
-if TYPE_CHECKING:
-    from datetime import date
 
 CHOICES = {
     "1": ("daily update", ["ml_daily_update.sh"]),

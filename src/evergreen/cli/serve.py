@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path  # noqa: TC003 - typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.monitoring.findings import DECLINE, INPUTS, PREDICTIONS
 from evergreen.history import run_records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date
-
     Raised = tuple[date, Mapping[str, Sequence[str]]]
 
 QUIET_DAYS = 28

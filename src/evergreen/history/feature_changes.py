@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from evergreen.store.models import Model
 
 CHANGES_SHOWN = 10

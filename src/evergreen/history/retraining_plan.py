@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,9 +16,6 @@ from evergreen.store import challengers, tables
 from evergreen.store.labels import LABELS, cached_labels, count_training_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
-
     from evergreen.settings.pipeline import Incremental, Schedule, Settings
     from evergreen.store.models import Model
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from evergreen.history import run_records
 from evergreen.settings import paths
 from evergreen.vcs.git import files_at, last_commit_of, show
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 What = Literal["rollback", "approval"]
 

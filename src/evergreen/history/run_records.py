@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,9 +12,6 @@ from evergreen.errors import DataError, EvergreenError
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.vcs.git import changes, files_at, last_commit_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class CandidateRecord(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
@@ -10,8 +11,6 @@ import pandas as pd
 from evergreen.errors import DataError
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from evergreen.history.run_records import RunRecord
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.table import Table
@@ -10,8 +11,6 @@ from rich.text import Text
 from evergreen.history.alerts import MESSAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evergreen.history.rollback_records import RollbackRecord
     from evergreen.history.run_records import RunRecord, TargetRecord
     from evergreen.history.run_summaries import Live, Version

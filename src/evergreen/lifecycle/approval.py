@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError, EvergreenError
@@ -19,9 +21,6 @@ from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
 from evergreen.vcs.tracked_paths import RUN_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
-
     from evergreen.lifecycle.review import PendingRun
 
 OF_RUNS = (*RUN_FILES, f":(exclude){review.REVIEWS}")

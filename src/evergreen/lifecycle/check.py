@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,8 +25,6 @@ from evergreen.vcs.dvc_internals import pin_file, remote_names
 from evergreen.vcs.git import current_branch, git, upstream_branch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from evergreen.settings.pipeline import Settings
 
 SPARE_BYTES = 2 << 30

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from evergreen.errors import EvergreenError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TIMES = {
     "ml_daily_update.sh": "0 6 * * *",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 
 from evergreen.history import run_records
 from evergreen.history.retraining_plan import preview
@@ -18,10 +18,6 @@ from evergreen.settings.loading import load_settings
 from evergreen.vcs.dvc import reproduce
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import date
 
 
 def cycle(

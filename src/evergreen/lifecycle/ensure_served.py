@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from evergreen.history import rollback_records, run_records
 from evergreen.lifecycle.publish import publish, published
 from evergreen.settings import paths
 from evergreen.vcs.dvc_fetch import fetched
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def ensure_served() -> Iterator[str]:

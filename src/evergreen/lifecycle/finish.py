@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from evergreen.errors import EvergreenError
@@ -22,8 +23,6 @@ from evergreen.vcs.git import changes, commit
 from evergreen.vcs.tracked_paths import CODE, RECORDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evergreen.history.run_records import RunRecord
     from evergreen.settings.pipeline import Settings
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import chdir
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,6 @@ from evergreen.vcs.git import git
 from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import date
-
     from evergreen.settings.names import Demo
 
 OF_OTHER_DATA = (str(paths.DVC_LOCK), "history/", "reports/", *PINS, ROLLBACK_PIN)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from evergreen.errors import EvergreenError
 from evergreen.settings import paths
 from evergreen.vcs.dvc_internals import remove_stale_rwlock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import date
 
 import yaml
 
@@ -10,10 +11,6 @@ from evergreen.settings import paths
 from evergreen.settings.editing import overlay
 from evergreen.settings.loading import parse_settings
 from evergreen.store import files
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
 
 
 def write_run(*, as_of: date, full_as_of: date, mode: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError, EvergreenError
 from evergreen.history import rollback_records, run_records
 from evergreen.history.alerts import unanswered_before
-from evergreen.history.retraining_plan import plan_retraining, training_labels
+from evergreen.history.retraining_plan import RetrainingPlan, plan_retraining, training_labels
 from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
@@ -25,11 +27,6 @@ from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import date
-    from pathlib import Path
-
-    from evergreen.history.retraining_plan import RetrainingPlan
     from evergreen.settings.pipeline import Settings
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.errors import ModelError
@@ -14,8 +15,6 @@ from evergreen.store import files
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from evergreen.store.models import Model
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
@@ -22,9 +22,6 @@ from evergreen.vcs.tracked_paths import (
     NAMES_DATA,
     RECORDED,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def pull() -> Iterator[str]:

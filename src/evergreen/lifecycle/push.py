@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
@@ -12,9 +12,6 @@ from evergreen.vcs import remote
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.git import files_at, git, upstream_branch
 from evergreen.vcs.remote import AGAIN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def push() -> Iterator[str]:

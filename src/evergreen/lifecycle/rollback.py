@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.history import rollback_records, run_records
-from evergreen.history.rollback_records import RollbackRecord
+from evergreen.history.rollback_records import RollbackRecord, What
 from evergreen.history.run_summaries import find_version
 from evergreen.lifecycle import params_file
 from evergreen.lifecycle.publish import publish
@@ -25,9 +26,6 @@ from evergreen.vcs.git import commit
 from evergreen.vcs.tracked_paths import ROLLBACK_PIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from evergreen.history.rollback_records import What
     from evergreen.store.releases import Release, Released
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from rich.table import Table
 
 from evergreen.history import run_records
 from evergreen.history.alerts import alert_lines
-from evergreen.history.retraining_plan import preview
+from evergreen.history.retraining_plan import NewLabels, preview
 from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import served_models
 from evergreen.settings import paths
@@ -17,9 +18,6 @@ from evergreen.store import files
 from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from evergreen.history.retraining_plan import NewLabels
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 

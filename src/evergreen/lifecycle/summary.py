@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -14,8 +15,6 @@ from evergreen.store import files
 from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evergreen.settings.pipeline import Settings
 
 NEXT = "dvc repro"

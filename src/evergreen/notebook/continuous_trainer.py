@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,13 @@ from evergreen.core.evaluation import gate
 from evergreen.core.evaluation.metrics import evaluate
 from evergreen.core.events.folds import held_out_rows
 from evergreen.core.events.loss_scale import LossScale
-from evergreen.core.models.validation import read_labels
+from evergreen.core.models.validation import FloatArray, Labels, read_labels
 from evergreen.notebook import feature_tables, saved_models, sklearn_models, training_history
 from evergreen.notebook.label_matching import join_outcomes
 from evergreen.notebook.trainer_settings import TrainerSettings
 from evergreen.settings import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from evergreen.core.models.validation import FloatArray, Labels
     from evergreen.notebook.feature_tables import FeatureTable
     from evergreen.settings.names import Kind
 

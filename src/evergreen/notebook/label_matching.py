@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAYS = ("observed_on", "date")
 

@@ -6,6 +6,8 @@ import math
 import pickle
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -17,9 +19,6 @@ from evergreen.settings import paths
 from evergreen.store import files, models
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
     from evergreen.store.models import Manifest
 
 LOG = paths.CONTINUOUS / "training_history.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.evaluation.gate import Minimum
@@ -11,8 +12,6 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     import numpy as np
 
     from evergreen.settings.names import Kind

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -15,9 +16,6 @@ from evergreen.notebook import saved_models
 from evergreen.plots.history_figure import BY_HAND, draw_history
 from evergreen.settings import paths
 from evergreen.store.releases import load_release
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def entries() -> list[dict[str, Any]]:

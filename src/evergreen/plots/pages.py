@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from evergreen.store import files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def page(template: str, **content: Any) -> str:  # noqa: ANN401 - as templates

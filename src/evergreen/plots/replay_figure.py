@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,9 +16,6 @@ from evergreen.plots.history_figure import mark_dates
 from evergreen.plots.target_figures import INK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from matplotlib.axes import Axes
 
 # Okabe and Ito (2008), "Color Universal Design"; dashes distinguish the lines without colours.

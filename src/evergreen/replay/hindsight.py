@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from contextlib import chdir
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,6 @@ from evergreen.store.labels import open_labels
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from evergreen.replay.policies import Policy
     from evergreen.replay.scenario import Scenario
     from evergreen.settings.pipeline import Settings

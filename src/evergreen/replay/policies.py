@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from evergreen.core.evaluation.model_names import FULL, INCREMENTAL
@@ -11,9 +13,6 @@ from evergreen.history.retraining_plan import plan_retraining
 from evergreen.settings.loading import parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
-
     import pandas as pd
 
     from evergreen.settings.names import Mode

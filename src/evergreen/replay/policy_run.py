@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import chdir
 from datetime import date
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.history.alerts import unanswered
-from evergreen.replay.scenario import settings_on
+from evergreen.replay.scenario import Scenario, settings_on
 from evergreen.replay.shared_work import cached_history, train_full_cached
 from evergreen.settings import paths
 from evergreen.stages import (
@@ -36,10 +37,7 @@ from evergreen.store.releases import load_release, write_empty_release
 from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from evergreen.replay.policies import Policy
-    from evergreen.replay.scenario import Scenario
     from evergreen.settings.names import Mode
     from evergreen.settings.pipeline import Settings
     from evergreen.store.raw_history import KeptHistory

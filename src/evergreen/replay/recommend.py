@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.results import BASIS, LEVEL, gain_over
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from evergreen.settings.pipeline import Settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -15,6 +17,7 @@ from evergreen.replay.policies import POLICIES
 from evergreen.replay.recommend import recommend
 from evergreen.replay.results import (
     BASIS,
+    PolicyResult,
     match_outcomes,
     summarise,
     weekly_figures,
@@ -30,13 +33,9 @@ from evergreen.report.components import (
 from evergreen.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
     import pandas as pd
     from rich.console import RenderableType
 
-    from evergreen.replay.results import PolicyResult
     from evergreen.replay.scenario import Scenario
 
 # Columns by their place: those of the two tables of the page, and those that fit a terminal.

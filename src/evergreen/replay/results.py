@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,13 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from evergreen.core.evaluation import gate, metrics
-from evergreen.core.evaluation.losses import LOSS_NAME
+from evergreen.core.evaluation.losses import LOSS_NAME, Kind
 from evergreen.core.events.label_selection import KEYS
 from evergreen.core.events.loss_scale import LossScale
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
-    from evergreen.core.evaluation.losses import Kind
     from evergreen.settings.pipeline import Settings
 
     Floats = NDArray[np.float64]

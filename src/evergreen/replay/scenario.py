@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING
 from evergreen.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from evergreen.settings.pipeline import Settings
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
@@ -12,9 +14,6 @@ from evergreen.store import extractors, files
 from evergreen.store.raw_history import KeptHistory, keep_history
 
 if TYPE_CHECKING:
-    from datetime import date
-    from pathlib import Path
-
     from evergreen.settings.pipeline import Settings
     from evergreen.store.cache import Cache
 

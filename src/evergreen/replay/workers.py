@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import chdir
 from datetime import timedelta
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -25,9 +27,6 @@ from evergreen.store.cache import Cache
 from evergreen.store.labels import open_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from evergreen.replay.policies import Policy
     from evergreen.replay.results import PolicyResult
     from evergreen.replay.scenario import Scenario

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from evergreen.core.evaluation.decision import decimals_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"

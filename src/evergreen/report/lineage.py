@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from evergreen.core.evaluation.losses import LOSS_NAME
@@ -15,8 +16,6 @@ from evergreen.vcs.git import show
 from evergreen.vcs.tracked_paths import INPUTS
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from evergreen.report.report_data import ReportData
 
 DIGITS = 12

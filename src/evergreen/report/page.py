@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen.core.events.label_rules import RULES
@@ -18,14 +19,11 @@ from evergreen.report.components import (
     gain_cells,
 )
 from evergreen.report.evaluation_sections import detectable, known_gain
-from evergreen.report.report_data import read_report_data
+from evergreen.report.report_data import ReportData, read_report_data
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
-    from evergreen.report.report_data import ReportData
     from evergreen.settings.pipeline import Settings
 
 TERMS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,8 +18,6 @@ from evergreen.store import files, models
 from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from evergreen.history.run_records import RunRecord
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Manifest

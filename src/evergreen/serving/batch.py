@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,16 +16,12 @@ import pyarrow as pa
 from evergreen.core.events.ledger import create_ledger
 from evergreen.errors import DataError
 from evergreen.serving.events import client_ids
-from evergreen.serving.release import snapshots_on
+from evergreen.serving.release import ServedRelease, snapshots_on
 from evergreen.serving.scores_file import read_client_ids, scores_file
 from evergreen.settings import paths
 from evergreen.store import predictions, sql, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import date
-
-    from evergreen.serving.release import ServedRelease
     from evergreen.serving.sql_table import SqlTable
     from evergreen.settings.pipeline import Settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from evergreen.core.events.transactions import invoice_id
 from evergreen.store import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import duckdb
     import pyarrow as pa
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,8 +12,6 @@ from evergreen.core.events.ledger import create_texts
 from evergreen.core.models.validation import LARGEST, FeatureMismatchError, read_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     import duckdb
     import pandas as pd
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -21,8 +22,6 @@ from evergreen.settings.names import prediction_column
 from evergreen.store import releases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     import duckdb
 
     from evergreen.core.evaluation.losses import Kind

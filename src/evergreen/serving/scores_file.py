@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -12,10 +13,6 @@ import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
 from evergreen.store.files import replacing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 FORMATS = (".parquet", ".csv")
 FORMULA = r"^(?=[=+\-@\t\r])"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -12,9 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
 from evergreen.ingestion.connections import error_text, open_database
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 ID_CHARACTERS = 255
 KEYS = ("client_id", "observed_on")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from evergreen.settings.base import Section
 from evergreen.settings.names import EstimatorName, TextForm
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Trees = Annotated[int, Field(ge=1, le=10_000)]

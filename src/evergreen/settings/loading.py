@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -12,10 +14,6 @@ from evergreen.errors import SettingsError
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.settings.removed import REMOVED_ESTIMATORS, without_removed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 
 def load_settings(path: Path = paths.PARAMS) -> Settings:

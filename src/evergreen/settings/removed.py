@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from evergreen.settings import paths
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REMOVED = {
     "estimators.hist_gradient_boosting": "this estimator was removed, and its settings are ignored",

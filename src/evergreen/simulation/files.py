@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
@@ -12,19 +14,14 @@ from evergreen.core.events.ledger import create_ledger
 from evergreen.core.events.snapshots import create_snapshots
 from evergreen.errors import DataError
 from evergreen.settings import paths
-from evergreen.simulation.retailer import simulate
+from evergreen.simulation.retailer import SimulatedRetailer, simulate
 from evergreen.store import files, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
-    from pathlib import Path
-
     import pyarrow as pa
 
     from evergreen.settings.pipeline import Settings
     from evergreen.settings.simulation import Simulation
-    from evergreen.simulation.retailer import SimulatedRetailer
 
 
 def write_simulation(settings: Settings, out: Path) -> Iterator[str]:

@@ -9,13 +9,12 @@ the observations can be computed exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from evergreen.settings.simulation import Simulation
 
 OPENING_DAYS = 28

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,10 +19,6 @@ from evergreen.store import files, predictions, tables
 from evergreen.store.labels import LABEL_ORDER, copy_cached_labels, open_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import date
-    from pathlib import Path
-
     import duckdb
 
     from evergreen.settings.pipeline import Settings

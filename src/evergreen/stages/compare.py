@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen.core.evaluation import comparison, curves, slices
 from evergreen.core.evaluation.baselines import Baseline, columns_of, predict_baseline
 from evergreen.core.evaluation.decision import Minimum
-from evergreen.core.evaluation.losses import Outcomes
+from evergreen.core.evaluation.losses import Kind, Outcomes
 from evergreen.core.evaluation.model_names import CHAMPION, FULL, INCREMENTAL
 from evergreen.core.events.loss_scale import UNSCALED
 from evergreen.core.monitoring.decline import expected_loss
@@ -21,12 +22,9 @@ from evergreen.store import files, matrices, models
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     import pandas as pd
 
-    from evergreen.core.evaluation.losses import Kind
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,20 +21,16 @@ from evergreen.stages.runner import main
 from evergreen.store import challengers, extractors, files, matrices, tables
 from evergreen.store.cache import Cache
 from evergreen.store.daily_features import DailyFeatures
-from evergreen.store.raw_history import open_history
+from evergreen.store.raw_history import OpenHistory, open_history
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     import duckdb
 
     from evergreen.settings.names import TextForm
     from evergreen.settings.pipeline import Settings
     from evergreen.store.daily_features import Extractors
     from evergreen.store.models import Model
-    from evergreen.store.raw_history import OpenHistory
 
 
 def run(settings: Settings) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +30,6 @@ from evergreen.store.releases import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 

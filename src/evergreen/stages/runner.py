@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from evergreen.settings.loading import load_settings
 from evergreen.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from evergreen.settings.pipeline import Settings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -22,8 +23,6 @@ from evergreen.store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from evergreen.core.features.extractor import Extractor
     from evergreen.settings.pipeline import Settings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
@@ -17,8 +18,6 @@ from evergreen.store import (
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
 
     from evergreen.settings.pipeline import Settings

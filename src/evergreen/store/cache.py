@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cached_property
 from itertools import accumulate
@@ -23,8 +24,6 @@ from evergreen.settings import paths
 from evergreen.store import files, models, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     import pandas as pd
 
 CODE = Path(__file__).parents[1]

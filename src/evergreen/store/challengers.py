@@ -7,15 +7,14 @@ since then again, at a growing cost. As it is, an update learns the labels of on
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
 from evergreen.store import files, models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from evergreen.store.models import Model
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,16 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from evergreen.core.events.label_selection import KEYS
-from evergreen.core.features.extractor import ClientHistories
+from evergreen.core.features.extractor import ClientHistories, Extractor
 from evergreen.store import matrices, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
-
     import duckdb
 
-    from evergreen.core.features.extractor import Extractor
     from evergreen.settings.names import TextForm
     from evergreen.settings.pipeline import Settings
     from evergreen.store.cache import Cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,6 @@ from evergreen.core.models.gamma_gamma import GammaGamma
 from evergreen.core.models.likelihood import Unfitted
 from evergreen.errors import ModelError
 from evergreen.store import files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def save_extractor(extractor: Extractor, folder: Path) -> str:

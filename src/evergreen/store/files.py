@@ -6,15 +6,14 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
     import pandas as pd
 
 

@@ -12,14 +12,13 @@ from evergreen.core.events.snapshots import add_snapshots, create_snapshots
 from evergreen.settings import paths
 from evergreen.store import sql, tables
 from evergreen.store.cache import Cache
-from evergreen.store.raw_history import open_history
+from evergreen.store.raw_history import OpenHistory, open_history
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
     from evergreen.settings.pipeline import Settings
-    from evergreen.store.raw_history import OpenHistory
 
 SNAPSHOTS = "snapshots.parquet"
 LABELS = "labels.parquet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.core.events.label_selection import KEYS
@@ -9,8 +10,6 @@ from evergreen.errors import DataError
 from evergreen.store import files, tables
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 LABELS = "labels.parquet"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from importlib.metadata import version as installed
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,9 +22,6 @@ from evergreen.errors import ModelError
 from evergreen.store import extractors, files, tables
 
 if TYPE_CHECKING:
-    from datetime import date
-    from pathlib import Path
-
     import pandas as pd
 
     from evergreen.core.features.extractor import Extractor

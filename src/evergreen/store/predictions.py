@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
-from evergreen.settings.names import prediction_column
+from evergreen.settings.names import Kind, prediction_column
 from evergreen.store import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from evergreen.settings.names import Kind
     from evergreen.settings.pipeline import Target
 
 

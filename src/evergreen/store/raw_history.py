@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from datetime import date
+from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
@@ -10,10 +12,6 @@ from evergreen.core.events.ledger import create_ledger, create_texts
 from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.store import sql, tables
-
-if TYPE_CHECKING:
-    from datetime import date
-    from pathlib import Path
 
 
 class OpenHistory(Protocol):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.errors import ModelError
 from evergreen.store import files, models
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from evergreen.store.models import Model
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -19,9 +21,6 @@ from evergreen.store import sql
 from evergreen.store.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
     import numpy as np
 
 NOTES = pa.schema(

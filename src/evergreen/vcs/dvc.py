@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from evergreen.vcs import dvc_internals
 from evergreen.vcs.commands import CommandError, environment, next_step_after, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 LAST_LINES = 8
 """Lines of output shown when `dvc repro` fails."""

@@ -10,16 +10,14 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 CACHE = ".dvc/cache/files/md5"
 RWLOCK = Path(".dvc/tmp/rwlock")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
 from evergreen.vcs.commands import CommandError, run
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 OWN_INDEX = "GIT_INDEX_FILE"
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from evergreen.errors import DataError
 from evergreen.vcs.dvc_internals import data_changes, pin_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def check_unaltered(*inputs: Path) -> None:

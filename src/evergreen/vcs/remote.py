@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.core.wording import plural
 from evergreen.errors import DataError, EvergreenError
 from evergreen.settings import paths
-from evergreen.vcs.dvc_internals import locked_md5s, md5, object_path, open_repository
+from evergreen.vcs.dvc_internals import (
+    OpenRepository,
+    locked_md5s,
+    md5,
+    object_path,
+    open_repository,
+)
 from evergreen.vcs.git import commit_at, git, show
 from evergreen.vcs.tracked_paths import NAMES_DATA
-
-if TYPE_CHECKING:
-    from evergreen.vcs.dvc_internals import OpenRepository
 
 NOT_PUSHED = "the runs are recorded and served here, but not pushed"
 AGAIN = "evergreen finish --push"

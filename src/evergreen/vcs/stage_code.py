@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SRC = Path("src")
 ROOMS = ("settings", "core/events", "core/features", "core/models", "core/evaluation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,6 @@ from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.core.evaluation.model_names import CHAMPION, INCREMENTAL, WITHOUT_A_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     import numpy as np
     import pandas as pd
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -11,8 +12,6 @@ from scipy.special import ndtri
 from evergreen.core.evaluation.model_names import in_model_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
     from evergreen.core.evaluation.losses import Kind, Outcomes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import floor, isfinite, log10
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from evergreen.core.evaluation.losses import Kind
     from evergreen.settings.pipeline import Gate
 from evergreen.core.wording import plural

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from evergreen.core.evaluation.model_names import BASELINES, CHAMPION
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def headline_metrics(

@@ -16,14 +16,11 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from evergreen.core.evaluation.losses import row_losses
-from evergreen.core.events.loss_scale import UNSCALED
+from evergreen.core.evaluation.losses import Kind, row_losses
+from evergreen.core.events.loss_scale import UNSCALED, LossScale
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-    from evergreen.core.evaluation.losses import Kind
-    from evergreen.core.events.loss_scale import LossScale
 
     Floats = NDArray[np.float64]
 

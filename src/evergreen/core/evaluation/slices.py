@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from evergreen.core.evaluation.gain import relative_gain
-from evergreen.core.evaluation.losses import minority_count, row_losses
+from evergreen.core.evaluation.losses import FloatArray, Kind, minority_count, row_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from evergreen.core.evaluation.curves import ScoredRows
     from evergreen.core.evaluation.gain import IntArray
-    from evergreen.core.evaluation.losses import FloatArray, Kind
 
     BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

@@ -5,14 +5,13 @@ A further label is a name with its kind in `evergreen.settings`, and an entry in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from evergreen.settings.names import KIND_OF_LABEL, Label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 from evergreen.core.events.label_rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
-
     import duckdb
 
     from evergreen.settings.names import Label

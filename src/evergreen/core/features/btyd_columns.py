@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from evergreen.core.models.bg_nbd import BgNbd, fit_bg_nbd
 from evergreen.core.models.gamma_gamma import GammaGamma, fit_gamma_gamma
-from evergreen.core.models.likelihood import Unfitted
-
-if TYPE_CHECKING:
-    from evergreen.core.models.likelihood import FloatArray
+from evergreen.core.models.likelihood import FloatArray, Unfitted
 
 
 def probability_column(horizon_days: int) -> str:

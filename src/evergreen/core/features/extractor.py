@@ -7,7 +7,9 @@ and neither a warm start nor a comparison would make sense.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,9 +29,6 @@ from evergreen.core.features.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from datetime import date
-
     import duckdb
 
     from evergreen.settings.features import FeatureSettings

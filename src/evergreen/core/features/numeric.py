@@ -6,6 +6,7 @@ fractions are computed at the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,6 @@ import pandas as pd
 from evergreen.core.events.label_selection import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import duckdb
 
 YEAR_DAYS = 364  # whole weeks, so that weekdays match

@@ -6,6 +6,7 @@ was fitted here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,8 +18,6 @@ from evergreen.core.events.label_selection import numbered
 from evergreen.core.features import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import duckdb
     import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer

@@ -10,15 +10,12 @@ spaces are split into pairs of letters.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import unescape
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from unicodedata import category, combining, normalize
 
 from evergreen.settings.languages import words_of_languages
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _INDIC_TO_KHMER, _KANA_MARKS, _FURTHER = (0x900, 0x1D00), (0x3099, 0x309B), (0xA800, 0xAC00)
 _MARKS = "".join(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import copy
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from evergreen.core.models.validation import column_names, read_labels, read_matrix
+from evergreen.core.models.validation import (
+    FloatArray,
+    Labels,
+    column_names,
+    read_labels,
+    read_matrix,
+)
 from evergreen.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
-    from evergreen.core.models.validation import FloatArray, Labels
     from evergreen.settings.estimators import OneEstimatorSettings
     from evergreen.settings.names import Kind
 

@@ -12,16 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln, hyp2f1, psi
 
-from evergreen.core.models.likelihood import Unfitted, count_equal_rows, maximise
-
-if TYPE_CHECKING:
-    from evergreen.core.models.likelihood import FloatArray
+from evergreen.core.models.likelihood import FloatArray, Unfitted, count_equal_rows, maximise
 
 Parameters = Sequence[float] | NDArray[np.float64]
 

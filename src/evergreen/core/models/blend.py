@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, logit
 
-from evergreen.core.models.base import Estimator
+from evergreen.core.models.base import Estimator, Files
 from evergreen.core.models.lightgbm import LightGBM
 from evergreen.core.models.linear import Linear
-from evergreen.settings.estimators import BlendSettings
+from evergreen.settings.estimators import BlendSettings, ExpectedColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from evergreen.core.models.base import Files
     from evergreen.core.models.validation import FloatArray
-    from evergreen.settings.estimators import ExpectedColumn
 
 WEIGHTS = np.array([0.5, 0.3, 0.2])
 """Of trees, linear model and expectation; chosen on later data of three retailers."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import lightgbm
 import numpy as np
 
 from evergreen.core.models import newton
-from evergreen.core.models.base import Estimator
+from evergreen.core.models.base import Estimator, Files
 from evergreen.settings.estimators import LightGBMSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from evergreen.core.models.base import Files
     from evergreen.core.models.validation import FloatArray
 
 FILE = "model.txt"

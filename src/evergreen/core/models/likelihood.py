@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FloatArray = NDArray[np.float64]
 

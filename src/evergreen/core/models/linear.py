@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
 
-from evergreen.core.models.base import Estimator
+from evergreen.core.models.base import Estimator, Files
 from evergreen.core.models.scaling import Scaling
 from evergreen.settings.estimators import LinearSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from evergreen.core.models.base import Files
     from evergreen.core.models.validation import FloatArray
 
 FILE = "model.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -11,13 +12,10 @@ import joblib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from evergreen.core.models.base import Estimator
+from evergreen.core.models.base import Estimator, Files
 from evergreen.settings.estimators import RandomForestSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from evergreen.core.models.base import Files
     from evergreen.core.models.validation import FloatArray
 
 FILE = "model.joblib"

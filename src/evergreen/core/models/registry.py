@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from evergreen.core.models.base import Estimator
     from evergreen.settings.estimators import OneEstimatorSettings
     from evergreen.settings.names import Kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,6 @@ from numpy.typing import NDArray
 from evergreen.errors import EvergreenError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from evergreen.settings.names import Kind
 
 FloatArray = NDArray[np.float64]

@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 
 from evergreen.core.evaluation.gain import standard_error, t_quantile
-from evergreen.core.evaluation.losses import row_losses
+from evergreen.core.evaluation.losses import Outcomes, row_losses
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from evergreen.core.evaluation.losses import Outcomes
 
 RUNS = 100
 """The number of runs for which the chance of a false alert is stated."""

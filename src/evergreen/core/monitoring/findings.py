@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evergreen.core.evaluation.decision import Minimum
-from evergreen.core.evaluation.losses import Outcomes, minority_count
+from evergreen.core.evaluation.losses import Kind, Outcomes, minority_count
 from evergreen.core.monitoring.decline import (
     RUNS,
     RelativeLoss,
@@ -25,7 +25,6 @@ from evergreen.core.monitoring.drift import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evergreen.core.evaluation.losses import Kind
     from evergreen.core.events.loss_scale import LossScale
     from evergreen.settings.pipeline import DriftSettings, Gate
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from evergreen.core.evaluation.losses import LOSS_NAME, row_losses
+from evergreen.core.evaluation.losses import LOSS_NAME, Kind, row_losses
 from evergreen.core.events.label_selection import KEYS
-
-if TYPE_CHECKING:
-    from evergreen.core.evaluation.losses import Kind
 
 EVEN = 0.5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from evergreen.core.features.numeric import activity
 from evergreen.core.monitoring.drift import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
     from evergreen.core.features.extractor import Extractor

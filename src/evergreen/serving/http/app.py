@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from evergreen.serving.http.limits import RefusedError, RequestLimits
 from evergreen.serving.http.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.requests import Request
 
     from evergreen.serving.http.release_watcher import ReleaseWatcher

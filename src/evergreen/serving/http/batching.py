@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -10,8 +11,6 @@ from evergreen.serving.events_database import Databases
 from evergreen.serving.http.predict import PredictionQuery, PredictionResult, predict_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from evergreen.serving.http.bodies import ClientEvents
 
 Result = TypeVar("Result")

@@ -14,12 +14,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from evergreen.serving.http.metrics import UNMATCHED
+from evergreen.serving.http.metrics import UNMATCHED, ServerMetrics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from evergreen.serving.http.metrics import ServerMetrics
     from evergreen.serving.http.release_watcher import ReleaseWatcher
 
 LOG = logging.getLogger(__name__)

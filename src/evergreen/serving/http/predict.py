@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,18 +21,13 @@ from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events
 from evergreen.serving.batch import CLIENTS
-from evergreen.serving.http.bodies import ClientEvents
+from evergreen.serving.http.bodies import ClientEvents, FeatureRows
 from evergreen.serving.http.limits import RefusedError
-from evergreen.serving.release import snapshots_on
+from evergreen.serving.release import ServedRelease, snapshots_on
 from evergreen.serving.scores_file import without_formulas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import date
-
     from evergreen.serving.events_database import Databases
-    from evergreen.serving.http.bodies import FeatureRows
-    from evergreen.serving.release import ServedRelease
 
 NO_EVENTS = pd.DataFrame({"client_id": [], "timestamp": [], "amount_minor": []}, dtype="str")
 

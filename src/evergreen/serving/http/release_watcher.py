@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from evergreen.errors import ModelError
 from evergreen.serving.release import ServedRelease, read_release
 from evergreen.settings import paths
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOG = logging.getLogger(__name__)
 

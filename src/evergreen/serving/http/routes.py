@@ -16,7 +16,7 @@ from evergreen.plots.pages import page
 from evergreen.serving.http import schemas
 from evergreen.serving.http.bodies import PredictionRequest
 from evergreen.serving.http.limits import RefusedError
-from evergreen.serving.http.predict import PredictionQuery
+from evergreen.serving.http.predict import PredictionQuery, PredictionResult
 from evergreen.serving.http.service import (
     CSV,
     FORM,
@@ -26,7 +26,6 @@ from evergreen.serving.http.service import (
 from evergreen.settings.dates import parse_date
 
 if TYPE_CHECKING:
-    from evergreen.serving.http.predict import PredictionResult
     from evergreen.serving.release import ServedRelease
 
 NOTICES = "evergreen-notices"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from bisect import bisect_left
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,14 +16,11 @@ import pyarrow.parquet as pq
 from evergreen.errors import DataError, EvergreenError
 from evergreen.serving.batch import score
 from evergreen.serving.http.limits import RefusedError
-from evergreen.serving.http.predict import NO_EVENTS, PredictionResult
+from evergreen.serving.http.predict import NO_EVENTS, PredictionQuery, PredictionResult
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 
 if TYPE_CHECKING:
-    from datetime import date
-
-    from evergreen.serving.http.predict import PredictionQuery
     from evergreen.serving.release import ServedRelease
     from evergreen.settings.pipeline import Settings
 

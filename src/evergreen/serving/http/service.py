@@ -25,7 +25,7 @@ from evergreen.serving.http.predict import (
     predict_feature_table,
 )
 from evergreen.serving.http.request_body import SMALL, BodyReader, file_of_form
-from evergreen.serving.http.score_cache import look_up
+from evergreen.serving.http.score_cache import ScoreCache, look_up
 from evergreen.serving.http.uploads import read_csv
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from evergreen.serving.events_database import Databases
     from evergreen.serving.http.release_watcher import ReleaseWatcher
-    from evergreen.serving.http.score_cache import ScoreCache
 
 JSON, CSV, FORM = "application/json", "text/csv", "multipart/form-data"
 

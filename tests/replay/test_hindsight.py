@@ -21,6 +21,6 @@ def test_judging_does_not_wait_for_runs_that_failed(tmp_path):
 
 def test_runs_that_fail_leave_a_sign_for_whoever_waits(tmp_path):
     days = make_scenario(load_settings(), date(2024, 3, 1), date(2024, 5, 1), 1)
-    with pytest.raises(DataError, match="holds no transactions"):
+    with pytest.raises(DataError, match="contains no transactions"):
         replay_policy(days, POLICIES["default"], tmp_path)
     assert (tmp_path / FAILED).exists()

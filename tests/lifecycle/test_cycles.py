@@ -43,8 +43,8 @@ def test_a_cycle_commits_its_report_in_markdown_and_keeps_the_page_out_of_git(tw
     assert "reports/report.html" not in tracked
     told = (two_runs.folder / "reports" / "report.md").read_text()
     assert told.startswith(f"# Run of {DAY}\n")
-    assert "In April 2017 so far 6 looks at candidates in 2 runs" in told
-    assert "The next full retrain is due on 2017-04-08 at the latest" in told
+    assert "So far in April 2017, the gate has tested 6 candidates in 2 runs" in told
+    assert "The next full retrain is due by 2017-04-08" in told
     assert told.count("was made: none.") == 3
     assert (two_runs.folder / "reports" / "report.html").stat().st_size > 100_000
 

@@ -55,21 +55,21 @@ class LightGBMSettings(OneEstimatorSettings):
     text: TextFeatures = "components"
     rounds: Count = Field(200, description="Trees in a full fit")
     learning_rate: Rate = Field(0.03, description="Learning rate of a full fit")
-    num_leaves: int = Field(7, ge=2, le=4096, description="Most leaves of a tree")
-    min_child_samples: Count = Field(100, description="Fewest rows in a leaf")
+    num_leaves: int = Field(7, ge=2, le=4096, description="Maximum number of leaves of a tree")
+    min_child_samples: Count = Field(100, description="Minimum number of rows in a leaf")
     feature_fraction: Rate = Field(0.5, description="Share of the columns that each tree may use")
     lambda_l2: Penalty = Field(10.0, description="L2 penalty on leaf values")
     update: Literal["continue", "refit"] = Field(
         "continue",
         description="How an update learns: by adding trees (continue), or by adjusting the leaf "
-        "values of the trees it has (refit)",
+        "values of the existing trees (refit)",
     )
     update_rounds: Count = Field(10, description="Trees that an update adds")
     update_learning_rate: Rate = Field(0.02, description="Learning rate of an update")
     update_level_penalty: Penalty = Field(
         100.0,
-        description="How strongly an update is kept from shifting all predictions at once; it acts "
-        "like rows of this total curvature (p (1 - p) each) that ask for no change",
+        description="How strongly an update resists shifting all predictions at once: the weight "
+        "of no shift, where each row has the weight p (1 - p)",
     )
     refit_decay: float = Field(
         0.9, ge=0, le=1, description="Share of the old leaf value that a refit keeps"
@@ -81,8 +81,8 @@ class RandomForestSettings(OneEstimatorSettings):
 
     text: TextFeatures = "terms"
     trees: Trees = Field(250, description="Trees in a full fit")
-    max_depth: int = Field(20, ge=1, le=100, description="Greatest depth of a tree")
-    min_samples_leaf: Count = Field(20, description="Fewest rows in a leaf")
+    max_depth: int = Field(20, ge=1, le=100, description="Maximum depth of a tree")
+    min_samples_leaf: Count = Field(20, description="Minimum number of rows in a leaf")
     max_features: Rate | Literal["sqrt"] = Field(
         "sqrt",
         description="Columns tried at each split: a share of them, or the square root of their "
@@ -102,8 +102,8 @@ class LinearSettings(OneEstimatorSettings):
         2000,
         ge=1,
         le=1_000_000,
-        description="Fewest steps of a full fit, of 64 rows each; with few rows this takes more "
-        "passes",
+        description="Minimum number of steps of a full fit, of 64 rows each; with few rows this "
+        "takes more passes",
     )
     learning_rate: Rate = Field(
         0.02, description="Initial learning rate; it keeps shrinking, in updates too"

@@ -27,13 +27,15 @@ def _increasing(days: list[int]) -> list[int]:
 class TextSettings(Section):
     """How product descriptions and notes become features."""
 
-    enabled: bool = Field(default=True, description="Whether texts become features at all")
+    enabled: bool = Field(default=True, description="Whether to turn texts into features")
     max_terms: int = Field(500, ge=1, le=100_000, description="Size of the TF-IDF vocabulary")
     min_clients: int = Field(
-        5, ge=1, description="A term enters the vocabulary if at least this many clients use it"
+        5, ge=1, description="Number of clients that must use a term for it to enter the vocabulary"
     )
     analyzer: Analyzer = Field(
-        "word", description="What terms consist of: whole words, or characters within words"
+        "word",
+        description="Kind of terms: words (word), or sequences of characters within words "
+        "(char_wb)",
     )
     ngram_min: int = Field(1, ge=1, le=8, description="Shortest term, in words or characters")
     ngram_max: int = Field(1, ge=1, le=8, description="Longest term, in words or characters")
@@ -44,7 +46,7 @@ class TextSettings(Section):
         32,
         ge=1,
         le=512,
-        description="Number of columns that the terms are reduced to, where an estimator has "
+        description="Number of columns that the terms are reduced to, for estimators with "
         "`text: components`",
     )
     max_chars: int = Field(
@@ -67,12 +69,12 @@ class TextSettings(Section):
 
 
 class FeatureSettings(Section):
-    """Which features models see."""
+    """Which features models use."""
 
     windows_days: Annotated[list[Days], AfterValidator(_increasing)] = Field(
         [7, 14, 28, 56, 91, 182, 364],
-        description="Purchases and spend are counted over the last so many days, for each number "
-        "in this list and each target's horizon",
+        description="Windows over which purchases and spend are added up, in days; the horizon of "
+        "each target is added to the list",
     )
     support: Share = Field(
         0.5,
@@ -81,10 +83,11 @@ class FeatureSettings(Section):
     )
     btyd: bool = Field(
         default=True,
-        description="Whether models see the predictions of buy-till-you-die models, which are a "
-        "baseline in any case",
+        description="Whether models get the predictions of buy-till-you-die models as features; "
+        "they are a baseline in any case",
     )
     attributes: bool = Field(
-        default=True, description="Whether models see client attributes, if the source has any"
+        default=True,
+        description="Whether models get client attributes as features, if the source has any",
     )
     text: TextSettings = Field(default_factory=TextSettings)

@@ -62,7 +62,7 @@ def _read_yaml(path: Path) -> object:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(
-            f"{path} was expected in the current folder, and is not there",
+            f"{path} does not exist in the current folder",
             "change to the root of the repository",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -93,7 +93,7 @@ def _suggestion(location: tuple[str | int, ...]) -> str:
         model = _section_of(field.annotation, model) if field else model
     known = list(model.model_fields)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f", did you mean {near[0]!r}?" if near else f"; known here: {', '.join(known)}"
+    return f", did you mean {near[0]!r}?" if near else f"; valid keys: {', '.join(known)}"
 
 
 def _section_of(annotation: Any, otherwise: Any) -> Any:  # noqa: ANN401 - of any field

@@ -39,7 +39,7 @@ class Data(Section):
         0,
         ge=0,
         le=366,
-        description="Days before `as_of` that the data may lack; labels that need these days wait",
+        description="Days before `as_of` that may lack data; labels that need these days wait",
     )
     minor_units: int = Field(
         100,
@@ -88,7 +88,7 @@ class Target(Section):
         "purchase, or the net spend"
     )
     horizon_days: Days = Field(
-        description="Length of the period the prediction is about, in days from the snapshot on"
+        description="Length of the predicted period, in days from the snapshot on"
     )
     estimator: EstimatorName = Field(
         "blend",
@@ -106,16 +106,21 @@ class Incremental(Section):
     """How the model in production is updated with new labels."""
 
     min_new_labels: int = Field(
-        50, ge=1, description="Fewest new labels for an update; fewer wait for a later run"
+        50,
+        ge=1,
+        description="Minimum number of new labels for an update; fewer wait for a later run",
     )
     replay_share: float = Field(
-        1.0, ge=0, le=100, description="Older labels that are repeated for each new label"
+        1.0, ge=0, le=100, description="Number of older labels to replay for each new label"
     )
     replay_days: Days = Field(
-        90, description="How recently those older labels must have become known, in days"
+        90, description="Replayed labels became known at most this many days before the new ones"
     )
     max_updates: int = Field(
-        30, ge=1, le=10_000, description="Most updates in a row before a full retrain is due"
+        30,
+        ge=1,
+        le=10_000,
+        description="Maximum number of updates in a row; then a full retrain is due",
     )
 
 
@@ -126,16 +131,16 @@ class Gate(Section):
         0.01,
         gt=0,
         lt=0.5,
-        description="Accepted chance of promoting an incremental candidate that is no better",
+        description="Acceptable chance of promoting an incremental candidate that is no better",
     )
     alpha_full: float = Field(
         0.05,
         gt=0,
         lt=0.5,
-        description="Accepted chance of promoting a full candidate that is no better",
+        description="Acceptable chance of promoting a full candidate that is no better",
     )
     window_days: Days = Field(
-        14, description="Models are compared on labels that became known in the last so many days"
+        14, description="Models are compared on labels that became known within this many days"
     )
     target_rows: int = Field(
         5000, ge=1, description="With fewer rows than this, the window is extended backwards"
@@ -167,14 +172,13 @@ class DriftSettings(Section):
     """What makes a full retrain due early; see drift.md."""
 
     false_alarms: float = Field(
-        0.05, gt=0, lt=0.5, description="Accepted chance of any false alert in 100 runs"
+        0.05, gt=0, lt=0.5, description="Acceptable chance of any false alert in 100 runs"
     )
     tolerated_decline: float = Field(
         0.02,
         ge=0,
         le=1,
-        description="Largest acceptable excess of the live loss over the expected loss, as a share "
-        "of the latter",
+        description="Share by which the live loss may exceed the expected loss without an alert",
     )
     max_distance: Share = Field(
         0.15,
@@ -193,7 +197,7 @@ class Compute(Section):
         2,
         ge=1,
         le=256,
-        description="Threads to use; fixed, because only the same number gives the same bytes",
+        description="Number of threads; results are equal byte for byte only for equal numbers",
     )
 
 
@@ -206,15 +210,15 @@ class Schedule(Section):
     full_after_labels: int = Field(
         1000,
         ge=1,
-        description="A full retrain is also due once a target has this many new labels, if "
-        "full_after_growth is reached as well",
+        description="A full retrain is also due once a target has this many new labels; see also "
+        "full_after_growth",
     )
     full_after_growth: float = Field(
         0.1,
         ge=0,
         le=10,
-        description="Share by which the new labels must increase what the last full retrain "
-        "learned from",
+        description="The new labels must also be at least this share of those that the last full "
+        "retrain learned from",
     )
 
 
@@ -223,14 +227,14 @@ class Promotion(Section):
 
     mode: Literal["auto", "review"] = Field(
         "auto",
-        description="auto serves a promoted model at once, review waits for a person's approval",
+        description="auto serves a promoted model at once, review waits for manual approval",
     )
 
 
 class Settings(Section):
     """The settings of an Evergreen repository."""
 
-    as_of: Day = Field(description="Date of the run; what became known later does not exist for it")
+    as_of: Day = Field(description="Date of the run, which uses only what was known before it")
     mode: Mode = Field(
         "auto",
         description="What to train: whatever is due (auto), incremental, full, or nothing "

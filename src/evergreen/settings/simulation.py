@@ -16,14 +16,14 @@ class Simulation(Section):
         3000,
         ge=1,
         le=1_000_000,
-        description="Number of clients; adding more leaves the first ones as they are",
+        description="Number of clients; adding more does not change the first ones",
     )
     start: Day = Field(date(2017, 1, 1), description="First simulated day")
     days: int = Field(
         730,
         ge=1,
         le=7320,
-        description="Number of simulated days; adding more leaves the first ones as they are",
+        description="Number of simulated days; adding more does not change the first ones",
     )
     seed: int = Field(1, ge=0, lt=2**31, description="Seed of all random choices")
     newcomer_share: float = Field(

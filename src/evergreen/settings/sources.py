@@ -56,14 +56,14 @@ class TransactionColumns(SourceSection):
     )
     invoice_id: Header | None = Field(
         None,
-        description="Column that tells which rows were bought together; by default those of the "
-        "same client and time",
+        description="Column with the invoice number; by default, rows of the same client and time "
+        "are one invoice",
     )
     ingested_on: IngestedOn = None
     row_id: Header | None = Field(
         None,
-        description="Column with the row's key in the source; a row that comes again with other "
-        "content then replaces the known one",
+        description="Column with the row's key in the source; a changed row with a known key "
+        "corrects the ingested one",
     )
 
     @model_validator(mode="after")
@@ -148,8 +148,8 @@ class TableSource(SourceSection):
     query: Header | None = Field(None, description="SQL query to run, instead of table")
     watermark: Header | None = Field(
         None,
-        description="Column of the database that only grows; only rows from its last value on are "
-        "read again",
+        description="Column whose values only grow; each ingestion reads the rows from shortly "
+        "before its last value on",
     )
     delimiter: Literal["auto", ",", ";", "\t", "|"] | None = Field(
         None, description="Delimiter of CSV files; detected by default"
@@ -160,7 +160,7 @@ class TableSource(SourceSection):
     decimal: Literal[".", ","] = Field(".", description="Decimal separator")
     date_format: Header = Field(
         "auto",
-        description="How dates are written: iso, a format as for strptime, or auto to detect it",
+        description="Format of dates: iso, a strptime format, or auto to detect it",
     )
 
     @property
@@ -192,11 +192,11 @@ class TransactionsSource(TableSource):
         return self
 
     @model_validator(mode="after")
-    def _equal_rows_are_told_apart(self) -> Self:
+    def _equal_rows_are_distinguished(self) -> Self:
         if self.watermark is not None and (self.columns is None or self.columns.row_id is None):
             raise ValueError(
                 "watermark needs columns.row_id: without it, a new row that equals an old one "
-                "would be taken for that one"
+                "would be mistaken for it"
             )
         return self
 
@@ -223,7 +223,7 @@ class DatedSource(TableSource):
 
 
 class ByTargetSource(DatedSource):
-    """Where outcomes, or predictions made elsewhere, come from."""
+    """Where external outcomes or predictions come from."""
 
     columns: TargetColumns
     date_column = "observed_on"
@@ -237,7 +237,7 @@ class AttributesSource(DatedSource):
 
 
 class Source(SourceSection):
-    """Where new rows come from: a demo, or tables of your own; see sources.md."""
+    """Where new rows come from: a demo, or your own tables; see sources.md."""
 
     demo: Demo | None = Field(None, description="Demo data to ingest, instead of your own tables")
     simulation: Simulation = Field(default_factory=Simulation)

@@ -227,7 +227,7 @@ def test_an_error_is_printed_with_the_next_step(tmp_path):
     result = run(tmp_path, "summary")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"error: params.yaml was expected in {tmp_path} or in a folder above it, and is not there\n"
+        f"error: neither {tmp_path} nor a folder above it contains params.yaml\n"
         "Next: change to the folder of your Evergreen repository\n"
     )
 

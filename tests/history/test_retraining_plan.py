@@ -58,7 +58,7 @@ def test_a_requested_mode_overrides_the_schedule(mode, full):
 
 
 def test_the_plan_predicts_the_update():
-    assert plan().update_reason == "due: new labels purchase 60; 50 are needed"
-    assert plan(for_update=49).update_reason.startswith("not due: new labels purchase 49")
+    assert plan().update_reason == "due: new labels: purchase 60 (minimum 50)"
+    assert plan(for_update=49).update_reason.startswith("not due: new labels: purchase 49")
     assert plan(updates=None).update_reason == "not possible: there is no champion yet"
     assert plan(mode="compare").update_reason == "not requested by mode compare"

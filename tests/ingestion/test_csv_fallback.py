@@ -27,7 +27,7 @@ def test_blank_lines_are_no_records_and_are_counted(read):
 def test_a_quote_that_is_never_closed_costs_its_line_alone(read):
     found = read('a,"x\nb,y\nc,z\n')
     assert [(line, malformed) for line, _, malformed in found] == [
-        (1, "a quote is opened and not closed"),
+        (1, "a quote is not closed"),
         (2, None),
         (3, None),
     ]
@@ -50,4 +50,4 @@ def test_a_search_for_the_closing_quote_has_an_end(read, monkeypatch):
 
 
 def test_bytes_that_are_not_utf_8_are_shown_as_such(read):
-    assert read(b"a\xff,x\n") == [(1, ["a\ufffd", "x"], "bytes that are not its encoding")]
+    assert read(b"a\xff,x\n") == [(1, ["a\ufffd", "x"], "bytes that are invalid in its encoding")]

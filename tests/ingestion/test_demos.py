@@ -114,6 +114,6 @@ def test_a_source_without_rows_is_refused(shop):
 
 
 def test_a_source_that_does_not_reach_far_enough_changes_nothing(shop):
-    with pytest.raises(DataError, match="source ends on 2024-01-05, and rows until 2024-01-07"):
+    with pytest.raises(DataError, match="source ends on 2024-01-05, but rows until 2024-01-07"):
         shop.ingest_demo(row(), reach=date(2024, 1, 7))
     assert shop.stored() == {}

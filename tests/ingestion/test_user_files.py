@@ -46,7 +46,7 @@ def test_bytes_that_are_not_of_the_named_encoding_are_quarantined(shop):
     shop.source["encoding"] = "ascii"
     shop.lay("shop.csv", TEXT)
     shop.ingest()
-    assert "bytes that are not its encoding" in shop.quarantined()[0]
+    assert "bytes that are invalid in its encoding" in shop.quarantined()[0]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

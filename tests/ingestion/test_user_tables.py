@@ -177,7 +177,7 @@ BAD = {
     "a novel": (f"a,2024-01-05,1,{'x' * 131_073}", "Item", "text has more than 131,072"),
     "a cell too few": ("a,2024-01-05,1", "", "3 cells, the header has 4"),
     "a cell too many": ("a,2024-01-05,1,x,y", "", "5 cells, the header has 4"),
-    "an open quote": ('a,2024-01-05,1,"x', "", "a quote is opened and not closed"),
+    "an open quote": ('a,2024-01-05,1,"x', "", "a quote is not closed"),
 }
 
 
@@ -210,11 +210,12 @@ def test_too_much_that_is_bad_stops_before_anything_is_changed(shop):
     with pytest.raises(DataError) as error:
         shop.ingest()
     assert str(error.value) == (
-        "transactions: 1 of 2 rows are bad, data.max_bad_share allows 40.0%; nothing was changed\n"
+        "transactions: 1 of 2 rows are bad, but data.max_bad_share allows 40.0%; "
+        "nothing was changed\n"
         "  1 x timestamp is not a date in the format 2024-12-31 (year first): "
         "first in inbox/shop.csv, line 3, "
         "column 'Date' holds 'soon'\n"
-        "Next: look into data/quarantine/transactions-2024-01-31.csv, and fix the source or "
+        "Next: check data/quarantine/transactions-2024-01-31.csv, and fix the source or "
         "its settings in params.yaml"
     )
     assert not paths.RAW.exists()
@@ -223,7 +224,9 @@ def test_too_much_that_is_bad_stops_before_anything_is_changed(shop):
 def test_where_the_decimal_sign_is_another_one_the_setting_is_named(shop):
     shop.max_bad_share = 0.1
     shop.lay("shop.csv", HEAD.replace(",", ";") + "a;2024-01-05;1,50;x\n")
-    with pytest.raises(DataError, match=r"Next: set `decimal` of the source in params\.yaml; else"):
+    with pytest.raises(
+        DataError, match=r"Next: set `decimal` of the source in params\.yaml; otherwise"
+    ):
         shop.ingest()
 
 
@@ -282,7 +285,7 @@ def test_no_file_at_all_is_refused(shop):
 
 def test_a_source_that_ends_too_early_changes_nothing(shop):
     shop.lay("1.csv", HEAD + DAY_5)
-    with pytest.raises(DataError, match="ends on 2024-01-05, and rows until 2024-01-30"):
+    with pytest.raises(DataError, match="ends on 2024-01-05, but rows until 2024-01-30"):
         shop.ingest(reach=date(2024, 1, 30))
     assert not paths.RAW.exists()
 

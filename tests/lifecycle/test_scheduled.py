@@ -219,7 +219,7 @@ def test_the_menu_shows_the_status_and_runs_the_choice(two_runs):
     said = two_runs.run("bash", "-c", typed)
     assert "Before the run of 2017-04-03; the last was 2017-04-02" in said
     assert "2017-04-01-full-" in said
-    assert "incremental update not due: new labels purchase 0" in said
+    assert "incremental update not due: new labels: purchase 0" in said
     assert "'soon' is not a date (expected YYYY-MM-DD)" in said
     command = f"$ scripts/ml_daily_update.sh {DAY}\n"
     assert said.index(command) < said.rindex("4  update, full retrain and comparison")

@@ -163,7 +163,9 @@ def test_an_odd_client_with_one_event_is_scored_like_any_other(repository, retai
 def test_a_champion_that_may_have_seen_held_out_clients_is_not_compared(finished):
     finished.crown()
     finished.set("holdout.share", 0.4)
-    with pytest.raises(ModelError, match=r"was trained with holdout .* the two can't be compared"):
+    with pytest.raises(
+        ModelError, match=r"was trained with holdout .* challengers can't be compared"
+    ):
         finished.run()
 
 

@@ -135,7 +135,7 @@ def test_a_week_in_which_nobody_is_observed_is_not_checked(next_day):
         tables.write_frame(pd.read_parquet(path).head(0), path)
     for found in monitored(next_day).values():
         assert words(found)["inputs"] == (
-            "not checked: 0 active clients were observed, 30 are needed"
+            "not checked: 0 active clients were observed, but 30 are needed"
         )
 
 

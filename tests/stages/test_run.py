@@ -217,7 +217,7 @@ def test_a_line_of_updates_at_its_bound_begins_again_with_the_champion(day_after
 def test_too_few_new_labels_wait(next_day):
     next_day.set("incremental.min_new_labels", 10_000)
     said = next_day.run("collect_labels", "featurize", "train_incremental")
-    assert "new labels, 10000 are needed" in said["train_incremental"][0]
+    assert "new labels, but 10000 are needed" in said["train_incremental"][0]
     assert not (paths.INCREMENTAL / "purchase").exists()
 
 

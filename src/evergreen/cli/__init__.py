@@ -49,7 +49,7 @@ def front_door(
         ),
     ] = False,
 ) -> None:
-    """Keep a retailer's client models fresh: reproducible continuous training on DVC.
+    """Keep a retailer's client models up to date, with every run reproducible by DVC.
 
     Without a command, open the menu.
     """

@@ -136,13 +136,13 @@ def enter_repository() -> Path:
             os.chdir(folder)
             return here.relative_to(folder)
     raise SettingsError(
-        f"{paths.PARAMS} was expected in {here} or in a folder above it, and is not there",
+        f"neither {here} nor a folder above it contains {paths.PARAMS}",
         "change to the folder of your Evergreen repository",
     )
 
 
 def warn_renamed(old: str, new: str) -> None:
-    """Name the new word for an old one, which still works."""
+    """Print the new name of an old one, which still works."""
     errors.print(
         f"warning: `evergreen {old}` is now `evergreen {new}`; the old name will be removed"
     )

@@ -63,7 +63,7 @@ def init(
         date_option("Make the first run as of this date: the day after the last day of data."),
     ] = None,
 ) -> None:
-    """Create a repository for other data from this one; asks for options that are missing."""
+    """Create a repository for other data from this one; prompt for missing options."""
     from evergreen.lifecycle.init import begin, begin_demo  # noqa: PLC0415 - each loads its own
 
     if demo is not None:
@@ -106,7 +106,7 @@ def init(
 
 @command(Panel.DATA)
 def check() -> None:
-    """Check settings, source, git, DVC and disk, and name what to do next."""
+    """Check settings, source, git, DVC and disk, and show what to do next."""
     from evergreen.lifecycle.check import check as check_all  # noqa: PLC0415
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
@@ -156,7 +156,7 @@ def ingest(
             console.print(line)
     config = paths.CONFIGS / f"{demo}.yaml"
     if demo and config.is_file() and settings.source.demo != demo:
-        console.print(f"{demo} has settings of its own: evergreen init ../{demo} --demo {demo}")
+        console.print(f"{demo} has its own settings: evergreen init ../{demo} --demo {demo}")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def summary() -> None:
 @command(Panel.INSPECT)
 def report(
     out: Annotated[
-        Path, typer.Option(help="Write the page to this file, and its Markdown beside it as .md.")
+        Path, typer.Option(help="Write the page to this file, and the Markdown next to it.")
     ] = Path("reports/report.html"),
 ) -> None:
     """Write the last run as a page for reviewers, and in Markdown for a pull request."""
@@ -56,10 +56,10 @@ def history(
     target: AnyTarget = None,
     *,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the whole records as a JSON list.")
+        bool, typer.Option("--json", help="Print the complete records as a JSON list.")
     ] = False,
 ) -> None:
-    """List all runs: the models that were judged, their gains, and what was decided."""
+    """List all runs: the models that were judged, their gains, and the decisions."""
     from evergreen.history import rollback_records, run_records  # noqa: PLC0415
     from evergreen.history.run_summaries import live  # noqa: PLC0415
     from evergreen.history.tables import as_json, history_table, live_table  # noqa: PLC0415
@@ -126,9 +126,9 @@ def get(
 
     target, _, name = version.partition("@")
     if not name or out.exists():
-        problem = f"{out} already exists" if name else f"{version!r} names no version"
+        problem = f"{out} already exists" if name else f"{version!r} has no version"
         raise DataError(
-            f"TARGET@VERSION and a new folder are expected, but {problem}", "evergreen versions"
+            f"expected TARGET@VERSION and a new folder, but {problem}", "evergreen versions"
         )
     fetch_version(target, name, out)
     console.print(f"{version}: {out}")
@@ -137,7 +137,7 @@ def get(
 @command(Panel.INSPECT)
 def replay(
     first: Annotated[date, date_option("Start with a run on this date.", "--from")],
-    to: Annotated[date, date_option("Judge by the history up to this date.", "--to")],
+    to: Annotated[date, date_option("Use the history up to this date.", "--to")],
     policy: Annotated[
         list[str] | None,
         typer.Option(

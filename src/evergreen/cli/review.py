@@ -14,14 +14,14 @@ Run = Annotated[
     typer.Argument(
         parser=read_day,
         metavar="DATE",
-        help="Choose the run by its date; needed where several wait.",
+        help="Choose the run by its date; required if several are waiting.",
     ),
 ]
 
 
 @command(Panel.REVIEW)
 def approve(run: Run = None, *, push: Push = False) -> None:
-    """Serve what a run that waits for review has promoted; the next run starts from it."""
+    """Serve the models of a run that is waiting for review; the next run starts from them."""
     from evergreen.lifecycle.approval import approve as approve_run  # noqa: PLC0415
 
     run_exclusively(approve_run(run, push=push))
@@ -29,7 +29,7 @@ def approve(run: Run = None, *, push: Push = False) -> None:
 
 @command(Panel.REVIEW)
 def reject(reason: Reason, run: Run = None, *, push: Push = False) -> None:
-    """Go on serving the current models instead of those of a run that waits for review."""
+    """Keep serving the current models instead of those of a run that is waiting for review."""
     from evergreen.lifecycle.approval import reject as reject_run  # noqa: PLC0415
 
     run_exclusively(reject_run(run, reason, push=push))
@@ -37,7 +37,7 @@ def reject(reason: Reason, run: Run = None, *, push: Push = False) -> None:
 
 @command(Panel.REVIEW)
 def pull() -> None:
-    """Pull runs that others recorded or approved, with their data, and serve the result."""
+    """Pull the runs that others recorded or approved, with their data, and serve the result."""
     from evergreen.lifecycle.pull import pull as pull_runs  # noqa: PLC0415
 
     run_exclusively(pull_runs())

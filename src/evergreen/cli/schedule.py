@@ -29,7 +29,7 @@ def schedule(
         Literal["install", "show", "remove"], typer.Argument(help="Choose what to do.")
     ],
 ) -> None:
-    """Install, show or remove the entries of this repository in your crontab."""
+    """Install, show or remove this repository's crontab entries."""
     from evergreen.lifecycle import crontab  # noqa: PLC0415
 
     root, table = Path.cwd(), crontab.read()

@@ -96,7 +96,9 @@ def _sql_table(text: str) -> SqlTable:
 def serve(
     host: Annotated[
         str,
-        typer.Option(help="Listen on this address; others than localhost need EVERGREEN_API_KEY."),
+        typer.Option(
+            help="Listen on this address; any other than localhost needs EVERGREEN_API_KEY."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=1, max=65535, metavar="N", help="Listen on this port.")

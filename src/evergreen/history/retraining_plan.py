@@ -114,8 +114,8 @@ def plan_from_counts(
     else:
         due = any(count >= incremental.min_new_labels for count in ready.values())
         update = (
-            f"{'due' if due else 'not due'}: new labels {counts}; "
-            f"{incremental.min_new_labels} are needed"
+            f"{'due' if due else 'not due'}: new labels: {counts} "
+            f"(minimum {incremental.min_new_labels})"
         )
     return RetrainingPlan(full, reason, update)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAX_RECORD_CHARS = 1 << 24
 MAX_RECORD_LINES = 10_000
-NEVER_CLOSED = "a quote is opened and not closed"
+NEVER_CLOSED = "a quote is not closed"
 
 
 class Record(NamedTuple):
@@ -51,7 +51,9 @@ def read_records(path: Path, delimiter: str) -> Iterator[Record]:
 def _checked(lines: _Lines, cells: list[str]) -> Record:
     if all(map(str.isascii, lines.taken)) or _is_utf8("".join(cells)):
         return Record(lines.first, cells, None)
-    return Record(lines.first, [_shown(cell) for cell in cells], "bytes that are not its encoding")
+    return Record(
+        lines.first, [_shown(cell) for cell in cells], "bytes that are invalid in its encoding"
+    )
 
 
 def _is_utf8(text: str) -> bool:

@@ -156,14 +156,14 @@ def check_share(
         f"\n  {count:,} x {why}{_example(con, why)}" for why, count in worst[:REASONS_SHOWN]
     )
     hint = (
-        "set `decimal` of the source in params.yaml; else "
+        "set `decimal` of the source in params.yaml; otherwise "
         if "is not a number" in worst[0][0]
         else ""
     )
     raise DataError(
-        f"{table.label}: {bad:,} of {report.read:,} rows are bad, data.max_bad_share allows "
-        f"{allowed:.1%}; nothing was changed{reasons}",
-        f"{hint}look into {_path(table.name, through, 'csv')}, and fix the source or its settings "
+        f"{table.label}: {bad:,} of {report.read:,} rows are bad, but data.max_bad_share "
+        f"allows {allowed:.1%}; nothing was changed{reasons}",
+        f"{hint}check {_path(table.name, through, 'csv')}, and fix the source or its settings "
         "in params.yaml",
     )
 

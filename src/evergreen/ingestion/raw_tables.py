@@ -122,11 +122,11 @@ def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | 
     if end is None:
         raise DataError(
             f"{table.label}: the source holds no good rows; nothing was changed",
-            "check what `source` in params.yaml points at",
+            "check what `source` in params.yaml points to",
         )
     if reach is not None and end < reach:
         raise DataError(
-            f"{table.label}: the source ends on {end}, and rows until {reach} are needed; "
+            f"{table.label}: the source ends on {end}, but rows until {reach} are needed; "
             "nothing was changed",
             "an earlier date; or wait until the source has more; or a larger data.max_lag_days",
         )

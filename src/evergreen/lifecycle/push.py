@@ -76,7 +76,7 @@ def _diverged(upstream: str) -> EvergreenError:
     runs = [f"evergreen cycle --as-of {day} --push" for day in later] or [AGAIN]
     return EvergreenError(
         f"git push was rejected: {upstream} has commits that this clone lacks. Nothing is lost, "
-        "and the data of this clone's runs is pushed. Runs can't be merged: pull the others', "
-        "which keeps this clone's on a branch, and run again those that are later",
+        "and the data of this clone's runs is pushed. Runs can't be merged: pull the other runs, "
+        "which keeps this clone's runs on a branch, and repeat those that are later",
         " && ".join(["evergreen pull", *runs]),
     )

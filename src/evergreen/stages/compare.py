@@ -134,9 +134,9 @@ def _check_champion(settings: Settings, name: str, champion: Model) -> None:
         trained_with = getattr(manifest, field)
         if trained_with != value:
             raise ModelError(
-                f"the champion of {name} was trained with {field} {trained_with!r}, {paths.PARAMS} "
-                f"says {value!r}: the two can't be compared",
-                f"set {paths.PARAMS} back, or start a new lineage: evergreen pin --new-lineage",
+                f"the champion of {name} was trained with {field} {trained_with!r}, but "
+                f"{paths.PARAMS} has {value!r}: challengers can't be compared with it",
+                f"restore {paths.PARAMS}, or start a new lineage: evergreen pin --new-lineage",
             )
 
 

@@ -63,7 +63,7 @@ def _reason_to_skip(settings: Settings, base: Model | None, labels: pd.DataFrame
         return f"{base.manifest.updates} updates in a row: a full retrain is due"
     new = int((~labels["replay"]).sum())
     if new < options.min_new_labels:
-        return f"{new} new labels, {options.min_new_labels} are needed"
+        return f"{new} new labels, but {options.min_new_labels} are needed"
     return None
 
 

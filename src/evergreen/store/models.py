@@ -158,7 +158,7 @@ class Model:
             raise ModelError(
                 f"{self.manifest.version} predicts {predicted[~usable][0]} for "
                 f"{(~usable).sum():,} of {len(predicted):,} clients",
-                "hold the release that is served and look at the model's training data",
+                "the current release stays in production; check the model's training data",
             )
         return predicted
 

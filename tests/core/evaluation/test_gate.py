@@ -504,20 +504,20 @@ def test_a_level_shared_by_three_candidates_is_explained():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"rows": 312}, "kept: 312 rows, 500 are needed"),
-        ({"rows": 1}, "kept: 1 row, 500 are needed"),
-        ({"clients": np.arange(600) // 4}, "kept: 150 clients, 200 are needed"),
+        ({"rows": 312}, "kept: 312 rows, but 500 are needed"),
+        ({"rows": 1}, "kept: 1 row, but 500 are needed"),
+        ({"clients": np.arange(600) // 4}, "kept: 150 clients, but 200 are needed"),
         (
             {"y_true": np.arange(600) < 20},
-            "kept: 20 labels of the minority class, 50 are needed",
+            "kept: 20 labels of the minority class, but 50 are needed",
         ),
         (
             {"y_true": np.zeros(600)},
-            "kept: 0 labels of the minority class among 600 rows, 50 are needed",
+            "kept: 0 labels of the minority class among 600 rows, but 50 are needed",
         ),
         (
             {"y_true": np.zeros(600), "kind": "regression"},
-            "kept: 0 positive labels among 600 rows, 50 are needed",
+            "kept: 0 positive labels among 600 rows, but 50 are needed",
         ),
         (
             {"y_true": np.full(600, np.nan)},

@@ -40,7 +40,7 @@ def decline(live, kind="binary", expected=EXPECTED):
 def test_a_decline_is_an_alert_in_words():
     found = decline(predictions(noise=3.0))
     assert found.since == "2024-03-01"
-    assert "0.700 was expected: +" in found.message
+    assert "expected 0.700: +" in found.message
     assert (
         "2,000 predictions for 1,000 clients observed from 2024-03-01 to 2024-03-14"
         in found.message
@@ -57,10 +57,10 @@ def test_a_loss_as_expected_is_no_alert():
     ("live", "reason"),
     [
         (predictions().head(0), "no prediction has a known outcome yet"),
-        (predictions(100), "100 predictions with a known outcome, 500 are needed"),
+        (predictions(100), "100 predictions with a known outcome, but 500 are needed"),
         (predictions().assign(prediction=np.nan), "no prediction has a known outcome yet"),
         (predictions().assign(label=1.0), "all outcomes are equal: 1"),
-        (predictions(600, share=0.005, noise=0.1), "outcomes of the minority class, 50"),
+        (predictions(600, share=0.005, noise=0.1), "outcomes of the minority class, but 50"),
         (
             predictions().assign(client_id=np.arange(2000) % 150),
             "150 clients with a known",
@@ -132,7 +132,7 @@ def test_clients_who_have_gone_are_no_drift(kept):
 
 def test_too_few_clients_are_not_checked(kept):
     assert inputs(kept, clients(99)).message == (
-        "not checked: 99 active clients were observed, 100 are needed"
+        "not checked: 99 active clients were observed, but 100 are needed"
     )
 
 

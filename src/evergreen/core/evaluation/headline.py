@@ -31,7 +31,7 @@ def headline_metrics(
         loss (of the model that is served after this run) and baseline_loss (of the best baseline),
         both means over the held-out rows; gain, gain_low and gain_high (relative gain of the
         candidate promoted, else of the one with the largest gain, and its interval); promoted (0 or
-        1) and rows. What is not known is left out: DVC would show a null as a change for ever.
+        1) and rows. What is not known is left out: DVC would always show a null as a change.
     """
     losses = {name: metrics[comparison["loss"]] for name, metrics in evaluation.items()}
     baselines = [loss for name in BASELINES if (loss := losses.get(name)) is not None]

@@ -60,7 +60,7 @@ def lookbacks(windows_days: Sequence[int]) -> dict[str, int]:
 
 
 def steady(windows_days: Sequence[int], history_days: int) -> list[str]:
-    """Return the features that do not depend on the length of a history of so many days or more.
+    """Return the features that do not depend on the length of a history of at least so many days.
 
     These are features over a fixed number of days, and the last spend. All others add up or average
     the whole history, so they change from day to day as it grows.

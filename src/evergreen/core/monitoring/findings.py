@@ -107,9 +107,9 @@ def check_decline(
     )
     first, last = (str(day.date()) for day in known["observed_on"].agg(["min", "max"]))
     message = (
-        f"the live loss is {measured.value:.3f} of the loss of predicting the mean for everyone, "
-        f"{promotion.value:.3f} was expected: {decline.growth:+.1%}, lower bound "
-        f"{decline.at_least:+.1%}, tolerated {drift.tolerated_decline:+.0%}; {measured.rows:,} "
+        f"the live loss is {measured.value:.3f} times that of predicting the mean for everyone, "
+        f"expected {promotion.value:.3f}: {decline.growth:+.1%} (lower bound "
+        f"{decline.at_least:+.1%}, tolerated {drift.tolerated_decline:+.0%}); {measured.rows:,} "
         f"predictions for {measured.clients:,} clients observed from {first} to {last}"
     )
     numbers = {
@@ -132,7 +132,11 @@ def _shortage(
         "outcomes of the minority class": (minority_count(kind, labels), minimum.minority),
     }
     return next(
-        (f"{n:,} {what}, {least:,} are needed" for what, (n, least) in counts.items() if n < least),
+        (
+            f"{n:,} {what}, but {least:,} are needed"
+            for what, (n, least) in counts.items()
+            if n < least
+        ),
         None,
     )
 
@@ -229,7 +233,7 @@ def check_predictions(
 
 
 def _few_clients(observed: int, drift: DriftSettings) -> str:
-    return f"{observed:,} active clients were observed, {drift.min_clients:,} are needed"
+    return f"{observed:,} active clients were observed, but {drift.min_clients:,} are needed"
 
 
 def _allowed(drift: DriftSettings, clients: int) -> str:

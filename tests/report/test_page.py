@@ -79,5 +79,5 @@ def test_user_text_is_escaped(finished):
 def test_a_run_that_is_not_complete_names_the_command(finished):
     paths.DVC_LOCK.touch()
     paths.EVALUATION_REPORT.unlink()
-    with pytest.raises(EvergreenError, match=r"evaluation\.json was expected.*\nNext: dvc repro"):
+    with pytest.raises(EvergreenError, match=r"evaluation\.json does not exist\nNext: dvc repro"):
         write_report(finished.settings, paths.PAGE, paths.PAGE_IN_MARKDOWN)

@@ -56,8 +56,8 @@ def test_data_that_has_not_come_is_not_taken_for_clients_who_stay_away(raw):
         "data/raw/transactions ends on 2024-01-05, expected rows until 2024-01-16 or later "
         "(as_of 2024-01-20, data.max_lag_days 3): missing data would look like clients who "
         "stay away\n"
-        "Next: evergreen ingest ... --through 2024-01-19, or an earlier as_of in params.yaml; "
-        "if days without rows are normal, data.max_lag_days, see docs/troubleshooting.md"
+        "Next: evergreen ingest --through 2024-01-19, or set an earlier as_of in params.yaml; "
+        "if days without rows are normal, raise data.max_lag_days, see docs/troubleshooting.md"
     )
 
 

@@ -128,7 +128,7 @@ def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | 
         raise DataError(
             f"{table.label}: the source ends on {end}, but rows until {reach} are needed; "
             "nothing was changed",
-            "an earlier date; or wait until the source has more; or a larger data.max_lag_days",
+            "choose an earlier date, wait until the source has more, or raise data.max_lag_days",
         )
 
 

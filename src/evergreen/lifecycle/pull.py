@@ -105,7 +105,7 @@ def _follow(upstream: str) -> Iterator[str]:
     subjects = git("log", "--reverse", "--format=%s", ours, *rollbacks).splitlines()
     if subjects:
         raise EvergreenError(
-            f"changes of what is served were not pushed, and {upstream} has new commits; pulling "
+            f"changes to what is served were not pushed, and {upstream} has new commits; pulling "
             f"would undo them: {'; '.join(subjects)}",
             f"git branch mine && git reset --keep {upstream} && evergreen pull; then make the "
             "changes again, with --push where the command has it",

@@ -97,8 +97,8 @@ def serve_approved(as_of: date, commit: str, champions: dict[str, str | None]) -
         for name, champion in champions.items():
             if served[name] != champion:
                 raise DataError(
-                    f"the model of {name} was compared with {champion}, and now {served[name]} is "
-                    "served",
+                    f"the model of {name} was compared with {champion}, but {served[name]} is "
+                    "served now",
                     f'evergreen reject {as_of} --reason "..."; the next run compares again',
                 )
         reason = f"the run of {as_of} was approved"

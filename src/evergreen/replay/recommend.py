@@ -75,7 +75,7 @@ def recommend(
         advice.append(
             f"{best} ({POLICIES[best].description}) is proven better still, {mean[best]:+.2%} "
             f"against {mean[chosen]:+.2%}: here newer models were better. But nothing protects it "
-            "from a bad day's data; a larger gate.alpha_full gets part of that gain safely."
+            "from a bad day's data; a larger gate.alpha_full captures part of that gain safely."
         )
     return advice + harmful
 

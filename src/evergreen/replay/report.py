@@ -80,7 +80,7 @@ def write_report(
     if not outcomes:
         raise DataError(
             f"no outcome of a prediction is known by {scenario.through}",
-            "a later --to, or an earlier --from",
+            "choose a later --to, or an earlier --from",
         )
     summary = summarise(settings, results, outcomes, budget=budget)
     weeks = weekly_figures(settings, outcomes)
@@ -209,7 +209,7 @@ def _subtitle(scenario: Scenario, summary: pd.DataFrame) -> str:
 def _terms(policies: Iterable[str], top: str) -> dict[str, str]:
     return {name: f"{POLICIES[name].description}." for name in policies} | {
         "gain over never": (
-            "How much smaller the loss is than with the first model kept forever. The interval is "
+            "How much smaller the loss is than if the first model is kept forever. The interval is "
             "clustered by client. The advice also allows for the number of comparisons."
         ),
         "right, wrong": (

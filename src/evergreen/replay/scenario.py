@@ -58,7 +58,7 @@ def make_scenario(
         raise SettingsError(
             f"--to {through} is {(through - first).days} days after --from {first}, "
             f"but outcomes take {horizon} days: none would be known",
-            "a later --to, or an earlier --from",
+            "choose a later --to, or an earlier --from",
         )
     dates = [first + timedelta(days=n) for n in range(0, (through - first).days, every_days)]
     return Scenario(settings.model_copy(update={"targets": chosen}), dates, through)

@@ -130,7 +130,7 @@ def _provide_raw(scenario: Scenario, raw: Path) -> None:
             f"{paths.TRANSACTIONS} ends on {max(partitions, default=None)}, but a replay to "
             f"{scenario.through} needs rows until {last_needed}: it uses ingested data only, and "
             "reads no files or databases",
-            f"evergreen ingest --through {last_needed}, or an earlier --to",
+            f"evergreen ingest --through {last_needed}, or choose an earlier --to",
         )
     unfinished = raw.with_name(".raw.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -171,7 +171,7 @@ def _labels(scenario: Scenario, folder: Path) -> pd.DataFrame:
     if labels.empty:
         raise DataError(
             f"no label is known by {scenario.through}, so there is nothing to compare with",
-            "a later --to, or shorter horizons",
+            "choose a later --to, or shorter horizons",
         )
     known = as_known(labels, by=scenario.through)[["target", "client_id", "observed_on", "label"]]
     known["observed_on"] = pd.to_datetime(known["observed_on"])

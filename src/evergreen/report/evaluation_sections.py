@@ -54,7 +54,7 @@ SLICE_PATTERNS: Final = {"recency": "last bought {} ago", "value": "spend so far
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 ABOUT_SLICES: Final = (
     "Losses and gains as above, for parts of the clients. One in twenty of these intervals misses "
-    "the true gain by chance, so no single one decides anything. Slices with fewer than "
+    "the true gain by chance, so don't rely on a single one. Slices with fewer than "
     f"{MIN_ROWS} rows, {MIN_CLIENTS} clients or {MIN_MINORITY} labels of the minority class have "
     "no figures."
 )

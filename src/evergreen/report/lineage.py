@@ -99,7 +99,7 @@ def live_section(data: ReportData, name: str) -> PageSection:
     about = (
         "Predictions for all clients, made before the outcome existed. The expected loss is that "
         "on held-out clients when the model was promoted. It was measured in other weeks, so the "
-        "two need not be equal."
+        "two may differ."
     )
     loss = LOSS_NAME[target.kind].replace("_", " ")
     columns = ["release", "predictions", f"live {loss}", "expected loss (at promotion)"]

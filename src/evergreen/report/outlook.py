@@ -33,12 +33,12 @@ def false_promotions_section(data: ReportData) -> PageSection:
     each = {name: sum(a for n, a in known if n == name) for name in data.record.targets}
     text = (
         f"So far in {as_of:%B %Y}, the gate has tested {plural(len(tests), 'candidate')} in "
-        f"{plural(len(month), 'run')}. Even if no candidate were better than its champion, at "
-        f"most {total:.2f} promotions by chance are to be expected "
+        f"{plural(len(month), 'run')}. Even if no candidate were better than its champion, "
+        f"expect at most {total:.2f} promotions by chance "
         f"({', '.join(f'{name} {alpha:.2f}' for name, alpha in each.items())})."
     )
     if len(known) < len(tests):
-        text += f" This leaves out {len(tests) - len(known)} whose records lack the level."
+        text += f" This leaves out {len(tests) - len(known)} without a recorded level."
     return PageSection("Expected false promotions", [Sentence(text)])
 
 

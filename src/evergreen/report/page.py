@@ -39,7 +39,7 @@ TERMS = {
         "is proven."
     ),
     "btyd, last_period, base_rate": (
-        "Baselines. btyd: what buy-till-you-die models expect of each client. last_period: the "
+        "Baselines. btyd: the predictions of buy-till-you-die models. last_period: the "
         "coming weeks will be like the last. base_rate: the same prediction for everyone."
     ),
     "calibration": (

@@ -103,7 +103,7 @@ def _full(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
     if full.empty:
         raise DataError(
             f"no label of a training client is known by {by}, so there is nothing to train on",
-            f"a later as_of in {paths.PARAMS}, or data that reaches further back",
+            f"set a later as_of in {paths.PARAMS}, or ingest older data",
         )
     return full
 
@@ -217,7 +217,7 @@ def _describe(extractor: Extractor) -> Iterator[str]:
     parts = [f"{len(extractor.numeric)} numeric features"]
     parts += [f"{len(attributes.names)} client attributes"] if attributes else []
     parts += [f"{len(text.terms)} terms in {len(text.components)} columns" if text else "no text"]
-    yield f"extractor as of {extractor.fitted_on}: {', '.join(parts)}"
+    yield f"feature extractor as of {extractor.fitted_on}: {', '.join(parts)}"
     for name in ("purchases", "spend"):
         model = getattr(extractor.btyd, name)
         if isinstance(model, Unfitted):

@@ -60,7 +60,7 @@ def load_extractor(folder: Path) -> Extractor:
     except (KeyError, TypeError) as error:
         raise ModelError(
             f"{path} was written by another version of Evergreen: {error!r}",
-            "use it with that version; or evergreen pin --new-lineage, dvc repro",
+            "use it with that version, or start again: evergreen pin --new-lineage && dvc repro",
         ) from None
 
 

@@ -207,8 +207,8 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"{known_by - timedelta(days=max_lag_days + 1)} or later "
             f"(as_of {known_by}, data.max_lag_days {max_lag_days}): missing data would look like "
             "clients who stay away",
-            f"evergreen ingest ... --through {through}, or an earlier as_of in {paths.PARAMS}; "
-            "if days without rows are normal, data.max_lag_days, see docs/troubleshooting.md",
+            f"evergreen ingest --through {through}, or set an earlier as_of in {paths.PARAMS}; if "
+            "days without rows are normal, raise data.max_lag_days, see docs/troubleshooting.md",
         )
     _view(con, "transactions", list(files.values()), transactions.SCHEMA, known_by)
     return complete_until

@@ -20,7 +20,7 @@ MESSAGES = {
     INPUTS: "inputs have drifted",
     PREDICTIONS: "predictions have drifted",
 }
-"""What each kind of alert says, after the name of the target."""
+"""The message of each kind of alert, after the name of the target."""
 
 
 def unanswered(raised: Sequence[Raised], last_full: date) -> str | None:

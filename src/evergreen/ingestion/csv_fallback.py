@@ -27,8 +27,8 @@ def read_records(path: Path, delimiter: str) -> Iterator[Record]:
     """Every record of a file that should be UTF-8; blank lines are not records.
 
     A record may span lines if a quote is open at their end. If that quote is never closed, or
-    something but a delimiter follows the one that closes it, only its first line is given up as
-    malformed, and reading goes on with the next line.
+    something but a delimiter follows the one that closes it, only its first line is reported as
+    malformed, and reading continues with the next line.
     """
     csv.field_size_limit(MAX_RECORD_CHARS)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:

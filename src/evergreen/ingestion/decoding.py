@@ -63,9 +63,9 @@ def archive_members(path: Path) -> list[str]:
 def decode(path: Path, member: str, encoding: str, copy: Path) -> DecodedText:
     """Detect the encoding of a file, and copy it to `copy` unless it is plain UTF-8.
 
-    Bytes that are not of its encoding become bytes that are not UTF-8, to be reported with their
-    line. With ``auto``, a mark at the start decides, then whether NUL bytes alternate. A file that
-    is not UTF-8 is cp1252 if its first chunk that is not has more errors than valid characters.
+    Bytes that are invalid in its encoding become invalid UTF-8, to be reported with their line.
+    With ``auto``, a mark at the start decides, then whether NUL bytes alternate. A file that is not
+    UTF-8 is cp1252 if the first invalid chunk has more errors than valid characters.
 
     Raises
     ------
@@ -174,7 +174,7 @@ NOT_UTF8 = "\udcff"
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Replace what can't be decoded by what is not UTF-8 when it is written."""
+    """Replace bytes that can't be decoded with characters that become invalid UTF-8."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return NOT_UTF8, error.end

@@ -1,11 +1,11 @@
-"""Tell new rows from those already ingested: by their content, as often as it occurs.
+"""Find the rows that are not ingested yet, by their content and how often it occurs.
 
-A file may come again, grow, or overlap with another (an export of the last 30 days, every day). So
-a row is already ingested if the raw table holds its content as often as the file does up to that
-row. Two equal rows in one file are two purchases; the same row in two files is one.
+A file may be delivered again, grow, or overlap with another (such as a daily export of the last 30
+days). So a row is already ingested if the raw table holds its content at least as often as the file
+does up to that row. Two equal rows in one file are two purchases; the same row in two files is one.
 
 Rows with an id are compared by it, see `corrections`. A demo gives the same rows for the same days
-every time, so there the days alone tell.
+every time, so comparing the days is enough.
 """
 
 from __future__ import annotations

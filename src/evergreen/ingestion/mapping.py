@@ -80,7 +80,7 @@ class Mapper:
         self._decimal = decimal
 
     def __setitem__(self, role: str, value: str) -> None:
-        """Give a canonical column as SQL, which may refer to those given before."""
+        """Set a canonical column to SQL, which may refer to columns set before."""
         self.conversion.columns.pop(role, None)
         self.conversion.columns[role] = value
 
@@ -93,7 +93,7 @@ class Mapper:
         self.conversion.checks.append(Check(header, self.cell(header), fails, reason))
 
     def text(self, role: str, header: str) -> None:
-        """Map a column that holds a text; no text is longer than any that was meant."""
+        """Map a column that holds a text; longer ones than `MAX_CHARS` are mistakes."""
         self[role] = trimmed_sql(self.cell(header))
         self._limit(role, header)
 
@@ -157,7 +157,7 @@ class Mapper:
         return self._rows.column(header) in self._rows.decimal_point
 
     def own_day(self, role: str, header: str | None) -> None:
-        """Map the day that a row is of, which with the client is its id."""
+        """Map the day of a row; client and day are its id."""
         if header is None:
             self[role] = f"date '{_day_in_name(self._rows, role)}'"
         else:
@@ -173,7 +173,7 @@ class Mapper:
             self["day"] = "ingested_on::date"
 
     def happened_by(self, header: str | None) -> None:
-        """Map the day on which an event became known: not before it happened, by default then."""
+        """Map the day on which an event became known: by default its own day, never earlier."""
         self["day"] = "timestamp::date"
         self.ingested_on(header)
         if header is not None:

@@ -1,4 +1,4 @@
-"""Bad rows, listed for whoever fixes them: source, line, column, value and reason."""
+"""The list of bad rows, to be fixed: source, line, column, value and reason."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def name_checks(
 
 
 def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
-    """Judge bad rows of a later day once their day has come, not in every ingestion."""
+    """Leave bad rows of later days for the ingestion of these days."""
     con.execute(
         f"""
         update incoming set status = {PUT_OFF}

@@ -59,7 +59,7 @@ def checked_tables(
     Parameters
     ----------
     through
-        The last day to ingest; later rows are left for another time.
+        The last day to ingest; later rows are left for a later ingestion.
     reach
         How far the transactions have to reach at least.
 

@@ -1,6 +1,7 @@
-"""Which cells of a source a message may show: none that may be about a person.
+"""Which cells of a source a message may show: none that may be personal data.
 
-Messages go to logs and mails. What is held back is in the quarantine file, or in the source.
+Messages go to logs and mails. The cells that are not shown are in the quarantine file, or in the
+source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What of a run is under version control, with DVC and with git."""
+"""The paths of a run that are under version control, with DVC and with git."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures that a person follows from run to run: the metrics that DVC shows and compares."""
+"""Headline metrics: the figures that DVC shows and compares from run to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss of each row: what the gate decides by, and what the metrics report."""
+"""The loss of each row, which the gate uses and the metrics report."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -14,11 +14,11 @@ PROBABILITY_EDGE = 1e-4
 FLOOR_SHARE = 0.01
 
 LOSS_NAME: dict[Kind, str] = {"binary": "log_loss", "regression": "tweedie_deviance"}
-"""What the mean of `row_losses` is called in reports."""
+"""The name of the mean of `row_losses` in reports."""
 
 
 class Outcomes(NamedTuple):
-    """What really happened on the n rows of one target that models are compared on.
+    """The actual outcomes of the n rows on which models of one target are compared.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the models that are compared are called, in the one order in which they are shown."""
+"""The names of the compared models, in the order in which they are always shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LAST_PERIOD: Final = "last_period"
 BASE_RATE: Final = "base_rate"
 BASELINES: Final = (BTYD, LAST_PERIOD, BASE_RATE)
 WITHOUT_A_MODEL: Final = (LAST_PERIOD, BASE_RATE)
-"""What anyone can predict without a model: a first release has to beat these."""
+"""Baselines that need no model; a first release has to beat them."""
 MODEL_ORDER: Final = (CHAMPION, *CANDIDATES, *BASELINES)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DECLINE, INPUTS, PREDICTIONS = "decline", "inputs", "predictions"
 KINDS = (DECLINE, INPUTS, PREDICTIONS)
 UNKNOWN_WORDS = "unknown_words"
-"""What the share of out-of-vocabulary words is called among the inputs."""
+"""The name of the share of out-of-vocabulary words among the inputs."""
 NAMED = 3
 """The largest number of inputs that a message names."""
 

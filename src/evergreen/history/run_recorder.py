@@ -12,11 +12,10 @@ from evergreen.store import files, models
 from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
-    from evergreen.history.run_records import RunRecord
     from evergreen.settings.pipeline import Settings
 
 
-def record_of(settings: Settings) -> RunRecord:
+def record_of(settings: Settings) -> run_records.RunRecord:
     """The record of the run in the working folder."""
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
     decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError, EvergreenError
 from evergreen.history import run_records
@@ -19,9 +18,6 @@ from evergreen.vcs.dvc import check_out
 from evergreen.vcs.dvc_fetch import fetched
 from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
 from evergreen.vcs.tracked_paths import RUN_FILES
-
-if TYPE_CHECKING:
-    from evergreen.lifecycle.review import PendingRun
 
 OF_RUNS = (*RUN_FILES, f":(exclude){review.REVIEWS}")
 """What the commit of a run changes; a run can't be merged after the main branch changed it too."""
@@ -97,7 +93,7 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
     yield from _settle(run, push=push)
 
 
-def _chosen(as_of: date | None) -> PendingRun:
+def _chosen(as_of: date | None) -> review.PendingRun:
     runs = {run.as_of: run for run in review.pending_runs()}
     if as_of is None and len(runs) == 1:
         return next(iter(runs.values()))
@@ -120,7 +116,7 @@ def _check_no_changes() -> None:
         )
 
 
-def _serve_approved(run: PendingRun) -> Iterator[str]:
+def _serve_approved(run: review.PendingRun) -> Iterator[str]:
     """Serve the models of a run that can't be merged, as later runs are recorded."""
     targets = run.record.targets
     champions = {name: t.champion for name, t in targets.items() if t.action == "promoted"}
@@ -128,7 +124,7 @@ def _serve_approved(run: PendingRun) -> Iterator[str]:
     review.merge_record(run, f"Merge the run of {run.as_of}, approved after later runs")
 
 
-def _settle(run: PendingRun, *, push: bool) -> Iterator[str]:
+def _settle(run: review.PendingRun, *, push: bool) -> Iterator[str]:
     if push:
         yield from push_recorded()
     remove_branch(run.branch, remote_name() if push else None)

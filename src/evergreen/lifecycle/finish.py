@@ -23,7 +23,6 @@ from evergreen.vcs.git import changes, commit
 from evergreen.vcs.tracked_paths import CODE, RECORDED
 
 if TYPE_CHECKING:
-    from evergreen.history.run_records import RunRecord
     from evergreen.settings.pipeline import Settings
 
 SKIP_CI = "[skip ci]"
@@ -69,7 +68,7 @@ def finish(*, push: bool = False) -> Iterator[str]:
         yield from push_recorded()
 
 
-def _needs_review(settings: Settings, record: RunRecord) -> bool:
+def _needs_review(settings: Settings, record: run_records.RunRecord) -> bool:
     """Whether a run needs manual approval; a first run, which people make by hand, never does."""
     promoted = any(target.action == "promoted" for target in record.targets.values())
     first = not any(day < record.as_of for day in run_records.dates())
@@ -78,7 +77,7 @@ def _needs_review(settings: Settings, record: RunRecord) -> bool:
     return not (run_records.is_recorded(record.as_of) and run_records.read(record.as_of) == record)
 
 
-def _propose(settings: Settings, record: RunRecord) -> Iterator[str]:
+def _propose(settings: Settings, record: run_records.RunRecord) -> Iterator[str]:
     verify_in_clean_process(paths.PRODUCTION)
     yield from _write_history(settings, record)
     run = review.set_aside(record.as_of, _message(record), RECORDED)
@@ -87,7 +86,7 @@ def _propose(settings: Settings, record: RunRecord) -> Iterator[str]:
     yield f"{record.as_of}: the current release stays in production until then"
 
 
-def _accept(settings: Settings, record: RunRecord) -> Iterator[str]:
+def _accept(settings: Settings, record: run_records.RunRecord) -> Iterator[str]:
     # A rollback after this run stays in force until the next one.
     version = publish(paths.ROLLBACK if rollback_records.since(record.as_of) else paths.PRODUCTION)
     yield f"{record.as_of}: release {version or 'none'}" + (
@@ -101,7 +100,7 @@ def _accept(settings: Settings, record: RunRecord) -> Iterator[str]:
         yield f"{record.as_of}: already recorded"
 
 
-def _write_history(settings: Settings, record: RunRecord) -> Iterator[str]:
+def _write_history(settings: Settings, record: run_records.RunRecord) -> Iterator[str]:
     """Write the record, the data of plots, the report, and separately the durations of the stages.
 
     An identical run that was already recorded keeps its durations. Yields a line for the report,
@@ -137,7 +136,7 @@ def _check_complete() -> None:
         )
 
 
-def _full_retrain(record: RunRecord) -> str:
+def _full_retrain(record: run_records.RunRecord) -> str:
     if record.full_retrain_as_of != record.as_of:
         return f"Last full retrain: {record.full_retrain_as_of}."
     earlier = [day for day in run_records.dates() if day < record.as_of]
@@ -146,7 +145,7 @@ def _full_retrain(record: RunRecord) -> str:
     return f"Includes a full retrain: {alert}." if alert else "Includes a full retrain."
 
 
-def _message(record: RunRecord) -> str:
+def _message(record: run_records.RunRecord) -> str:
     """The commit message of a run."""
     targets = record.targets
     lines = [

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,9 +28,6 @@ from evergreen.vcs.git import (
     restore_files_of,
     show,
 )
-
-if TYPE_CHECKING:
-    from evergreen.history.run_records import RunRecord
 
 REVIEW_BRANCH = "evergreen/run-"
 """The branch of a run that is waiting for review; its date follows."""
@@ -79,7 +75,7 @@ class PendingRun:
         return self.ref == local_ref(self.branch)
 
     @property
-    def record(self) -> RunRecord:
+    def record(self) -> run_records.RunRecord:
         """The record of the run, from its branch."""
         text = show(self.commit, run_records.path_of(self.as_of))
         return run_records.RunRecord.model_validate_json(text)

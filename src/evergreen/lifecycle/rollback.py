@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.history import rollback_records, run_records
@@ -24,9 +23,6 @@ from evergreen.vcs import dvc_fetch
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.git import commit
 from evergreen.vcs.tracked_paths import ROLLBACK_PIN
-
-if TYPE_CHECKING:
-    from evergreen.store.releases import Release, Released
 
 
 def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -> Iterator[str]:
@@ -106,8 +102,8 @@ def serve_approved(as_of: date, commit: str, champions: dict[str, str | None]) -
 
 
 def _exchange(
-    before: Release,
-    chosen: dict[str, Released],
+    before: releases.Release,
+    chosen: dict[str, releases.Released],
     last: date,
     to: str,
     reason: str,
@@ -148,16 +144,16 @@ def _exchange(
     yield f"recorded in {record.path}; the next run starts from these models"
 
 
-def _fetch_current(last: date, into: Path) -> Release:
+def _fetch_current(last: date, into: Path) -> releases.Release:
     return _fetch_release(*rollback_records.current_release(last), into)
 
 
-def _fetch_release(commit: str, folder: Path, into: Path) -> Release:
+def _fetch_release(commit: str, folder: Path, into: Path) -> releases.Release:
     dvc_fetch.fetch(commit, folder, into)
     return releases.load_release(into)
 
 
-def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
+def _older(target: str | None, to: str, into: Path) -> dict[str, releases.Released]:
     try:
         day = parse_date(to)
     except ValueError:
@@ -174,13 +170,13 @@ def _older(target: str | None, to: str, into: Path) -> dict[str, Released]:
     return chosen
 
 
-def _served_since(released: Released, day: str) -> Released:
+def _served_since(released: releases.Released, day: str) -> releases.Released:
     """The model, its expected loss compared with live predictions from a day on only."""
     expected = released.expected_loss
     return replace(released, expected_loss=expected and expected | {"since": day})
 
 
-def _version_of(target: str | None, version: str, into: Path) -> dict[str, Released]:
+def _version_of(target: str | None, version: str, into: Path) -> dict[str, releases.Released]:
     if target is None:
         raise DataError(
             f"{version!r} is not a date (expected YYYY-MM-DD), and a version needs a target",
@@ -205,7 +201,7 @@ def fetch_version(target: str, version: str, into: Path) -> None:
     dvc_fetch.fetch(run_records.commit_of(candidate.as_of), source, into)
 
 
-def _version(released: Released | None) -> str | None:
+def _version(released: releases.Released | None) -> str | None:
     return released.model.manifest.version if released else None
 
 

@@ -22,7 +22,6 @@ from evergreen.notebook.trainer_settings import TrainerSettings
 from evergreen.settings import paths
 
 if TYPE_CHECKING:
-    from evergreen.notebook.feature_tables import FeatureTable
     from evergreen.settings.names import Kind
 
 SCORE: Mapping[Kind, str] = {"binary": "accuracy", "regression": "r2"}
@@ -86,7 +85,7 @@ class ContinuousTrainer:
     def incremental_update(
         self,
         model: Any,  # noqa: ANN401 - scikit-learn has no types
-        new_features: FeatureTable,
+        new_features: feature_tables.FeatureTable,
         new_labels: Labels,
         model_name: str,
         *,
@@ -136,7 +135,7 @@ class ContinuousTrainer:
 
     def full_retrain(
         self,
-        all_features: FeatureTable,
+        all_features: feature_tables.FeatureTable,
         all_labels: Labels,
         model_type: Any,  # noqa: ANN401 - a name, or a model of scikit-learn
         *,
@@ -223,7 +222,7 @@ class ContinuousTrainer:
         self,
         old_model_path: str | Path,
         new_model_path: str | Path,
-        test_features: FeatureTable,
+        test_features: feature_tables.FeatureTable,
         test_labels: Labels,
         model_type: str,
         *,
@@ -333,8 +332,8 @@ class ContinuousTrainer:
         return path
 
     def _split(
-        self, features: FeatureTable, clients: Iterable[object] | None
-    ) -> tuple[FeatureTable, np.ndarray]:
+        self, features: feature_tables.FeatureTable, clients: Iterable[object] | None
+    ) -> tuple[feature_tables.FeatureTable, np.ndarray]:
         X, column = feature_tables.without_clients(features)
         rows = feature_tables.row_count(X)
         ids = column if clients is None else list(clients)
@@ -352,7 +351,7 @@ def _training_labels(kind: Kind, y: FloatArray) -> np.ndarray:
 def _measure(
     model: Any,  # noqa: ANN401 - as above
     kind: Kind,
-    X: FeatureTable,
+    X: feature_tables.FeatureTable,
     y: FloatArray,
     held: np.ndarray,
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import joblib
 import numpy as np
@@ -17,9 +17,6 @@ from filelock import FileLock
 from evergreen.errors import DataError, ModelError
 from evergreen.settings import paths
 from evergreen.store import files, models
-
-if TYPE_CHECKING:
-    from evergreen.store.models import Manifest
 
 LOG = paths.CONTINUOUS / "training_history.json"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -136,7 +133,7 @@ def load_any(path: Path) -> tuple[Any, Mapping[str, Any]]:
         ) from None
 
 
-def _about(manifest: Manifest) -> dict[str, Any]:
+def _about(manifest: models.Manifest) -> dict[str, Any]:
     return {name: getattr(manifest, name) for name in ("origin", "label_cap", "label_mean")}
 
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from evergreen.replay.policies import Policy
     from evergreen.replay.scenario import Scenario
     from evergreen.settings.pipeline import Settings
-    from evergreen.store.models import Model
 
 PREDICTIONS, HINDSIGHT = "predictions.parquet", "hindsight.json"
 JUDGED = Path("judged")
@@ -111,7 +110,7 @@ class Hindsight:
         self._settings = settings
         self._columns: dict[tuple[str, str, str], pd.DataFrame] = {}
         self._predicted: dict[str, np.ndarray] = {}
-        self._releases: dict[str, dict[str, Model]] = {}
+        self._releases: dict[str, dict[str, models.Model]] = {}
         history = cached_history(settings, through, cache)
         con, _ = open_labels(settings.model_copy(update={"as_of": through}), history)
         self._snapshots = con.sql(
@@ -193,7 +192,7 @@ class Hindsight:
         rows: pd.DataFrame = self._snapshots[within].reset_index(names="place")
         return rows
 
-    def _models(self, release: str | None) -> dict[str, Model]:
+    def _models(self, release: str | None) -> dict[str, models.Model]:
         if release is None:
             return {}
         if release not in self._releases:
@@ -201,7 +200,7 @@ class Hindsight:
             self._releases = {release: loaded.models}
         return self._releases[release]
 
-    def _predict(self, model: Model, rows: pd.DataFrame) -> np.ndarray:
+    def _predict(self, model: models.Model, rows: pd.DataFrame) -> np.ndarray:
         """Predict, reusing earlier predictions: a champion meets the same rows in many runs."""
         unknown = np.full(len(self._snapshots), np.nan)
         predicted = self._predicted.setdefault(model.manifest.version, unknown)
@@ -211,7 +210,7 @@ class Hindsight:
         values: np.ndarray = predicted[rows["place"]]
         return values
 
-    def _compute(self, model: Model, rows: pd.DataFrame) -> np.ndarray:
+    def _compute(self, model: models.Model, rows: pd.DataFrame) -> np.ndarray:
         manifest = model.manifest
         key = (manifest.extractor, manifest.text_form, tables.digest(rows[KEYS]))
         if key not in self._columns:

@@ -18,9 +18,7 @@ from evergreen.store import files, models
 from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
-    from evergreen.history.run_records import RunRecord
     from evergreen.settings.pipeline import Settings
-    from evergreen.store.models import Manifest
 
 NEXT = "dvc repro"
 
@@ -50,9 +48,9 @@ class ReportData:
     drift: dict[str, Any]
     curves: PlotRows
     slices: pd.DataFrame
-    record: RunRecord
-    records: list[RunRecord]
-    production: dict[str, Manifest]
+    record: run_records.RunRecord
+    records: list[run_records.RunRecord]
+    production: dict[str, models.Manifest]
     unfitted: dict[str, str]
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evergreen.settings.pipeline import Settings
-    from evergreen.store.models import Model
 
 
 class Contest(NamedTuple):
@@ -34,13 +33,13 @@ class Contest(NamedTuple):
 
     kind: Kind
     labels: pd.DataFrame
-    champion: Model | None
-    challengers: dict[str, Model]
+    champion: models.Model | None
+    challengers: dict[str, models.Model]
     absent: dict[str, str]
-    full: Model | None
+    full: models.Model | None
 
     @property
-    def trained(self) -> Model | None:
+    def trained(self) -> models.Model | None:
         """The model whose training labels give the scale of the loss."""
         return self.champion or self.full
 
@@ -49,7 +48,7 @@ class Contest(NamedTuple):
         """Fitted at the last full retrain, whether or not it is a candidate of this run."""
         return self.full.manifest.baselines if self.full else {}
 
-    def outcomes(self, trained: Model | None) -> Outcomes:
+    def outcomes(self, trained: models.Model | None) -> Outcomes:
         """The outcomes of the rows, the loss on the scale of a model's training labels."""
         scale = trained.manifest.scale if trained else UNSCALED
         return Outcomes(self.kind, self.labels["label"], self.labels["client_id"], scale)
@@ -101,7 +100,7 @@ def judge(settings: Settings) -> Judged:
     return judged
 
 
-def _contest(settings: Settings, name: str, champion: Model | None) -> Contest:
+def _contest(settings: Settings, name: str, champion: models.Model | None) -> Contest:
     if champion is not None:
         _check_champion(settings, name, champion)
     challengers, absent = {}, {}
@@ -122,7 +121,7 @@ def _contest(settings: Settings, name: str, champion: Model | None) -> Contest:
     return Contest(kind, labels, champion, challengers, absent, full)
 
 
-def _check_champion(settings: Settings, name: str, champion: Model) -> None:
+def _check_champion(settings: Settings, name: str, champion: models.Model) -> None:
     """Refuse a champion that predicts something else, or was trained on held-out clients."""
     target, manifest = settings.targets[name], champion.manifest
     expected = {
@@ -157,7 +156,7 @@ def predict_all(contest: Contest) -> dict[str, np.ndarray]:
     return predictions
 
 
-def _features(contest: Contest, trained: dict[str, Model]) -> dict[str, pd.DataFrame]:
+def _features(contest: Contest, trained: dict[str, models.Model]) -> dict[str, pd.DataFrame]:
     """The held-out rows by extractor: read and matched once for all models that share it."""
     columns: dict[str, list[str]] = {}
     models = list(trained.values())
@@ -173,11 +172,11 @@ def _features(contest: Contest, trained: dict[str, Model]) -> dict[str, pd.DataF
     }
 
 
-def _extractor(model: Model) -> str:
+def _extractor(model: models.Model) -> str:
     return model.manifest.extractor
 
 
-def features_of(contest: Contest, model: Model, columns: list[str]) -> pd.DataFrame:
+def features_of(contest: Contest, model: models.Model, columns: list[str]) -> pd.DataFrame:
     """Read columns of the held-out rows as the feature extractor of a model made them."""
     table = matrices.read_features(paths.FEATURES_HOLDOUT, model.manifest.extractor, columns)
     return matrices.with_features(contest.labels, table)
@@ -232,7 +231,7 @@ def slice_table(judged: Judged) -> pd.DataFrame:
     )
 
 
-def _slicing_features(contest: Contest, trained: Model) -> pd.DataFrame:
+def _slicing_features(contest: Contest, trained: models.Model) -> pd.DataFrame:
     columns = [name for name in slices.READ if name in trained.manifest.features]
     return features_of(contest, trained, columns)
 

@@ -12,7 +12,6 @@ from evergreen.settings import paths
 from evergreen.store import files, matrices, tables
 
 if TYPE_CHECKING:
-    from evergreen.core.monitoring.findings import MonitoringCheck
     from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Manifest, Model
     from evergreen.store.releases import Released
@@ -59,7 +58,7 @@ class _RecentFeatures:
 
 def _decline(
     settings: Settings, name: str, champion: Released, live: pd.DataFrame
-) -> MonitoringCheck:
+) -> findings.MonitoringCheck:
     if champion.expected_loss is None:
         return findings.not_checked(findings.DECLINE, NO_EXPECTED_LOSS)
     manifest = champion.model.manifest
@@ -78,7 +77,9 @@ def _decline(
     )
 
 
-def _drift(settings: Settings, champion: Model, features: _RecentFeatures) -> list[MonitoringCheck]:
+def _drift(
+    settings: Settings, champion: Model, features: _RecentFeatures
+) -> list[findings.MonitoringCheck]:
     reference = champion.reference
     if reference is None:
         return [

@@ -31,7 +31,6 @@ from evergreen.store.releases import (
 
 if TYPE_CHECKING:
     from evergreen.settings.pipeline import Settings
-    from evergreen.store.models import Model
 
 
 def run(settings: Settings) -> Iterator[str]:
@@ -126,7 +125,7 @@ def _score(settings: Settings, release: Release) -> pd.DataFrame:
     return scored
 
 
-def _predict(model: Model, keys: pd.DataFrame) -> np.ndarray:
+def _predict(model: models.Model, keys: pd.DataFrame) -> np.ndarray:
     manifest = model.manifest
     columns = list(manifest.features)
     table = matrices.read_features(paths.FEATURES_TODAY, manifest.extractor, columns)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evergreen.settings.pipeline import Settings
-    from evergreen.store.models import Manifest, Model
 
 
 def run(settings: Settings) -> Iterator[str]:
@@ -53,7 +52,9 @@ def run(settings: Settings) -> Iterator[str]:
     files.write_json(skipped, paths.INCREMENTAL / models.SKIPPED)
 
 
-def _reason_to_skip(settings: Settings, base: Model | None, labels: pd.DataFrame) -> str | None:
+def _reason_to_skip(
+    settings: Settings, base: models.Model | None, labels: pd.DataFrame
+) -> str | None:
     options = settings.incremental
     if base is None:
         return "no champion"
@@ -67,7 +68,9 @@ def _reason_to_skip(settings: Settings, base: Model | None, labels: pd.DataFrame
     return None
 
 
-def _update(settings: Settings, base: Model, labels: pd.DataFrame, *, champion: str) -> Manifest:
+def _update(
+    settings: Settings, base: models.Model, labels: pd.DataFrame, *, champion: str
+) -> models.Manifest:
     parent = base.manifest
     columns = list(parent.features)
     features = matrices.read_features(paths.FEATURES_UPDATE, parent.extractor, columns)

@@ -9,16 +9,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
 from evergreen.store import files, models
 
-if TYPE_CHECKING:
-    from evergreen.store.models import Model
 
-
-def bases(champions: Mapping[str, Model], *folders: Path, max_updates: int) -> dict[str, Model]:
+def bases(
+    champions: Mapping[str, models.Model], *folders: Path, max_updates: int
+) -> dict[str, models.Model]:
     """Return the model of each target that an update starts from.
 
     Parameters
@@ -39,12 +37,14 @@ def bases(champions: Mapping[str, Model], *folders: Path, max_updates: int) -> d
     return starts
 
 
-def following(champions: Mapping[str, Model], *, max_updates: int) -> dict[str, Model]:
+def following(
+    champions: Mapping[str, models.Model], *, max_updates: int
+) -> dict[str, models.Model]:
     """Return the bases of the run after the one in the working folder; see `inherit`."""
     return bases(champions, paths.INCREMENTAL, paths.CHALLENGER, max_updates=max_updates)
 
 
-def inherit(champions: Mapping[str, Model], *folders: Path, into: Path) -> None:
+def inherit(champions: Mapping[str, models.Model], *folders: Path, into: Path) -> None:
     """Write the updates that continue learning in the next run: those whose champions stay.
 
     Parameters
@@ -68,7 +68,7 @@ def inherit(champions: Mapping[str, Model], *folders: Path, into: Path) -> None:
         files.write_json({"models": versions}, unfinished / models.MANIFEST)
 
 
-def _update_of(champion: Model, name: str, folders: tuple[Path, ...]) -> Model | None:
+def _update_of(champion: models.Model, name: str, folders: tuple[Path, ...]) -> models.Model | None:
     for folder in folders:
         if (folder / name).is_dir():
             model = models.load_model(folder / name)

@@ -11,16 +11,12 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from evergreen.core.evaluation import gate, metrics
-from evergreen.core.evaluation.losses import LOSS_NAME, Kind
+from evergreen.core.evaluation.losses import LOSS_NAME, FloatArray, Kind
 from evergreen.core.events.label_selection import KEYS
 from evergreen.core.events.loss_scale import LossScale
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from evergreen.settings.pipeline import Settings
-
-    Floats = NDArray[np.float64]
 
 BASIS = "never"
 """The policy that the others are compared with."""
@@ -159,10 +155,10 @@ def captured(
     return float(label @ chosen), total, (total - reach, total + reach)
 
 
-def _contacted(rows: pd.DataFrame, policy: str, budget: float) -> Floats:
+def _contacted(rows: pd.DataFrame, policy: str, budget: float) -> FloatArray:
     days = rows.groupby("observed_on")[policy]
     rank = days.rank(method="first", ascending=False)
-    chosen: Floats = (rank <= np.ceil(budget * days.transform("size"))).to_numpy(np.float64)
+    chosen: FloatArray = (rank <= np.ceil(budget * days.transform("size"))).to_numpy(np.float64)
     return chosen
 
 

@@ -14,10 +14,8 @@ from evergreen.core.evaluation.model_names import in_model_order
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from evergreen.core.evaluation.losses import Kind, Outcomes
-
-    Floats = NDArray[np.float64]
-    Codes = NDArray[np.intp]
+    from evergreen.core.evaluation.gain import IntArray
+    from evergreen.core.evaluation.losses import FloatArray, Kind, Outcomes
 
 ROC_COLUMNS: Final = {"false_positive_rate": "float64", "true_positive_rate": "float64"}
 CALIBRATION_COLUMNS: Final = {
@@ -262,7 +260,7 @@ def _frame(columns: Mapping[str, str], *values: ArrayLike) -> pd.DataFrame:
 
 def _usable(
     y: ArrayLike, prediction: ArrayLike, clients: ArrayLike | None = None
-) -> tuple[Floats, Floats, Codes]:
+) -> tuple[FloatArray, FloatArray, IntArray]:
     """Labels, predictions and client codes for a curve; empty if it is undefined."""
     labels, scores = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     ids = np.arange(labels.size) if clients is None else pd.Series(clients).to_numpy()
@@ -279,7 +277,7 @@ def _usable(
     return labels, scores, pd.factorize(ids[known])[0]
 
 
-def _equal_count_bins(scores: Floats, bins: int) -> Codes:
+def _equal_count_bins(scores: FloatArray, bins: int) -> IntArray:
     middle_rank = pd.Series(scores).rank(method="average").to_numpy() - 0.5
     position = np.floor(middle_rank * bins / len(scores))
     _, bin_of_row = np.unique(position, return_inverse=True)
@@ -287,8 +285,8 @@ def _equal_count_bins(scores: Floats, bins: int) -> Codes:
 
 
 def _effective_rows(
-    deviations: Floats, squares: NDArray[Any], bin_of_row: Codes, codes: Codes
-) -> Floats:
+    deviations: FloatArray, squares: NDArray[Any], bin_of_row: IntArray, codes: IntArray
+) -> FloatArray:
     """Count the independent rows that those of each bin are worth."""
     rows, width = np.bincount(bin_of_row), int(codes.max()) + 1
     place = bin_of_row * width + codes
@@ -300,11 +298,11 @@ def _effective_rows(
         by_client = (sums**2).sum(axis=1) * clients / (clients - 1)
         inflation = by_client / (squares * rows / (rows - 1))
     unseen = ~np.isfinite(inflation)
-    effective: Floats = rows / np.where(unseen, rows / clients, np.maximum(inflation, 1.0))
+    effective: FloatArray = rows / np.where(unseen, rows / clients, np.maximum(inflation, 1.0))
     return effective
 
 
-def _wilson_interval(share: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _wilson_interval(share: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     shrink = 1 + Z_95**2 / rows
     centre = (share + Z_95**2 / (2 * rows)) / shrink
     half = Z_95 * np.sqrt(share * (1 - share) / rows + Z_95**2 / (4 * rows**2)) / shrink
@@ -315,8 +313,8 @@ def _wilson_interval(share: Floats, rows: Floats) -> tuple[Floats, Floats]:
 
 
 def _normal_interval(
-    mean: Floats, squares: NDArray[Any], rows: Codes, effective: Floats
-) -> tuple[Floats, Floats]:
+    mean: FloatArray, squares: NDArray[Any], rows: IntArray, effective: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     with np.errstate(divide="ignore", invalid="ignore"):  # one client has no spread
         half = np.where(effective > 1, Z_95 * np.sqrt(squares / (rows - 1) / effective), np.nan)
     return np.maximum(mean - half, 0.0), mean + half

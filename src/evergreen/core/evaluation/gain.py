@@ -6,14 +6,13 @@ from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from evergreen.core.evaluation.losses import FloatArray
 
-    IntArray = npt.NDArray[np.intp]
+IntArray = NDArray[np.intp]
 
 POWER = 0.8
 # Differences of equal losses leave sums of this order: a spread below it is rounding error.

@@ -23,6 +23,7 @@ from evergreen.core.evaluation.decision import (
 )
 from evergreen.core.evaluation.gain import (
     Gain,
+    IntArray,
     relative_gain,
     standard_error,
     t_quantile,
@@ -52,7 +53,6 @@ __all__ = [
     "row_losses",
 ]
 
-IntArray = npt.NDArray[np.intp]
 GUARDRAIL_ALPHA = 0.01
 MAX_ALPHA = 0.5
 

@@ -16,13 +16,11 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from evergreen.core.evaluation.losses import Kind, row_losses
+from evergreen.core.evaluation.losses import FloatArray, Kind, row_losses
 from evergreen.core.events.loss_scale import UNSCALED, LossScale
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
+    from numpy.typing import ArrayLike
 
 BINARY_METRICS = ("log_loss", "brier", "roc_auc", "accuracy", "base_rate", "mean_prediction")
 REGRESSION_METRICS = (
@@ -86,7 +84,7 @@ def evaluate(
     return {name: _defined(value) for name, value in metrics.items()}
 
 
-def _binary(y: Floats, p: Floats) -> dict[str, float | None]:
+def _binary(y: FloatArray, p: FloatArray) -> dict[str, float | None]:
     metrics: dict[str, float | None] = dict.fromkeys(BINARY_METRICS)
     if not y.size:
         return metrics
@@ -103,7 +101,7 @@ def _binary(y: Floats, p: Floats) -> dict[str, float | None]:
     return metrics
 
 
-def _regression(y: Floats, f: Floats, scale: LossScale) -> dict[str, float | None]:
+def _regression(y: FloatArray, f: FloatArray, scale: LossScale) -> dict[str, float | None]:
     metrics: dict[str, float | None] = dict.fromkeys(REGRESSION_METRICS)
     if not y.size or not np.isfinite(f).all():
         return metrics
@@ -119,7 +117,7 @@ def _regression(y: Floats, f: Floats, scale: LossScale) -> dict[str, float | Non
     return metrics
 
 
-def _varies(values: Floats) -> bool:
+def _varies(values: FloatArray) -> bool:
     return bool(np.any(values != values[0]))
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from evergreen.core.evaluation.gain import relative_gain
+from evergreen.core.evaluation.gain import IntArray, relative_gain
 from evergreen.core.evaluation.losses import FloatArray, Kind, minority_count, row_losses
 
 if TYPE_CHECKING:
     from evergreen.core.evaluation.curves import ScoredRows
-    from evergreen.core.evaluation.gain import IntArray
 
     BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

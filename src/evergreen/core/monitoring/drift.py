@@ -14,9 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from evergreen.core.evaluation.losses import FloatArray
 
 BINS = 10
 
@@ -65,7 +63,7 @@ class Distance:
     at_least: float
 
 
-def reference(values: Floats, *, clients: int) -> Reference:
+def reference(values: FloatArray, *, clients: int) -> Reference:
     """Describe a column by its deciles: few numbers that show a shift.
 
     Parameters
@@ -85,15 +83,15 @@ def reference(values: Floats, *, clients: int) -> Reference:
     return Reference(edges, tuple(_shares(values, edges).tolist()), clients)
 
 
-def _shares(values: Floats, edges: tuple[float, ...]) -> Floats:
+def _shares(values: FloatArray, edges: tuple[float, ...]) -> FloatArray:
     finite = np.isfinite(values)
     place = np.searchsorted(edges, values[finite], side="left")
     counts = np.bincount(place, minlength=len(edges) + 1)
-    shares: Floats = np.append(counts, np.count_nonzero(~finite)) / max(1, values.size)
+    shares: FloatArray = np.append(counts, np.count_nonzero(~finite)) / max(1, values.size)
     return shares
 
 
-def distance(expected: Reference, values: Floats, *, tail: float) -> Distance:
+def distance(expected: Reference, values: FloatArray, *, tail: float) -> Distance:
     """Compare values, one for each client, with their reference; see `distance_of_shares`."""
     shares = _shares(values, expected.edges)
     return distance_of_shares(
@@ -102,7 +100,7 @@ def distance(expected: Reference, values: Floats, *, tail: float) -> Distance:
 
 
 def distance_of_shares(
-    before: Floats, now: Floats, *, clients: tuple[int, int], tail: float
+    before: FloatArray, now: FloatArray, *, clients: tuple[int, int], tail: float
 ) -> Distance:
     """Compute the Jensen-Shannon distance [1]_ of two distributions, and its lower bound.
 

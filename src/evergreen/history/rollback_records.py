@@ -6,8 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from evergreen.history import run_records
 from evergreen.settings import paths
 from evergreen.vcs.git import files_at, last_commit_of, show
@@ -15,13 +13,11 @@ from evergreen.vcs.git import files_at, last_commit_of, show
 What = Literal["rollback", "approval"]
 
 
-class RollbackRecord(BaseModel):
+class RollbackRecord(run_records.HistoryRecord):
     """A change of served models after the run of a date; `number` counts those after the same run.
 
     A late approval is one too: its run could not be merged, as later runs had been recorded.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     what: What = "rollback"
     after: date

@@ -14,14 +14,18 @@ from evergreen.store import files
 from evergreen.vcs.git import changes, files_at, last_commit_of
 
 
-class CandidateRecord(BaseModel):
+class HistoryRecord(BaseModel):
+    """Base of what the history keeps as JSON: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CandidateRecord(HistoryRecord):
     """A candidate and its evaluation.
 
     `alpha` is the probability that this look promotes a model that is no better; None in records
     of earlier versions.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     version: str
     parent: str | None
@@ -34,25 +38,21 @@ class CandidateRecord(BaseModel):
     alpha: float | None = None
 
 
-class AlertRecord(BaseModel):
+class AlertRecord(HistoryRecord):
     """An alert about the champion; see docs/drift.md."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["decline", "inputs", "predictions"]
     since: date
     message: str = Field(validation_alias=AliasChoices("message", "words"))
 
 
-class TargetRecord(BaseModel):
+class TargetRecord(HistoryRecord):
     """What a run did for one target.
 
     `version` is the model in production after the run, `champion` the one before. `opponent` is
     what the candidates had to beat, and `champion_loss` its loss on the same `rows`. `live` has
     the metrics of past releases' predictions; `alerts` are about `champion`.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     action: str
     version: str | None
@@ -70,14 +70,12 @@ class TargetRecord(BaseModel):
     alerts: list[AlertRecord] = Field([], validation_alias=AliasChoices("alerts", "alarms"))
 
 
-class RunRecord(BaseModel):
+class RunRecord(HistoryRecord):
     """One run, without durations, which differ between machines.
 
     `lock` is the digest of its `dvc.lock`: the same run made by other code is another run, even if
     its decisions are the same.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     as_of: date
     mode: str

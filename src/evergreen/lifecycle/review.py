@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.settings import paths
@@ -35,10 +33,8 @@ ANY_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 REVIEWS = paths.HISTORY / "reviews"
 
 
-class Rejection(BaseModel):
+class Rejection(run_records.HistoryRecord):
     """The rejection of a run that promoted a model; `commit` is the run that was reviewed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     as_of: date
     commit: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from evergreen.history.alerts import MESSAGES
@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 PROMOTED = Text("promoted", style="green")
 
 
+def columns(*names: str, numbers: Collection[str]) -> list[Column]:
+    """Columns of a table in a terminal: no cell is wrapped, and numbers are aligned right."""
+    return [
+        Column(name, justify="right" if name in numbers else "left", no_wrap=True) for name in names
+    ]
+
+
 def history_table(
     records: list[RunRecord], rollbacks: list[RollbackRecord], target: str | None
 ) -> Table:
     """A row for each candidate and each rollback, in order."""
-    table = Table(title="History (gains over the champion, on held-out clients)")
-    for column in ("as of", "target", "candidate", "gain", "interval", "outcome"):
-        table.add_column(column, justify="right" if column == "gain" else "left", no_wrap=True)
+    table = Table(
+        *columns("as of", "target", "candidate", "gain", "interval", "outcome", numbers={"gain"}),
+        title="History (gains over the champion, on held-out clients)",
+    )
     for record in records:
         for name, result in record.targets.items():
             if target in (None, name):
@@ -58,10 +66,11 @@ def _rows(result: TargetRecord) -> Iterator[tuple[str, str, str, str | Text]]:
 
 def live_table(results: list[Live], target: str | None) -> Table:
     """A row for each release and target whose predictions have a known outcome."""
-    table = Table(title="Live (predictions of all clients, compared with the outcome)")
-    for column in ("release", "target", "predictions", "loss", "expected", "predicted", "actual"):
-        side: Literal["left", "right"] = "left" if column in ("release", "target") else "right"
-        table.add_column(column, justify=side, no_wrap=True)
+    numbers = ("predictions", "loss", "expected", "predicted", "actual")
+    table = Table(
+        *columns("release", "target", *numbers, numbers=numbers),
+        title="Live (predictions of all clients, compared with the outcome)",
+    )
     for live in sorted(results, key=lambda live: live.release):
         if target in (None, live.target):
             expected = "" if live.expected is None else f"{live.expected:.4f}"
@@ -74,9 +83,10 @@ def live_table(results: list[Live], target: str | None) -> Table:
 
 def versions_table(versions: list[Version], target: str | None) -> Table:
     """A row for each candidate of any run."""
-    table = Table(title="Versions")
-    for column in ("target@version", "kind", "loss", "parent", ""):
-        table.add_column(column, justify="right" if column == "loss" else "left", no_wrap=True)
+    table = Table(
+        *columns("target@version", "kind", "loss", "parent", "", numbers={"loss"}),
+        title="Versions",
+    )
     for version in versions:
         if target in (None, version.target):
             table.add_row(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from evergreen.history import run_records
 from evergreen.history.alerts import alert_lines
@@ -54,12 +54,15 @@ def status(settings: Settings, as_of: date) -> Iterator[Table | str]:
 def _table(champions: dict[str, Model], labels: dict[str, NewLabels], as_of: date) -> Table:
     last = run_records.last()
     title = f"Before the run of {as_of}; the last was {last.as_of if last else 'none'}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("target", no_wrap=True)
-    table.add_column("model served", no_wrap=True)
-    table.add_column("trained through", min_width=len("2017-04-01"))
-    table.add_column("age in days", justify="right")
-    table.add_column("new labels", justify="right")
+    table = Table(
+        Column("target", no_wrap=True),
+        Column("model served", no_wrap=True),
+        Column("trained through", min_width=len("2017-04-01")),
+        Column("age in days", justify="right"),
+        Column("new labels", justify="right"),
+        title=title,
+        title_justify="left",
+    )
     for name, new in labels.items():
         version, through, age = "none", "", ""
         if model := champions.get(name):

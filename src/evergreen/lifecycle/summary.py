@@ -10,6 +10,7 @@ from rich.text import Text
 
 from evergreen.core.evaluation.model_names import in_model_order
 from evergreen.history.alerts import alert_lines
+from evergreen.history.tables import columns
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.store.reports import read_drift
@@ -51,10 +52,12 @@ def summary(settings: Settings) -> Iterator[Table | str]:
 def _table(
     targets: list[str], evaluation: dict[str, Any], comparison: dict[str, Any], as_of: str
 ) -> Table:
-    table = Table(title=f"As of {as_of}, on held-out clients", title_justify="left")
-    for column in ("target", "model", "loss", "gain", "interval", "decision"):
-        right, no_wrap = column in ("loss", "gain"), column != "target"
-        table.add_column(column, justify="right" if right else "left", no_wrap=no_wrap)
+    table = Table(
+        "target",
+        *columns("model", "loss", "gain", "interval", "decision", numbers={"loss", "gain"}),
+        title=f"As of {as_of}, on held-out clients",
+        title_justify="left",
+    )
     for name in targets:
         report, models = comparison[name], evaluation[name]
         heading = Text(name).append(f"\n{report['loss'].replace('_', ' ')}", style="dim")

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.errors import DataError
+from evergreen.history.tables import columns
 from evergreen.plots.pages import embedded, write_page
 from evergreen.plots.replay_figure import draw_replay
 from evergreen.replay.policies import POLICIES
@@ -185,9 +186,8 @@ def _select(table: PageTable, places: tuple[int, ...]) -> PageTable:
 
 
 def _for_terminal(title: str, table: PageTable) -> Table:
-    rendered = Table(title=title, title_justify="left")
-    for place, column in enumerate(table.columns):
-        rendered.add_column(column, justify="right" if place else "left", no_wrap=True)
+    names = columns(*table.columns, numbers=table.columns[1:])
+    rendered = Table(*names, title=title, title_justify="left")
     for row in table.rows:
         rendered.add_row(*(cell.text for cell in row))
     return rendered

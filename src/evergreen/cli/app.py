@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import typer
 from rich.console import Console
@@ -20,9 +21,6 @@ from evergreen.errors import SettingsError, missing_extra
 from evergreen.settings import paths, removed
 from evergreen.settings.dates import parse_date
 from evergreen.settings.names import Mode
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 Function = TypeVar("Function", bound="Callable[..., None]")
 
@@ -164,15 +162,27 @@ def run_exclusively(lines: Iterable[object]) -> None:
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
 
     with exclusive():
-        for line in lines:
-            console.print(line)
+        print_each(lines)
 
 
-def progress_bar() -> Progress:
-    """A bar at a terminal; nothing in a file or a pipe."""
+def print_each(lines: Iterable[object]) -> None:
+    """Print what an iterator yields, as it yields it: lines and tables."""
+    for line in lines:
+        console.print(line)
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Callable[..., None]]:
+    """Show a bar at a terminal, and nothing in a file or a pipe.
+
+    Yields
+    ------
+    callable
+        Moves the bar: takes what is done, the total, and optionally another description.
+    """
     from rich import progress  # noqa: PLC0415 - for few commands
 
-    return progress.Progress(
+    with progress.Progress(
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
@@ -181,7 +191,11 @@ def progress_bar() -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-    )
+    ) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total, text=None: bar.update(
+            task, completed=done, total=total, description=text
+        )
 
 
 def read_day(text: str) -> date:

@@ -15,6 +15,7 @@ from evergreen.cli.app import (
     command,
     console,
     date_option,
+    print_each,
     progress_bar,
     read_day,
 )
@@ -67,8 +68,7 @@ def init(
     from evergreen.lifecycle.init import begin, begin_demo  # noqa: PLC0415 - each loads its own
 
     if demo is not None:
-        for line in begin_demo(folder, demo):
-            console.print(line)
+        print_each(begin_demo(folder, demo))
         return
     glob = None if files is None else str(files)
     if glob is None and url_env is None:
@@ -100,8 +100,7 @@ def init(
         "Date of the first run, the day after the last day of data (YYYY-MM-DD)",
         value_proc=read_day,
     )
-    for line in begin(folder, transactions | {"adapter": adapter}, as_of=day):
-        console.print(line)
+    print_each(begin(folder, transactions | {"adapter": adapter}, as_of=day))
 
 
 @command(Panel.DATA)
@@ -145,15 +144,8 @@ def ingest(
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     settings = load_settings()
-    with exclusive(), progress_bar() as progress:
-        task = progress.add_task("ingest", total=None)
-        for line in ingest_new_rows(
-            settings,
-            demo=demo,
-            through=through,
-            progress=lambda days, total: progress.update(task, completed=days, total=total),
-        ):
-            console.print(line)
+    with exclusive(), progress_bar("ingest") as progress:
+        print_each(ingest_new_rows(settings, demo=demo, through=through, progress=progress))
     config = paths.CONFIGS / f"{demo}.yaml"
     if demo and config.is_file() and settings.source.demo != demo:
         console.print(f"{demo} has its own settings: evergreen init ../{demo} --demo {demo}")
@@ -213,5 +205,4 @@ def simulate(
         "strategy_change_on": strategy_change,
     }
     changes = {name: value for name, value in options.items() if value is not None}
-    for line in write_simulation(with_simulation(load_settings(), changes), out):
-        console.print(line)
+    print_each(write_simulation(with_simulation(load_settings(), changes), out))

@@ -16,6 +16,7 @@ from evergreen.cli.app import (
     command,
     console,
     date_option,
+    print_each,
     progress_bar,
     renamed,
 )
@@ -28,8 +29,7 @@ def summary() -> None:
     from evergreen.lifecycle.summary import summary as summarise  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
-    for part in summarise(load_settings()):
-        console.print(part)
+    print_each(summarise(load_settings()))
 
 
 @command(Panel.INSPECT)
@@ -73,8 +73,7 @@ def history(
     console.print(history_table(records, rollback_records.read_all(), target))
     if live_losses := live(records[-1], records) if records else []:
         console.print(live_table(live_losses, target))
-    for run in (*review.rejections(), *review.pending_runs()):
-        console.print(str(run))
+    print_each(map(str, (*review.rejections(), *review.pending_runs())))
 
 
 @command(Panel.INSPECT)
@@ -181,16 +180,9 @@ def replay(
 
     chosen = policies.policies_named(policy or policies.POLICIES)
     scenario = make_scenario(load_settings(), first, to, every, target)
-    with exclusive(), progress_bar() as progress:
-        task = progress.add_task(f"replay {len(chosen)} policies", total=None)
-        results, labels = workers.replay(
-            scenario,
-            chosen,
-            jobs=jobs,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    for part in write_report(out, scenario, results, labels, budget=budget):
-        console.print(part)
+    with exclusive(), progress_bar(f"replay {len(chosen)} policies") as progress:
+        results, labels = workers.replay(scenario, chosen, jobs=jobs, progress=progress)
+    print_each(write_report(out, scenario, results, labels, budget=budget))
 
 
 renamed("best", "champion", champion)

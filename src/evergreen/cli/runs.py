@@ -13,8 +13,8 @@ from evergreen.cli.app import (
     Panel,
     Push,
     command,
-    console,
     date_option,
+    print_each,
     progress_bar,
     run_exclusively,
     warn_renamed,
@@ -77,19 +77,7 @@ def cycle(
     from evergreen.lifecycle import cycle as loop  # noqa: PLC0415
 
     if dry_run:
-        for line in loop.dry_run(as_of, through, every=every, mode=mode):
-            console.print(line)
+        print_each(loop.dry_run(as_of, through, every=every, mode=mode))
         return
-    with progress_bar() as progress:
-        task = progress.add_task("", total=None)
-        for line in loop.cycle(
-            as_of,
-            through,
-            every=every,
-            mode=mode,
-            push=push,
-            doing=lambda done, total, what: progress.update(
-                task, completed=done, total=total, description=what
-            ),
-        ):
-            console.print(line)
+    with progress_bar("") as progress:
+        print_each(loop.cycle(as_of, through, every=every, mode=mode, push=push, doing=progress))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.prompt import Prompt
 
-from evergreen.cli.app import Panel, command, console, renamed
+from evergreen.cli.app import Panel, command, console, print_each, renamed
 from evergreen.settings.dates import parse_date
 
 CHOICES = {
@@ -37,8 +37,7 @@ def schedule(
         change = crontab.with_entries if action == "install" else crontab.without_entries
         table = change(table, root)
         crontab.write(table)
-    for line in crontab.entries_in(table, root) or [f"nothing is scheduled for {root}"]:
-        console.print(line)
+    print_each(crontab.entries_in(table, root) or [f"nothing is scheduled for {root}"])
 
 
 @command(Panel.RUN)
@@ -50,8 +49,7 @@ def menu() -> None:
     while True:
         settings = load_settings()
         following = next_date(settings)
-        for part in status(settings, following):
-            console.print(part)
+        print_each(status(settings, following))
         choice = _choice()
         as_of = None if choice == QUIT else _date(following)
         if as_of is None:

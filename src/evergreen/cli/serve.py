@@ -64,8 +64,7 @@ def score(
     table = _sql_table(to_sql) if to_sql else None
     target = out or paths.BUILD / f"scores-{as_of}.parquet"
     release = load_release()
-    with progress_bar() as progress:
-        task = progress.add_task("score", total=None)
+    with progress_bar("score") as progress:
         outcome = batch.score(
             release,
             load_settings(),
@@ -73,7 +72,7 @@ def score(
             target,
             clients=clients,
             to_sql=table,
-            progress=lambda n, total: progress.update(task, completed=n, total=total),
+            progress=progress,
         )
     new = f", {outcome.new:,} of them new (without events)" if outcome.new else ""
     console.print(f"{outcome.clients:,} clients{new}; release {release.version}: {target}")

@@ -12,7 +12,6 @@ from evergreen.cli.app import (
     Panel,
     Reason,
     command,
-    console,
     renamed,
     run_exclusively,
 )
@@ -42,21 +41,17 @@ def rollback(
 @command(Panel.UNDO)
 def hold(target: OneTarget, reason: Reason) -> None:
     """Keep a target's model in production, whatever the gate decides."""
-    _set_hold(target, reason)
+    from evergreen.lifecycle.hold import set_hold  # noqa: PLC0415 - each command loads its own
+
+    run_exclusively(set_hold(target, reason))
 
 
 @command(Panel.UNDO)
 def unhold(target: OneTarget) -> None:
     """Let the gate decide about a held target again."""
-    _set_hold(target, None)
+    from evergreen.lifecycle.hold import set_hold  # noqa: PLC0415 - each command loads its own
 
-
-def _set_hold(target: str, reason: str | None) -> None:
-    from evergreen.lifecycle.hold import set_hold  # noqa: PLC0415
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
-
-    with exclusive():
-        console.print(set_hold(target, reason))
+    run_exclusively(set_hold(target, None))
 
 
 renamed("release", "unhold", unhold)

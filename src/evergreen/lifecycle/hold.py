@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from evergreen.errors import DataError
 from evergreen.history import run_records
 from evergreen.lifecycle import params_file, review
@@ -10,8 +12,13 @@ from evergreen.settings.loading import load_settings
 from evergreen.vcs.git import commit
 
 
-def set_hold(target: str, reason: str | None) -> str:
+def set_hold(target: str, reason: str | None) -> Iterator[str]:
     """Hold a target's model in production, or end the hold if the reason is None.
+
+    Yields
+    ------
+    str
+        What was done.
 
     Raises
     ------
@@ -35,4 +42,4 @@ def set_hold(target: str, reason: str | None) -> str:
     params_file.write({"hold": others if reason is None else others | {target: reason}})
     message = f"End the hold of {target}" if reason is None else f"Hold {target}: {reason}"
     commit(message, paths.PARAMS)
-    return message
+    yield message

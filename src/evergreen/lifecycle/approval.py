@@ -46,9 +46,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
     ModelError
         If the predictions of its release differ from those at training.
     """
-    review.check_branch()
-    run = _chosen(as_of)
-    review.restore_main_if_pending(load_settings().as_of)
+    run = _open(as_of)
     _check_no_changes()
     with fetched(run.commit, paths.PRODUCTION) as folder:
         verify_in_clean_process(folder)
@@ -76,9 +74,7 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
     EvergreenError
         If no such run is waiting.
     """
-    review.check_branch()
-    run = _chosen(as_of)
-    review.restore_main_if_pending(load_settings().as_of)
+    run = _open(as_of)
     record = run.record
     rejection = review.Rejection(
         as_of=run.as_of,
@@ -91,6 +87,14 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
     commit(f"Reject the run of {run.as_of}: {reason}", rejection.path)
     yield f"{run.as_of}: rejected, see {rejection.path}; the current release stays in production"
     yield from _settle(run, push=push)
+
+
+def _open(as_of: date | None) -> review.PendingRun:
+    """Choose the run to decide on, with the main branch in the working folder."""
+    review.check_branch()
+    run = _chosen(as_of)
+    review.restore_main_if_pending(load_settings().as_of)
+    return run
 
 
 def _chosen(as_of: date | None) -> review.PendingRun:

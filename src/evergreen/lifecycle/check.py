@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -69,18 +69,20 @@ def check() -> Iterator[CheckResult]:
         return
     yield CheckResult("configuration", f"{paths.PARAMS} is valid, as_of {settings.as_of}")
     yield from (CheckResult("configuration", f"hint: {hint}") for hint in removed.hints())
-    for topic, examine in (("git", _git), ("DVC", _dvc), ("disk", _disk)):
-        yield from _examined(topic, examine)
-    yield from _examined("source", lambda: _source(settings))
-    yield from _examined("raw tables", lambda: _raw(settings))
-    yield from _examined("run", lambda: _run(settings))
-
-
-def _examined(topic: str, examine: Callable[[], Iterator[CheckResult]]) -> Iterator[CheckResult]:
-    try:
-        yield from examine()
-    except EvergreenError as error:
-        yield CheckResult(topic, error.message, error.next_step or "fix it, then evergreen check")
+    checks = {
+        "git": _git(),
+        "DVC": _dvc(),
+        "disk": _disk(),
+        "source": _source(settings),
+        "raw tables": _raw(settings),
+        "run": _run(settings),
+    }
+    for topic, results in checks.items():
+        try:
+            yield from results
+        except EvergreenError as error:
+            next_step = error.next_step or "fix it, then evergreen check"
+            yield CheckResult(topic, error.message, next_step)
 
 
 def _git() -> Iterator[CheckResult]:

@@ -85,10 +85,7 @@ def read() -> str:
     EvergreenError
         If there is no cron, or it refuses.
     """
-    done = _crontab("-l")
-    if done.returncode and MISSING not in done.stderr:
-        raise _refused(done.stderr)
-    return "" if done.returncode else done.stdout
+    return _crontab("-l")
 
 
 def write(crontab: str) -> None:
@@ -99,14 +96,13 @@ def write(crontab: str) -> None:
     EvergreenError
         If there is no cron, or it refuses.
     """
-    done = _crontab("-", text=crontab) if crontab else _crontab("-r")
-    if done.returncode and MISSING not in done.stderr:
-        raise _refused(done.stderr)
+    _crontab("-" if crontab else "-r", text=crontab or None)
 
 
-def _crontab(argument: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+def _crontab(argument: str, text: str | None = None) -> str:
+    """Run crontab; return its output, which is empty where the user has no crontab."""
     try:
-        return subprocess.run(
+        done = subprocess.run(
             ["crontab", argument],  # noqa: S607 - found by PATH
             input=text,
             check=False,
@@ -118,7 +114,6 @@ def _crontab(argument: str, text: str | None = None) -> subprocess.CompletedProc
             "the command crontab is not installed",
             "apt-get install cron; or call the scripts in scripts/ from another scheduler",
         ) from None
-
-
-def _refused(output: str) -> EvergreenError:
-    return EvergreenError(f"crontab refused: {output.strip()}", "crontab -l")
+    if done.returncode and MISSING not in done.stderr:
+        raise EvergreenError(f"crontab refused: {done.stderr.strip()}", "crontab -l")
+    return "" if done.returncode else done.stdout

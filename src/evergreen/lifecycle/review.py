@@ -21,7 +21,6 @@ from evergreen.vcs.git import (
     is_merged,
     local_ref,
     merge_without_files,
-    push_branch,
     remote_ref,
     restore_files_of,
     show,
@@ -198,7 +197,7 @@ def push(remote: str) -> Iterator[str]:
         A line for each branch.
     """
     for run in unpushed(remote):
-        push_branch(remote, run.ref, run.branch)
+        git("push", "--quiet", "--force", remote, f"{run.ref}:{local_ref(run.branch)}")
         yield f"{run.as_of}: pushed to {remote}/{run.branch} for review"
 
 

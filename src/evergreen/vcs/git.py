@@ -147,11 +147,6 @@ def restore_files_of(other: str) -> None:
         git("restore", "--source=HEAD", "--worktree", "--", *restored)
 
 
-def push_branch(remote: str, ref: str, branch: str) -> None:
-    """Push a reference to a branch of a remote, whatever that points to."""
-    git("push", "--quiet", "--force", remote, f"{ref}:{local_ref(branch)}")
-
-
 def remove_branch(branch: str, remote: str | None) -> None:
     """Remove a branch from this clone, and from a remote if one is given."""
     if commit_at(local_ref(branch)):

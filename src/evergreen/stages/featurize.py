@@ -27,7 +27,6 @@ from evergreen.store.releases import load_release
 if TYPE_CHECKING:
     import duckdb
 
-    from evergreen.settings.names import TextForm
     from evergreen.settings.pipeline import Settings
     from evergreen.store.daily_features import Extractors
     from evergreen.store.models import Model
@@ -56,7 +55,8 @@ def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) 
 
     digest = extractors.digest(paths.EXTRACTOR)
     champions = load_release(paths.CHAMPION).models
-    own: Extractors = {digest: (extractor, _text_forms(settings))}
+    forms = {settings.estimators.of(t.estimator).text for t in settings.targets.values()}
+    own: Extractors = {digest: (extractor, forms)}
     inherited = _inherited(champions)
     both = own | inherited
     if digest in inherited:
@@ -81,10 +81,6 @@ def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) 
     if extractor.text is not None:
         share = _write_text_report(paths.FEATURES_TODAY, con, digest, both, today)
         yield f"out-of-vocabulary words today: {'no words' if share is None else f'{share:.1%}'}"
-
-
-def _text_forms(settings: Settings) -> set[TextForm]:
-    return {settings.estimators.of(target.estimator).text for target in settings.targets.values()}
 
 
 def _inherited(champions: dict[str, Model]) -> Extractors:

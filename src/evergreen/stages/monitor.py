@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evergreen.store.models import Manifest, Model
     from evergreen.store.releases import Released
 
+NO_CHAMPION = "there is no champion"
 NO_EXPECTED_LOSS = "the champion has no expected loss"
 NO_REFERENCE = "the champion has no reference"
 DIGITS = 4
@@ -29,7 +30,7 @@ def report_drift(settings: Settings, champions: dict[str, Released]) -> dict[str
     for name in settings.targets:
         champion = champions.get(name)
         if champion is None:
-            checks = findings.no_champion()
+            checks = [findings.not_checked(kind, NO_CHAMPION) for kind in findings.KINDS]
         else:
             decline = _decline(settings, name, champion, live)
             checks = [decline, *_drift(settings, champion.model, features)]

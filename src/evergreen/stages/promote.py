@@ -69,7 +69,7 @@ def run(settings: Settings) -> Iterator[str]:
         "previous_release": champion.version,
         "platform": models.platform_class(),
         "scored": len(scored),
-        "unknown_words": _unknown_words(),
+        "unknown_words": matrices.read_text_report(paths.FEATURES_TODAY).get("unknown_words"),
         "targets": decisions,
     }
     files.write_json(decision, paths.DECISION_REPORT)
@@ -77,11 +77,6 @@ def run(settings: Settings) -> Iterator[str]:
     yield f"release {release.version or 'none'}, {len(scored):,} clients scored"
     for name, checks in report_drift(settings, champion.released).items():
         yield from (f"{name}: alert: {a['kind']}: {a['message']}" for a in checks["alerts"])
-
-
-def _unknown_words() -> float | None:
-    """Out-of-vocabulary rate of the texts of the clients observed today; None without text."""
-    return matrices.read_text_report(paths.FEATURES_TODAY).get("unknown_words")
 
 
 def _promoted(

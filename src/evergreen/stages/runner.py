@@ -26,13 +26,10 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
     try:
         for line in run(load_settings()):
             print(f"  {line}", flush=True)  # noqa: T201 - a stage prints to the terminal
-        _write_seconds(time.perf_counter() - started)
+        # For `evergreen finish`; no output of a stage contains its duration.
+        seconds = f"{time.perf_counter() - started:.2f}"
+        files.write_text(seconds, paths.SECONDS / Path(sys.argv[0]).stem)
     except EvergreenError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {from_os_error(error)}")
-
-
-def _write_seconds(seconds: float) -> None:
-    """Write the duration of the stage for `evergreen finish`; no output of a stage contains it."""
-    files.write_text(f"{seconds:.2f}", paths.SECONDS / Path(sys.argv[0]).stem)

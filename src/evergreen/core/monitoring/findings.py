@@ -63,11 +63,6 @@ def not_checked(kind: str, reason: str) -> MonitoringCheck:
     return MonitoringCheck(kind, f"not checked: {reason}")
 
 
-def no_champion() -> list[MonitoringCheck]:
-    """Report that there is no champion to check."""
-    return [not_checked(kind, "there is no champion") for kind in KINDS]
-
-
 def check_decline(
     kind: Kind,
     expected: dict[str, Any],

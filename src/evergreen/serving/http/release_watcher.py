@@ -8,17 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evergreen.errors import ModelError
+from evergreen.serving.http.schemas import RefusedRelease
 from evergreen.serving.release import ServedRelease, read_release
 from evergreen.settings import paths
 
 LOG = logging.getLogger(__name__)
-
-
-class Refusal(NamedTuple):
-    """A published release that can't be used, and why."""
-
-    release: str
-    reason: str
 
 
 class LinkState(NamedTuple):
@@ -35,7 +29,7 @@ class ReleaseWatcher:
     ----------
     release : ServedRelease
         The release in use.
-    refused : Refusal or None
+    refused : RefusedRelease or None
         The published release, while it can't be used.
 
     Raises
@@ -48,7 +42,7 @@ class ReleaseWatcher:
         self._link = link
         self._state = _link_state(link)
         self.release = load_verified(link)
-        self.refused: Refusal | None = None
+        self.refused: RefusedRelease | None = None
 
     def refresh(self) -> None:
         """Switch to the published release if it is another one and valid in every file."""
@@ -60,7 +54,8 @@ class ReleaseWatcher:
             if _link_state(self._link) != state:
                 raise ModelError(f"{self._link} changed while it was read")  # noqa: TRY301
         except Exception as error:  # noqa: BLE001 - a damaged release may raise anything
-            self._refuse(Refusal(os.path.basename(state.target), str(error)))  # noqa: PTH119
+            published = os.path.basename(state.target)  # noqa: PTH119
+            self._refuse(RefusedRelease(release=published, reason=str(error)))
         else:
             self.refused = None
             if release.version != self.release.version:
@@ -68,9 +63,9 @@ class ReleaseWatcher:
                 self.release = release
         self._state = state
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: RefusedRelease) -> None:
         if refusal != self.refused:
-            LOG.warning("release %s is refused: %s", *refusal)
+            LOG.warning("release %s is refused: %s", refusal.release, refusal.reason)
         self.refused = refusal
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from evergreen.serving.http.release_watcher import Refusal
     from evergreen.serving.http.score_cache import CachedScores
     from evergreen.serving.release import ServedRelease
 
@@ -44,7 +43,7 @@ class Health(BaseModel):
 
 
 class RefusedRelease(BaseModel):
-    """A published release that can't be used."""
+    """A published release that can't be used, and why."""
 
     release: str
     reason: str
@@ -69,18 +68,17 @@ class Ready(BaseModel):
     def of(
         cls,
         release: ServedRelease,
-        refused: Refusal | None,
+        refused: RefusedRelease | None,
         scores: CachedScores | None,
         problem: str | None,
     ) -> Ready:
         """The state of a server."""
-        info = None
-        if scores is not None:
-            info = CachedScoresInfo(as_of=str(scores.as_of), release=scores.release.version)
         return cls(
             release=release.version,
-            refused=RefusedRelease(**refused._asdict()) if refused else None,
-            known_clients=info,
+            refused=refused,
+            known_clients=None
+            if scores is None
+            else CachedScoresInfo(as_of=str(scores.as_of), release=scores.release.version),
             known_clients_problem=problem,
         )
 

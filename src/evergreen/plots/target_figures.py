@@ -203,8 +203,7 @@ def _label(axes: Axes, title: str, x: str, y: str) -> None:
 
 def _reference(axes: Axes, limit: float, note: str) -> None:
     """Give both axes the same scale from zero, and draw the diagonal."""
-    axes.set_xlim(0, limit * 1.03)
-    axes.set_ylim(0, limit * 1.03)
+    axes.set(xlim=(0, limit * 1.03), ylim=(0, limit * 1.03))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(FuncFormatter(_short))
@@ -242,8 +241,7 @@ def _short(value: float, _position: int | None) -> str:
 
 
 def _write_note(axes: Axes, words: str) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     place: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
     axes.text(0.5, 0.5, words, fontsize=9, color=PALE, **place)
 

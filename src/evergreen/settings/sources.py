@@ -189,10 +189,6 @@ class TransactionsSource(TableSource):
     def _columns_or_adapter(self) -> Self:
         if (self.columns is None) == (self.adapter is None):
             raise ValueError("give either columns or adapter, and not both")
-        return self
-
-    @model_validator(mode="after")
-    def _equal_rows_are_distinguished(self) -> Self:
         if self.watermark is not None and (self.columns is None or self.columns.row_id is None):
             raise ValueError(
                 "watermark needs columns.row_id: without it, a new row that equals an old one "

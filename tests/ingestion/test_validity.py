@@ -1,6 +1,12 @@
 """Ingestion of user tables and of demos, Python and HTTP agree on what a valid transaction is."""
 
+import csv
+import io
 import json
+import os
+import sqlite3
+from collections import Counter
+from contextlib import closing
 from datetime import date, datetime
 
 import pandas as pd
@@ -11,8 +17,9 @@ from evergreen.errors import DataError
 from evergreen.serving import events
 from evergreen.serving.http import bodies
 from evergreen.serving.http.limits import RefusedError
+from evergreen.settings import paths
 
-DAY = date(2024, 1, 5)
+DAY, END = date(2024, 1, 5), date(2024, 1, 31)
 GOOD = {"client_id": "a", "amount_minor": 100, "timestamp": DAY, "ingested_on": DAY}
 GOOD_TO_INGEST = GOOD | {"timestamp": datetime(2024, 1, 5)}
 LARGEST = transactions.MAX_AMOUNT_MINOR
@@ -72,3 +79,117 @@ def over_http(_, row):
 )
 def test_the_same_row_gets_the_same_verdict_everywhere(shop, verdict, changes, valid):
     assert verdict(shop, GOOD | changes) is valid
+
+
+def in_a_file(shop, column, cell):
+    lines = [",".join(CELLS), row_of(column, cell), ",".join(map(str, FURTHER))]
+    shop.lay("a.csv", "\n".join(lines))
+    return ingested(shop, {"files": "inbox/*"}, column)
+
+
+def in_sqlite(shop, column, cell):
+    with closing(sqlite3.connect(shop.folder / "shop.db")) as db:
+        db.execute(f"create table sales ({', '.join(CELLS)})")
+        rows = [list((CELLS | {column: cell}).values()), FURTHER]
+        db.executemany("insert into sales values (?, ?, ?)", rows)
+        db.commit()
+    os.environ["EVERGREEN_TEST_URL"] = f"sqlite:///{shop.folder / 'shop.db'}"
+    return ingested(shop, {"url_env": "EVERGREEN_TEST_URL", "table": "sales"}, column)
+
+
+def row_of(column, cell):
+    line = io.StringIO()
+    csv.writer(line).writerow((CELLS | {column: cell}).values())
+    return line.getvalue().strip("\r\n")
+
+
+def ingested(shop, source, column):
+    """The value of a column beside the further row, or the reason why it is bad."""
+    shop.source = source | {"columns": {name: name for name in CELLS}}
+    shop.ingest()
+    if rows := [row for row in shop.rows() if row["client_id"] != FURTHER[0]]:
+        return value_of(rows[0], column)
+    with (paths.QUARANTINE / f"transactions-{END}.csv").open(newline="") as file:
+        [bad] = csv.DictReader(file)
+    return kind_of(bad["reason"])
+
+
+def in_a_frame(_, column, cell):
+    try:
+        rows = events.read_transactions(pd.DataFrame([CELLS | {column: cell}]), minor_units=100)
+    except DataError as error:
+        return kind_of(str(error))
+    return value_of(rows.to_pylist()[0], column)
+
+
+def in_a_body(_, column, cell):
+    row = CELLS | {column: cell}
+    client = {"client_id": row.pop("client_id"), "transactions": [row]}
+    try:
+        body = bodies.read_json(json.dumps({"clients": [client]}).encode(), max_rows=9)
+    except RefusedError as error:
+        return kind_of(str(error))
+    return in_a_frame(_, column, bodies.events_of(body).transactions[0][column])
+
+
+CELLS = {"client_id": "a", "timestamp": "2024-01-05", "amount": 1}
+"""A good row, of which a test changes one cell."""
+FURTHER = ["further", "2024-01-05", "1"]
+"""A good row beside it: a source without any is refused."""
+MISSING, LOST_DIGITS = "is missing", "has lost digits"
+KINDS = (MISSING, LOST_DIGITS)
+
+
+def kind_of(reason):
+    return next((kind for kind in KINDS if kind in reason), reason)
+
+
+def value_of(row, column):
+    return row["amount_minor" if column == "amount" else column]
+
+
+ANYWHERE = pytest.mark.parametrize("read", [in_a_file, in_sqlite, in_a_frame, in_a_body])
+
+
+@ANYWHERE
+@pytest.mark.parametrize(
+    ("cell", "client"),
+    [
+        ("12345", "12345"),
+        ("12345.0", "12345"),
+        (12345.0, "12345"),
+        (12345, "12345"),
+        ("12345.00", "12345"),
+        (" 0012345 ", "0012345"),
+        ("'0012345", "0012345"),
+        ('="0012345"', "0012345"),
+        ("A-12\u00a0", "A-12"),
+        ("Ann@Shop.example", "Ann@Shop.example"),
+        ("O'Brien", "O'Brien"),
+        ("12E45", "12E45"),
+        ("NA", "NA"),
+        ("1.50", "1.50"),
+        *((word, MISSING) for word in ("", "  ", "\u00a0", "'", '=""', "NULL", "None", "nan")),
+        *((word, MISSING) for word in ("NaN", "N/A", "#N/A", "<NA>", "NaT")),
+        *((number, LOST_DIGITS) for number in ("1.23457E+11", "1e+16", 1e20, "'1.2E+12")),
+    ],
+)
+def test_an_id_is_the_same_everywhere(shop, read, cell, client):
+    assert read(shop, "client_id", cell) == client
+
+
+def test_words_for_no_client_and_the_case_of_ids_are_settings_for_all_tables(shop):
+    shop.source |= {
+        "columns": {"client_id": "c", "timestamp": "t", "amount": "a"},
+        "missing_ids": ["Guest", "0"],
+        "fold_case": True,
+    }
+    columns = {"client_id": "c", "timestamp": "t", "text": "n"}
+    shop.others = {"notes": {"files": "notes/*", "columns": columns}}
+    (shop.folder / "notes").mkdir()
+    (shop.folder / "notes/a.csv").write_text(f"c,t,n\nANN@shop.example,{DAY},x\nGUEST,{DAY},x\n")
+    ids = ("ann@shop.example", "Ann@Shop.example", "guest", "0", "0.0", "17", "17.0")
+    shop.lay("a.csv", "c,t,a\n" + "".join(f"{client},{DAY},1\n" for client in ids))
+    shop.ingest()
+    assert Counter(row["client_id"] for row in shop.rows()) == {"ann@shop.example": 2, "17": 2}
+    assert [row["client_id"] for row in shop.rows(paths.NOTES)] == ["ann@shop.example"]

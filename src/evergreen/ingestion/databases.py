@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from evergreen.errors import DataError
+from evergreen.ingestion.cells import number_text
 from evergreen.ingestion.connections import error_text, open_database
 from evergreen.ingestion.inputs import Input, copied_input, write_copy
 from evergreen.store import sql
@@ -150,8 +151,6 @@ def _text(value: object) -> str | None:
         return None
     if isinstance(value, datetime):
         return value.replace(tzinfo=None).isoformat(" ")
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float | Decimal):
+        return number_text(value)
     return str(value).replace("\0", "")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
 from evergreen.core.events.transactions import TOO_EARLY, TOO_LARGE, invoice_id, missing
 from evergreen.errors import DataError
+from evergreen.ingestion.cells import LOST_DIGITS, IdRule, register, scientific_sql
 from evergreen.ingestion.conversion import (
     EARLIEST,
     LATEST,
@@ -21,6 +23,8 @@ from evergreen.ingestion.conversion import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    import duckdb
+
     from evergreen.ingestion.dates import DateFormat
     from evergreen.ingestion.inputs import Input
     from evergreen.settings.sources import (
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
     AnyColumns = TransactionColumns | NoteColumns | AttributeColumns | TargetColumns
 
+CLIENT_ID_OF, ID_OF = "client_id_of", "id_of"
+"""SQL functions that read ids."""
 MAX_CHARS = 131_072
 AMOUNT_DIGITS, OTHER_DIGITS = 22, 16
 """An amount has up to 18 digits before its decimals, a price and a quantity 12: so all products
@@ -39,7 +45,30 @@ are exact."""
 YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 TIME_OF = {"observed_on": "observed_at", "valid_from": "valid_at"}
 """The time in a column of which only the day is kept."""
-Formats = dict[str, "DateFormat"]
+
+
+@dataclass(frozen=True)
+class CellRules:
+    """How the cells of an input become values.
+
+    Attributes
+    ----------
+    formats
+        How the columns that hold dates write them, by their roles.
+    decimal
+        The decimal separator of numbers.
+    clients
+        How ids of clients are read.
+    """
+
+    formats: dict[str, DateFormat]
+    decimal: str = "."
+    clients: IdRule = field(default_factory=IdRule)
+
+    def register(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Register the functions that the SQL of `Mapper` calls."""
+        register(con, CLIENT_ID_OF, self.clients.read)
+        register(con, ID_OF, IdRule().read)
 
 
 def mapped_headers(columns: AnyColumns) -> list[str]:
@@ -60,24 +89,16 @@ def date_roles(columns: AnyColumns) -> dict[str, str]:
 class Mapper:
     """Maps the columns of one input, one after the other.
 
-    Parameters
-    ----------
-    formats
-        How the columns that hold dates write them, by their roles.
-    decimal
-        The decimal separator of numbers.
-
     Attributes
     ----------
     conversion
         What was mapped so far.
     """
 
-    def __init__(self, rows: Input, formats: Formats, decimal: str = ".") -> None:
+    def __init__(self, rows: Input, rules: CellRules) -> None:
         self.conversion = Conversion()
         self._rows = rows
-        self._formats = formats
-        self._decimal = decimal
+        self._rules = rules
 
     def __setitem__(self, role: str, value: str) -> None:
         """Set a canonical column to SQL, which may refer to columns set before."""
@@ -97,11 +118,23 @@ class Mapper:
         self[role] = trimmed_sql(self.cell(header))
         self._limit(role, header)
 
-    def required_text(self, role: str, header: str) -> None:
-        """Map a column that must hold a text."""
-        self[role] = trimmed_sql(self.cell(header))
-        rule = missing(role)
+    def client_id(self, header: str) -> None:
+        """Map the column with the ids of clients, which no row may lack."""
+        self._id("client_id", header, self._rules.clients.sql(self.cell(header), CLIENT_ID_OF))
+        rule = missing("client_id")
         self.check(header, rule.fails, rule.reason)
+
+    def id(self, role: str, header: str, *, required: bool) -> None:
+        """Map a column with ids of anything else."""
+        self._id(role, header, IdRule().sql(self.cell(header), ID_OF))
+        if required:
+            rule = missing(role)
+            self.check(header, rule.fails, rule.reason)
+
+    def _id(self, role: str, header: str, value: str) -> None:
+        self[role] = value
+        lost = f"case when {role} is null then {scientific_sql(self.cell(header))} else false end"
+        self.check(header, lost, f"{role} {LOST_DIGITS}")
         self._limit(role, header)
 
     def joined_text(self, headers: str | list[str] | None) -> None:
@@ -120,7 +153,7 @@ class Mapper:
 
     def date(self, role: str, header: str) -> None:
         """Map a column that must hold a date, with or without a time."""
-        date_format = self._formats[role]
+        date_format = self._rules.formats[role]
         self[role] = date_format.sql(self.cell(header))
         name = next((day for day, time in TIME_OF.items() if time == role), role)
         out = f"not ({role} >= timestamp '{EARLIEST}' and {role} < timestamp '{LATEST}')"
@@ -130,7 +163,7 @@ class Mapper:
 
     def number(self, role: str, header: str, *, required: bool) -> None:
         """Map a column that holds an exact number."""
-        decimal = "." if self._has_point(header) else self._decimal
+        decimal = "." if self._has_point(header) else self._rules.decimal
         cell = self.cell(header)
         digits = AMOUNT_DIGITS if role == "amount" else OTHER_DIGITS
         self[role] = number_sql(cell, decimal, digits)
@@ -143,7 +176,9 @@ class Mapper:
     def value(self, role: str, header: str, *, yes_or_no: bool = False) -> None:
         """Map a column that holds a number as float64, or yes or no as 1 or 0."""
         cell = f"lower(trim({self.cell(header)}))"
-        plain = cell if self._has_point(header) else f"replace({cell}, '{self._decimal}', '.')"
+        plain = (
+            cell if self._has_point(header) else f"replace({cell}, '{self._rules.decimal}', '.')"
+        )
         number = f"try_cast({plain} as double)"
         words = f"case when {cell} in {YES} then 1 when {cell} in {NO} then 0 else {number} end"
         self[role] = words if yes_or_no else number
@@ -181,7 +216,7 @@ class Mapper:
 
 
 def transactions(
-    rows: Input, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
+    rows: Input, columns: TransactionColumns, rules: CellRules, *, minor_units: int
 ) -> Conversion:
     """The canonical columns of transactions.
 
@@ -192,8 +227,8 @@ def transactions(
     minor_units
         How many minor units of money make a major one.
     """
-    mapper = Mapper(rows, formats, decimal)
-    mapper.required_text("client_id", columns.client_id)
+    mapper = Mapper(rows, rules)
+    mapper.client_id(columns.client_id)
     mapper.date("timestamp", columns.timestamp)
     if columns.quantity is not None:
         mapper.number("quantity", columns.quantity, required=bool(columns.price))
@@ -205,18 +240,18 @@ def transactions(
     mapper.check(money, f"{beyond_int64} or {TOO_LARGE.fails}", TOO_LARGE.reason)
     mapper.joined_text(columns.text)
     if columns.invoice_id is not None:
-        mapper.text("invoice", columns.invoice_id)
+        mapper.id("invoice", columns.invoice_id, required=False)
     mapper["invoice_id"] = invoice_id("invoice" if columns.invoice_id else "null")
     if columns.row_id is not None:
-        mapper.required_text("row_id", columns.row_id)
+        mapper.id("row_id", columns.row_id, required=True)
     mapper.happened_by(columns.ingested_on)
     return mapper.conversion
 
 
-def notes(rows: Input, columns: NoteColumns, formats: Formats) -> Conversion:
+def notes(rows: Input, columns: NoteColumns, rules: CellRules) -> Conversion:
     """The canonical columns of notes."""
-    mapper = Mapper(rows, formats)
-    mapper.required_text("client_id", columns.client_id)
+    mapper = Mapper(rows, rules)
+    mapper.client_id(columns.client_id)
     mapper.date("timestamp", columns.timestamp)
     mapper.joined_text(columns.text)
     header = columns.text if isinstance(columns.text, str) else columns.text[0]
@@ -230,9 +265,8 @@ def notes(rows: Input, columns: NoteColumns, formats: Formats) -> Conversion:
 def by_target(
     rows: Input,
     columns: TargetColumns,
-    formats: Formats,
+    rules: CellRules,
     *,
-    decimal: str,
     binary: Collection[str],
     exact: bool,
 ) -> Conversion:
@@ -245,8 +279,8 @@ def by_target(
     exact
         Whether yes or no is required, as in outcomes, or may be a probability.
     """
-    mapper = Mapper(rows, formats, decimal)
-    mapper.required_text("client_id", columns.client_id)
+    mapper = Mapper(rows, rules)
+    mapper.client_id(columns.client_id)
     mapper.own_day("observed_on", columns.observed_on)
     for target, header in columns.targets.items():
         mapper.value(target, header, yes_or_no=target in binary)
@@ -260,12 +294,10 @@ def by_target(
     return mapper.conversion
 
 
-def attributes(
-    rows: Input, columns: AttributeColumns, formats: Formats, *, decimal: str
-) -> Conversion:
+def attributes(rows: Input, columns: AttributeColumns, rules: CellRules) -> Conversion:
     """The attributes of clients from a date on; a blank cell is missing."""
-    mapper = Mapper(rows, formats, decimal)
-    mapper.required_text("client_id", columns.client_id)
+    mapper = Mapper(rows, rules)
+    mapper.client_id(columns.client_id)
     mapper.own_day("valid_from", columns.valid_from)
     for name, header in columns.numeric.items():
         mapper.value(f"number_{name}", header)

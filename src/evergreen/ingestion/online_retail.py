@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.ingestion import mapping
-from evergreen.ingestion.conversion import Check, trimmed_sql
+from evergreen.ingestion.cells import scientific_sql
+from evergreen.ingestion.conversion import Check
 from evergreen.settings.sources import TransactionColumns
 
 if TYPE_CHECKING:
     from evergreen.ingestion.conversion import Conversion
     from evergreen.ingestion.inputs import Input
-    from evergreen.ingestion.mapping import Formats
+    from evergreen.ingestion.mapping import CellRules
 
 NAMES = {
     "client_id": ("Customer ID", "CustomerID", "client_id"),
@@ -62,20 +63,21 @@ def _header(rows: Input, names: tuple[str, ...]) -> str:
 
 
 def convert(
-    rows: Input, columns: TransactionColumns, formats: Formats, *, decimal: str, minor_units: int
+    rows: Input, columns: TransactionColumns, rules: CellRules, *, minor_units: int
 ) -> Conversion:
     """The canonical columns; what is not the sale of a product to a client is left out."""
-    conversion = mapping.transactions(
-        rows, columns, formats, decimal=decimal, minor_units=minor_units
-    )
+    conversion = mapping.transactions(rows, columns, rules, minor_units=minor_units)
     client = f"c{rows.column(columns.client_id)}"
-    trimmed = trimmed_sql(client)
-    conversion.columns["client_id"] = f"if(ends_with({trimmed}, '.0'), {trimmed}[:-3], {trimmed})"
     stock_code = _header(rows, NAMES["stock_code"])
     code = f"c{rows.column(stock_code)}"
     no_product = f"not coalesce(regexp_matches({code}, '{PRODUCT}'), false)"
     left_out = [
-        (columns.client_id, client, "client_id is null", "no client id"),
+        (
+            columns.client_id,
+            client,
+            f"client_id is null and not coalesce({scientific_sql(client)}, false)",
+            "no client id",
+        ),
         (str(columns.price), "price", "price <= 0", "price of zero or below"),
         (stock_code, code, no_product, "stock code is not a product"),
     ]

@@ -9,6 +9,7 @@ import duckdb
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from evergreen.errors import DataError
+from evergreen.ingestion.cells import number_text
 from evergreen.ingestion.inputs import Input, copied_input, sql_input, write_copy
 from evergreen.store import sql
 
@@ -109,8 +110,8 @@ def _columns(batch: list[tuple[int, Sequence[object]]]) -> list[Iterable[Any]]:
 def _cell(value: object) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return number_text(value)
     if isinstance(value, datetime | date):
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
     return str(value)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
 from evergreen.ingestion import ingestion_state, mapping, online_retail
+from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import find_format
+from evergreen.ingestion.mapping import CellRules
 from evergreen.ingestion.sources import OpenedSource, RawTable
 from evergreen.ingestion.user_files import open_files
 from evergreen.settings import paths
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from evergreen.ingestion.conversion import Conversion
+    from evergreen.ingestion.dates import DateFormat
     from evergreen.ingestion.ingestion_state import IngestionState
     from evergreen.ingestion.inputs import Input
-    from evergreen.ingestion.mapping import Formats
     from evergreen.settings.pipeline import Settings
 
 RawSource = TransactionsSource | NotesSource | AttributesSource | ByTargetSource
@@ -87,10 +89,21 @@ class _UserSource:
     source: RawSource
     settings: Settings
 
+    @property
+    def _clients(self) -> IdRule:
+        """How ids of clients are read: in the same way in all tables."""
+        transactions = self.settings.source.transactions
+        if transactions is None:
+            return IdRule()
+        return IdRule(tuple(transactions.missing_ids or ()), bool(transactions.fold_case))
+
     def open(self, con: duckdb.DuckDBPyConnection) -> OpenedSource:
         """Open what has not been ingested completely; map its columns."""
         minor_units = self.settings.data.minor_units
-        digest = files.digest_of([self.source.model_dump(mode="json"), minor_units])
+        read_with = [self.source.model_dump(mode="json"), minor_units]
+        if self._clients != IdRule():
+            read_with += [list(self._clients.missing), self._clients.fold_case]
+        digest = files.digest_of(read_with)
         state = ingestion_state.read(self.name, digest)
         opener = self._open_files if self.source.url_env is None else self._open_database
         inputs, notices, settled = opener(con, state)
@@ -104,7 +117,9 @@ class _UserSource:
             new_state = replace(settled(deferred), date_formats=date_formats)
             ingestion_state.write(self.name, new_state)
 
-        conversions = [(rows, self._conversion(rows, named, formats)) for rows, named in mapped]
+        rules = CellRules(formats, self.source.decimal, self._clients)
+        rules.register(con)
+        conversions = [(rows, self._conversion(rows, named, rules)) for rows, named in mapped]
         return OpenedSource(conversions, notices, settle)
 
     def _open_database(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
@@ -134,7 +149,7 @@ class _UserSource:
 
     def _formats(
         self, mapped: list[tuple[Input, AnyColumns]], remembered: dict[str, str]
-    ) -> Formats:
+    ) -> dict[str, DateFormat]:
         """How the inputs write their dates, by role."""
         roles = [(rows, mapping.date_roles(columns)) for rows, columns in mapped]
         return {
@@ -147,19 +162,15 @@ class _UserSource:
             for role, header in (roles[0][1] if roles else {}).items()
         }
 
-    def _conversion(self, rows: Input, columns: AnyColumns, formats: Formats) -> Conversion:
-        decimal = self.source.decimal
+    def _conversion(self, rows: Input, columns: AnyColumns, rules: CellRules) -> Conversion:
         if isinstance(columns, NoteColumns):
-            return mapping.notes(rows, columns, formats)
+            return mapping.notes(rows, columns, rules)
         if isinstance(columns, AttributeColumns):
-            return mapping.attributes(rows, columns, formats, decimal=decimal)
+            return mapping.attributes(rows, columns, rules)
         if isinstance(columns, TargetColumns):
             targets = self.settings.targets.items()
             binary = {name for name, target in targets if target.kind == "binary"}
             exact = self.name == "outcomes"
-            return mapping.by_target(
-                rows, columns, formats, decimal=decimal, binary=binary, exact=exact
-            )
+            return mapping.by_target(rows, columns, rules, binary=binary, exact=exact)
         convert = mapping.transactions if self.source.columns else online_retail.convert
-        units = self.settings.data.minor_units
-        return convert(rows, columns, formats, decimal=decimal, minor_units=units)
+        return convert(rows, columns, rules, minor_units=self.settings.data.minor_units)

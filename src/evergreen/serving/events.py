@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evergreen.core.events import transactions
-from evergreen.core.events.transactions import CLIENT_ID
 from evergreen.errors import DataError
+from evergreen.ingestion.cells import CellError, IdRule, number_text
 from evergreen.store import tables
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ TRANSACTION = ("client_id", "timestamp")
 OPTIONAL = ("quantity", "text", "invoice_id", "ingested_on")
 NOTE = ("client_id", "timestamp", "text")
 NOTE_OPTIONAL = ("language", "ingested_on")
+
+
+CLIENT = IdRule()
 
 
 class EventsIgnoredWarning(UserWarning):
@@ -41,9 +45,9 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     Parameters
     ----------
     frame
-        client_id (string or integer), timestamp, and either amount_minor (a whole number of minor
-        units) or amount (major units); optionally quantity, text, invoice_id and ingested_on (by
-        default the day of the timestamp).
+        client_id (string or whole number), timestamp, and either amount_minor (a whole number of
+        minor units) or amount (major units); optionally quantity, text, invoice_id and ingested_on
+        (by default the day of the timestamp).
     minor_units
         How many minor units make a major one.
 
@@ -125,22 +129,38 @@ def client_ids(values: Iterable[object], where: str) -> list[str]:
     Raises
     ------
     DataError
-        If an id is missing, or is neither a string nor a whole number: 1.0 and 1 are different ids.
+        If an id is missing, has lost digits, or is neither a string nor a whole number.
     """
-    ids = list(values)
-    for place, value in enumerate(ids):
-        is_missing = value is None or value is pd.NA or value != value  # noqa: PLR0124 - NaN
-        if is_missing or not CLIENT_ID.search(str(value)):
+    ids: list[str] = []
+    for place, value in enumerate(values):
+        try:
+            client = client_id(value)
+        except CellError as error:
             raise DataError(
-                f"{where}: client_id is missing; the first is at position {place}",
+                f"{where}: client_id {error}; the first is at position {place}",
                 "fix or drop these rows",
-            )
-        if not isinstance(value, str | int):
-            raise DataError(
-                f"{where}: client_id must hold strings or whole numbers, found {value!r}",
-                "convert them to the strings that data/raw has",
-            )
-    return [str(value) for value in ids]
+            ) from None
+        ids.append(client)
+    return ids
+
+
+def client_id(value: object) -> str:
+    """The id of a client as a string: 1, 1.0 and "1.0" are "1".
+
+    Raises
+    ------
+    CellError
+        If it is missing, has lost digits, or is neither a string nor a whole number.
+    """
+    if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - NaN
+        raise CellError("is missing")
+    fraction = isinstance(value, float | Decimal) and value % 1 != 0
+    if fraction or isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise CellError(f"must hold strings or whole numbers, found {value!r}")
+    client = CLIENT.read(value if isinstance(value, str) else number_text(value))
+    if client is None:
+        raise CellError("is missing")
+    return client
 
 
 def _common(where: str, frame: pd.DataFrame) -> dict[str, pa.Array]:

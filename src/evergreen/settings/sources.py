@@ -184,6 +184,14 @@ class TransactionsSource(TableSource):
 
     adapter: Adapter | None = Field(None, description="A known file format, instead of columns")
     columns: TransactionColumns | None = None
+    missing_ids: list[Header] | None = Field(
+        None, description="Words that stand for no client in any table, such as Guest"
+    )
+    fold_case: bool | None = Field(
+        None,
+        description="Whether ids of clients that differ only in case are one, in all tables; "
+        "by default they are not",
+    )
 
     @model_validator(mode="after")
     def _columns_or_adapter(self) -> Self:

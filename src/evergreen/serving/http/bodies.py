@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from evergreen.core.events.transactions import CLIENT_ID
-from evergreen.serving.events import AMOUNTS
+from evergreen.serving.events import AMOUNTS, client_id
 from evergreen.serving.http.limits import RefusedError, check_rows
 from evergreen.settings.dates import DATE_PATTERN
 
@@ -20,7 +20,11 @@ MAX_ITEMS = 1_000_000
 SHOWN_ERRORS = 5
 
 Form = Literal["id", "events", "features"]
-ClientId = Annotated[str, Field(min_length=1, max_length=200, pattern=CLIENT_ID.pattern)]
+ClientId = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=CLIENT_ID.pattern),
+    BeforeValidator(client_id),
+]
 Time = Annotated[
     str,
     Field(pattern=TIME, description="In the retailer's local time.", examples=["2017-03-30 17:45"]),

@@ -12,11 +12,11 @@ import pandas as pd
 from evergreen.core.wording import plural
 from evergreen.history.alerts import unanswered_before
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Incremental, Schedule, Settings
 from evergreen.store import challengers, tables
 from evergreen.store.labels import LABELS, cached_labels, count_training_labels
 
 if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Incremental, Schedule, Settings
     from evergreen.store.models import Model
 
 

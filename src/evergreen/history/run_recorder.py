@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evergreen.history import run_records
 from evergreen.history.feature_changes import features_changed
 from evergreen.history.parameter_changes import parameters_changed
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models
 from evergreen.store.reports import read_drift
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 
 def record_of(settings: Settings) -> run_records.RunRecord:

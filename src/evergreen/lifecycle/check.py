@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
@@ -18,14 +17,12 @@ from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import published
 from evergreen.settings import paths, removed
 from evergreen.settings.loading import load_settings
+from evergreen.settings.pipeline import Settings
 from evergreen.store import tables
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import outdated
 from evergreen.vcs.dvc_internals import pin_file, remote_names
 from evergreen.vcs.git import current_branch, git, upstream_branch
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 SPARE_BYTES = 2 << 30
 """Free space below which a run may fail: features, models and DVC's cache of a small retailer."""

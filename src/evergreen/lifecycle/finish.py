@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from evergreen.errors import EvergreenError
 from evergreen.history import rollback_records, run_records, run_summaries
@@ -17,13 +16,11 @@ from evergreen.lifecycle.push import push as push_recorded
 from evergreen.report.page import write_report
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files
 from evergreen.vcs.dvc import outdated
 from evergreen.vcs.git import changes, commit
 from evergreen.vcs.tracked_paths import CODE, RECORDED
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 SKIP_CI = "[skip ci]"
 """Tells a forge not to start workflows for the commit of a run, which changes no code."""

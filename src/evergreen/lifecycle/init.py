@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import chdir
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -16,11 +16,9 @@ from evergreen.errors import EvergreenError, SettingsError
 from evergreen.lifecycle import params_file
 from evergreen.lifecycle.check import check
 from evergreen.settings import paths
+from evergreen.settings.names import Demo
 from evergreen.vcs.git import git
 from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
-
-if TYPE_CHECKING:
-    from evergreen.settings.names import Demo
 
 OF_OTHER_DATA = (str(paths.DVC_LOCK), "history/", "reports/", *PINS, ROLLBACK_PIN)
 

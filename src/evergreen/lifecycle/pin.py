@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError, EvergreenError
 from evergreen.history import rollback_records, run_records
@@ -16,6 +15,7 @@ from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
+from evergreen.settings.pipeline import Settings
 from evergreen.store import challengers, predictions, tables
 from evergreen.store.releases import load_release, write_empty_release
 from evergreen.vcs.commands import CommandError
@@ -25,9 +25,6 @@ from evergreen.vcs.dvc_internals import pin_file
 from evergreen.vcs.git import changes, git
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 
 def pin_first_run(settings: Settings, *, new_lineage: bool = False) -> Iterator[str]:

@@ -14,11 +14,11 @@ from evergreen.history.retraining_plan import NewLabels, preview
 from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import served_models
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files
 from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Model
 
 

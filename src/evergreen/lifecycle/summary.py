@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -12,11 +12,9 @@ from evergreen.core.evaluation.model_names import in_model_order
 from evergreen.history.alerts import alert_lines
 from evergreen.history.tables import columns
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files
 from evergreen.store.reports import read_drift
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 NEXT = "dvc repro"
 

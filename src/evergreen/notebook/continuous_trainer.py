@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,7 @@ from evergreen.notebook import feature_tables, saved_models, sklearn_models, tra
 from evergreen.notebook.label_matching import join_outcomes
 from evergreen.notebook.trainer_settings import TrainerSettings
 from evergreen.settings import paths
-
-if TYPE_CHECKING:
-    from evergreen.settings.names import Kind
+from evergreen.settings.names import Kind
 
 SCORE: Mapping[Kind, str] = {"binary": "accuracy", "regression": "r2"}
 TIMESTAMP = "%Y%m%d_%H%M%S"

@@ -10,11 +10,11 @@ from evergreen.core.events.folds import held_out_clients
 from evergreen.core.models import registry
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
+from evergreen.settings.names import Kind
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from evergreen.settings.names import Kind
 
 KINDS: Mapping[str, Kind] = {
     "binary": "binary",

@@ -20,6 +20,7 @@ from evergreen.replay.policy_run import FAILED, RECORD, RUNS, read_records
 from evergreen.replay.results import ANY, LEVEL, PolicyResult
 from evergreen.replay.shared_work import cached_history
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models, tables
 from evergreen.store.cache import Cache
 from evergreen.store.daily_features import DailyFeatures
@@ -29,7 +30,6 @@ from evergreen.store.releases import load_release
 if TYPE_CHECKING:
     from evergreen.replay.policies import Policy
     from evergreen.replay.scenario import Scenario
-    from evergreen.settings.pipeline import Settings
 
 PREDICTIONS, HINDSIGHT = "predictions.parquet", "hindsight.json"
 JUDGED = Path("judged")

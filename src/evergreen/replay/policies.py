@@ -11,12 +11,12 @@ from evergreen.core.evaluation.model_names import FULL, INCREMENTAL
 from evergreen.errors import SettingsError
 from evergreen.history.retraining_plan import plan_retraining
 from evergreen.settings.loading import parse_settings
+from evergreen.settings.names import Mode
+from evergreen.settings.pipeline import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evergreen.settings.names import Mode
-    from evergreen.settings.pipeline import Settings
     from evergreen.stages.compare import Judged
     from evergreen.store.models import Model
 

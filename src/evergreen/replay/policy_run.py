@@ -17,6 +17,8 @@ from evergreen.history.alerts import unanswered
 from evergreen.replay.scenario import Scenario, settings_on
 from evergreen.replay.shared_work import cached_history, train_full_cached
 from evergreen.settings import paths
+from evergreen.settings.names import Mode
+from evergreen.settings.pipeline import Settings
 from evergreen.stages import (
     collect_labels,
     compare,
@@ -38,8 +40,6 @@ from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
     from evergreen.replay.policies import Policy
-    from evergreen.settings.names import Mode
-    from evergreen.settings.pipeline import Settings
     from evergreen.store.raw_history import KeptHistory
 
 RECORD, SCORED = "record.json", "scored.parquet"

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from evergreen.replay.policies import POLICIES
 from evergreen.replay.results import BASIS, LEVEL, gain_over
+from evergreen.settings.pipeline import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from evergreen.settings.pipeline import Settings
 
 
 def recommend(

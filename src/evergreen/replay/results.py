@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,7 @@ from evergreen.core.evaluation import gate, metrics
 from evergreen.core.evaluation.losses import LOSS_NAME, FloatArray, Kind
 from evergreen.core.events.label_selection import KEYS
 from evergreen.core.events.loss_scale import LossScale
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
+from evergreen.settings.pipeline import Settings
 
 BASIS = "never"
 """The policy that the others are compared with."""

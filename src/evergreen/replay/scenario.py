@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from evergreen.errors import SettingsError
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
+from evergreen.settings.pipeline import Settings
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.stages import train_full
 from evergreen.store import extractors, files
 from evergreen.store.raw_history import KeptHistory, keep_history
 
 if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
     from evergreen.store.cache import Cache
 
 HISTORY = "history.duckdb"

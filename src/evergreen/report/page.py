@@ -20,11 +20,11 @@ from evergreen.report.components import (
 )
 from evergreen.report.evaluation_sections import detectable, known_gain
 from evergreen.report.report_data import ReportData, read_report_data
+from evergreen.settings.pipeline import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evergreen.settings.pipeline import Settings
 
 TERMS = {
     "gain": (

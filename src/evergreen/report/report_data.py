@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from pandas.errors import EmptyDataError
@@ -14,11 +14,9 @@ from evergreen.errors import DataError
 from evergreen.history import run_records
 from evergreen.history.run_recorder import record_of
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models
 from evergreen.store.reports import read_drift
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 NEXT = "dvc repro"
 

@@ -19,11 +19,11 @@ from evergreen.serving.events import client_ids
 from evergreen.serving.release import ServedRelease, snapshots_on
 from evergreen.serving.scores_file import read_client_ids, scores_file
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import predictions, sql, tables
 
 if TYPE_CHECKING:
     from evergreen.serving.sql_table import SqlTable
-    from evergreen.settings.pipeline import Settings
 
 CLIENTS = 25_000
 EVENTS = 1_000_000

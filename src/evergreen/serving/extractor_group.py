@@ -10,13 +10,13 @@ import numpy as np
 from evergreen.core.events.label_selection import KEYS
 from evergreen.core.events.ledger import create_texts
 from evergreen.core.models.validation import LARGEST, FeatureMismatchError, read_matrix
+from evergreen.settings.names import TextForm
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
     from evergreen.core.features.extractor import Extractor
-    from evergreen.settings.names import TextForm
     from evergreen.store.models import Model
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
+from evergreen.settings.simulation import Simulation
 from evergreen.simulation import words, world
 
 if TYPE_CHECKING:
-    from evergreen.settings.simulation import Simulation
     from evergreen.simulation.process import Course, Notes, Purchases
 
 

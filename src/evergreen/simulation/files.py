@@ -14,14 +14,13 @@ from evergreen.core.events.ledger import create_ledger
 from evergreen.core.events.snapshots import create_snapshots
 from evergreen.errors import DataError
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
+from evergreen.settings.simulation import Simulation
 from evergreen.simulation.retailer import SimulatedRetailer, simulate
 from evergreen.store import files, tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from evergreen.settings.pipeline import Settings
-    from evergreen.settings.simulation import Simulation
 
 
 def write_simulation(settings: Settings, out: Path) -> Iterator[str]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import ndtri
 
+from evergreen.settings.simulation import Simulation
 from evergreen.simulation import words, world
-
-if TYPE_CHECKING:
-    from evergreen.settings.simulation import Simulation
 
 CLIENTS_AT_ONCE = 256
 WORDS_PER_NOTE = 4

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from evergreen.settings.names import Label
+from evergreen.settings.simulation import Simulation
 from evergreen.simulation import tables, world
 from evergreen.simulation.beliefs import beliefs
 from evergreen.simulation.process import Course, draw
@@ -16,9 +18,6 @@ from evergreen.simulation.truth import expected_labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from evergreen.settings.names import Label
-    from evergreen.settings.simulation import Simulation
 
 
 def simulate(settings: Simulation) -> SimulatedRetailer:

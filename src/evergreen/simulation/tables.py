@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from evergreen.settings.simulation import Simulation
 from evergreen.simulation import words
 
 if TYPE_CHECKING:
-    from evergreen.settings.simulation import Simulation
     from evergreen.simulation.process import Course
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from evergreen.core.events.label_rules import RULES
+from evergreen.settings.names import Label
+from evergreen.settings.simulation import Simulation
 from evergreen.simulation import world
-
-if TYPE_CHECKING:
-    from evergreen.settings.names import Label
-    from evergreen.settings.simulation import Simulation
 
 
 def expected_labels(

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from evergreen.settings.simulation import Simulation
+from evergreen.settings.simulation import Simulation
 
 OPENING_DAYS = 28
 """The days from the start in which the clients of the opening make their first purchase."""

@@ -14,14 +14,13 @@ from evergreen.core.events.external_predictions import create_unmatched
 from evergreen.core.monitoring.label_report import label_report
 from evergreen.settings import paths
 from evergreen.settings.names import prediction_column
+from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import files, predictions, tables
 from evergreen.store.labels import LABEL_ORDER, copy_cached_labels, open_tables
 
 if TYPE_CHECKING:
     import duckdb
-
-    from evergreen.settings.pipeline import Settings
 
 
 def run(

@@ -17,6 +17,7 @@ from evergreen.errors import ModelError
 from evergreen.plots import target_figures
 from evergreen.plots.figures import write_png
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import files, matrices, models
 from evergreen.store.releases import load_release
@@ -24,8 +25,6 @@ from evergreen.store.releases import load_release
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-    from evergreen.settings.pipeline import Settings
 
 
 class Contest(NamedTuple):

@@ -17,6 +17,7 @@ from evergreen.core.features.text import read_documents
 from evergreen.core.models.likelihood import Unfitted
 from evergreen.errors import DataError
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import challengers, extractors, files, matrices, tables
 from evergreen.store.cache import Cache
@@ -27,7 +28,6 @@ from evergreen.store.releases import load_release
 if TYPE_CHECKING:
     import duckdb
 
-    from evergreen.settings.pipeline import Settings
     from evergreen.store.daily_features import Extractors
     from evergreen.store.models import Model
 

@@ -9,10 +9,10 @@ import pandas as pd
 from evergreen.core.events.label_selection import Window, recently_known
 from evergreen.core.monitoring import findings
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files, matrices, tables
 
 if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
     from evergreen.store.models import Manifest, Model
     from evergreen.store.releases import Released
 

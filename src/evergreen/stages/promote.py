@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import ModelError
 from evergreen.settings import paths
 from evergreen.settings.names import prediction_column
+from evergreen.settings.pipeline import Settings
 from evergreen.stages.monitor import report_drift
 from evergreen.stages.runner import main
 from evergreen.store import (
@@ -28,9 +29,6 @@ from evergreen.store.releases import (
     load_release,
     write_release,
 )
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 
 def run(settings: Settings) -> Iterator[str]:

@@ -6,15 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.errors import EvergreenError, from_os_error
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
+from evergreen.settings.pipeline import Settings
 from evergreen.store import files
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
 
 
 def main(run: Callable[[Settings], Iterable[str]]) -> None:

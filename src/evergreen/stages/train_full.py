@@ -14,6 +14,7 @@ from evergreen.core.events.label_selection import KEYS
 from evergreen.core.models import registry
 from evergreen.core.monitoring.reference import describe
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import (
     extractors,
@@ -24,7 +25,6 @@ from evergreen.store import (
 
 if TYPE_CHECKING:
     from evergreen.core.features.extractor import Extractor
-    from evergreen.settings.pipeline import Settings
 
 
 def run(settings: Settings) -> Iterator[str]:

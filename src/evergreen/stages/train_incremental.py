@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import (
     challengers,
@@ -19,8 +20,6 @@ from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from evergreen.settings.pipeline import Settings
 
 
 def run(settings: Settings) -> Iterator[str]:

@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from evergreen.core.events.label_selection import KEYS
 from evergreen.core.features.extractor import ClientHistories, Extractor
+from evergreen.settings.names import TextForm
+from evergreen.settings.pipeline import Settings
 from evergreen.store import matrices, tables
 
 if TYPE_CHECKING:
     import duckdb
 
-    from evergreen.settings.names import TextForm
-    from evergreen.settings.pipeline import Settings
     from evergreen.store.cache import Cache
 
     Extractors = dict[str, tuple[Extractor, set[TextForm]]]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evergreen.core.events.labels import create_labels
 from evergreen.core.events.snapshots import add_snapshots, create_snapshots
 from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
 from evergreen.store import sql, tables
 from evergreen.store.cache import Cache
 from evergreen.store.raw_history import OpenHistory, open_history
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-    from evergreen.settings.pipeline import Settings
 
 SNAPSHOTS = "snapshots.parquet"
 LABELS = "labels.parquet"

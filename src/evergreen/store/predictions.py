@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
 from evergreen.settings.names import Kind, prediction_column
+from evergreen.settings.pipeline import Target
 from evergreen.store import tables
-
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Target
 
 
 def schema(kinds: Mapping[str, Kind]) -> pa.Schema:

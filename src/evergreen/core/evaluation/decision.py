@@ -8,9 +8,10 @@ from math import floor, isfinite, log10
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from evergreen.settings.pipeline import Gate
+
 if TYPE_CHECKING:
     from evergreen.core.evaluation.losses import Kind
-    from evergreen.settings.pipeline import Gate
 from evergreen.core.wording import plural
 
 MAX_BAD_LABEL_SHARE = 0.05

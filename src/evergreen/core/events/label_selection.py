@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Gate
+from evergreen.settings.pipeline import Gate
 
 KEYS = ["client_id", "observed_on"]
 

@@ -7,11 +7,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from evergreen.core.events.label_rules import RULES
+from evergreen.settings.names import Label
 
 if TYPE_CHECKING:
     import duckdb
-
-    from evergreen.settings.names import Label
 
 
 def create_labels(

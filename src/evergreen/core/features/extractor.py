@@ -27,12 +27,11 @@ from evergreen.core.features.text import (
     fit_text,
     read_documents,
 )
+from evergreen.settings.features import FeatureSettings
+from evergreen.settings.names import TextForm
 
 if TYPE_CHECKING:
     import duckdb
-
-    from evergreen.settings.features import FeatureSettings
-    from evergreen.settings.names import TextForm
 
 
 class ClientHistories:

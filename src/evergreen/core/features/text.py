@@ -16,14 +16,14 @@ from scipy import sparse
 
 from evergreen.core.events.label_selection import numbered
 from evergreen.core.features import tokens
+from evergreen.settings.features import TextSettings
+from evergreen.settings.names import Analyzer
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-    from evergreen.settings.features import TextSettings
-    from evergreen.settings.names import Analyzer
 
 DECIMALS = 7
 """Decimals of the reduction, so that the last bits of a linear algebra library don't matter."""

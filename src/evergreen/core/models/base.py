@@ -18,12 +18,12 @@ from evergreen.core.models.validation import (
     read_matrix,
 )
 from evergreen.errors import ModelError
+from evergreen.settings.estimators import OneEstimatorSettings
+from evergreen.settings.names import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evergreen.settings.estimators import OneEstimatorSettings
-    from evergreen.settings.names import Kind
 
 STATE = "estimator.json"
 Files = dict[str, bytes]

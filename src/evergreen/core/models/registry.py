@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from evergreen.settings.estimators import OneEstimatorSettings
+from evergreen.settings.names import Kind
+
 if TYPE_CHECKING:
     from evergreen.core.models.base import Estimator
-    from evergreen.settings.estimators import OneEstimatorSettings
-    from evergreen.settings.names import Kind
 
 _CLASSES = {
     "lightgbm": ("evergreen.core.models.lightgbm", "LightGBM"),

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.errors import EvergreenError
-
-if TYPE_CHECKING:
-    from evergreen.settings.names import Kind
+from evergreen.settings.names import Kind
 
 FloatArray = NDArray[np.float64]
 Labels = pd.Series | NDArray[np.generic]

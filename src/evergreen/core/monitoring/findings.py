@@ -21,12 +21,12 @@ from evergreen.core.monitoring.drift import (
     distance,
     distance_of_shares,
 )
+from evergreen.settings.pipeline import DriftSettings, Gate
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from evergreen.core.events.loss_scale import LossScale
-    from evergreen.settings.pipeline import DriftSettings, Gate
 
 DECLINE, INPUTS, PREDICTIONS = "decline", "inputs", "predictions"
 KINDS = (DECLINE, INPUTS, PREDICTIONS)

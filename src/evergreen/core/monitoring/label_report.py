@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen.core.monitoring.live_metrics import live_metrics, with_outcomes
+from evergreen.settings.names import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from evergreen.settings.names import Kind
 
 
 class LabelReport(NamedTuple):

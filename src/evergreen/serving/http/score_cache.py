@@ -19,10 +19,10 @@ from evergreen.serving.http.limits import RefusedError
 from evergreen.serving.http.predict import NO_EVENTS, PredictionQuery, PredictionResult
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
+from evergreen.settings.pipeline import Settings
 
 if TYPE_CHECKING:
     from evergreen.serving.release import ServedRelease
-    from evergreen.settings.pipeline import Settings
 
 FEW = 100
 """Up to this many clients, one search for each is faster than a hash table of all."""

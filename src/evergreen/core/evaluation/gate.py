@@ -35,6 +35,7 @@ from evergreen.core.evaluation.losses import (
     check_kind,
     check_labels,
     check_lengths,
+    finite_or_none,
     minority_count,
     read_vector,
     row_losses,
@@ -283,14 +284,10 @@ def _weigh(decision: Decision, rows: _Rows) -> Decision:
         gain=gain.gain,
         interval=gain.interval,
         detectable_gain=gain.detectable,
-        champion_loss=_finite(float(old.mean())),
-        challenger_loss=_finite(float(new.mean())),
+        champion_loss=finite_or_none(float(old.mean())),
+        challenger_loss=finite_or_none(float(new.mean())),
         guardrails=guardrails,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None
 
 
 def _reason(interval: tuple[float, float] | None, guardrails: tuple[Guardrail, ...]) -> str:

@@ -1,5 +1,6 @@
 """The loss of each row, which the gate uses and the metrics report."""
 
+from math import isfinite
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -157,3 +158,8 @@ def check_labels(name: str, kind: Kind, labels: FloatArray) -> None:
             f"{name} must be {expected} for kind '{kind}', found {labels[first]:g} at position "
             f"{first} ({wrong.sum()} such labels)"
         )
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """Return a figure for a report: None if it is not finite."""
+    return value if value is not None and isfinite(value) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,13 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from evergreen.core.evaluation.losses import FloatArray, Kind, row_losses
+from evergreen.core.evaluation.losses import (
+    FloatArray,
+    Kind,
+    check_kind,
+    finite_or_none,
+    row_losses,
+)
 from evergreen.core.events.loss_scale import UNSCALED, LossScale
 
 if TYPE_CHECKING:
@@ -75,13 +80,12 @@ def evaluate(
             f"expected as many predictions as labels, found {scores.size} for {labels.size}"
         )
     known = np.isfinite(labels)
+    check_kind(kind)
     if kind == "binary":
         metrics = _binary(labels[known], scores[known])
-    elif kind == "regression":
-        metrics = _regression(labels[known], scores[known], scale)
     else:
-        raise ValueError(f"kind must be 'binary' or 'regression', found {kind!r}")
-    return {name: _defined(value) for name, value in metrics.items()}
+        metrics = _regression(labels[known], scores[known], scale)
+    return {name: finite_or_none(value) for name, value in metrics.items()}
 
 
 def _binary(y: FloatArray, p: FloatArray) -> dict[str, float | None]:
@@ -119,7 +123,3 @@ def _regression(y: FloatArray, f: FloatArray, scale: LossScale) -> dict[str, flo
 
 def _varies(values: FloatArray) -> bool:
     return bool(np.any(values != values[0]))
-
-
-def _defined(value: float | None) -> float | None:
-    return value if value is not None and isfinite(value) else None

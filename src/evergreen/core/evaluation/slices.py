@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.core.evaluation.gain import IntArray, relative_gain
-from evergreen.core.evaluation.losses import FloatArray, Kind, minority_count, row_losses
+from evergreen.core.evaluation.losses import FloatArray, minority_count, row_losses
 
 if TYPE_CHECKING:
     from evergreen.core.evaluation.curves import ScoredRows
@@ -128,10 +128,14 @@ def slice_rows(
     for band in bands(features):
         inside = band.inside & known
         clients = pd.factorize(codes[inside])[0]
-        key = {"slice": band.slice, "band": band.name, "rows": len(clients)}
-        key["clients"] = int(clients.max(initial=-1)) + 1
-        enough = _enough(kind, y[inside], key)
-        for model in models if len(clients) else ():
+        rows, distinct = len(clients), int(clients.max(initial=-1)) + 1
+        key = {"slice": band.slice, "band": band.name, "rows": rows, "clients": distinct}
+        enough = (
+            rows >= MIN_ROWS
+            and distinct >= MIN_CLIENTS
+            and minority_count(kind, y[inside]) >= MIN_MINORITY
+        )
+        for model in models if rows else ():
             lines.append(key | {"model": model})
             if enough:
                 lines[-1] |= {"mean_label": y[inside].mean()}
@@ -146,14 +150,6 @@ def table(rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     columns = ["target", *COLUMNS]
     joined = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return joined[columns].round(6)
-
-
-def _enough(kind: Kind, y: FloatArray, counts: Mapping[str, Any]) -> bool:
-    return (
-        counts["rows"] >= MIN_ROWS
-        and counts["clients"] >= MIN_CLIENTS
-        and minority_count(kind, y) >= MIN_MINORITY
-    )
 
 
 def _figures(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def held_out_clients(clients: Iterable[object], *, share: float, salt: str) -> NDArray[np.bool_]:
     """Whether each client is held out, bool (n,), by id and salt as in `create_snapshots`."""
     ids = [str(client) for client in clients]
-    held_out = {name: _number(f"holdout:{salt}:{name}") < share * 2**32 for name in set(ids)}
+    hashes = {name: hashlib.sha256(f"holdout:{salt}:{name}".encode()) for name in set(ids)}
+    held_out = {name: int(h.hexdigest()[:8], 16) < share * 2**32 for name, h in hashes.items()}
     return np.array([held_out[name] for name in ids], dtype=bool)
 
 
@@ -23,7 +24,3 @@ def held_out_rows(rows: int, *, share: float, seed: int) -> NDArray[np.bool_]:
     """Whether each row is held out, bool (rows,): at random, the same for the same seed."""
     held_out: NDArray[np.bool_] = np.random.default_rng(seed).random(rows) < share
     return held_out
-
-
-def _number(text: str) -> int:
-    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)

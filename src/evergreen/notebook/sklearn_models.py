@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evergreen.core.models.base import Estimator
+from evergreen.core.models.validation import Labels
 from evergreen.errors import ModelError
 from evergreen.notebook.feature_tables import (
     FeatureTable,
@@ -19,7 +20,6 @@ from evergreen.notebook.feature_tables import (
 
 if TYPE_CHECKING:
     from evergreen.core.evaluation.losses import FloatArray, Kind
-    from evergreen.core.models.validation import Labels
 
 FURTHER_TREES = 50
 FORESTS = (

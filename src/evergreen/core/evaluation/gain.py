@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-if TYPE_CHECKING:
-    from evergreen.core.evaluation.losses import FloatArray
+from evergreen.core.models.validation import FloatArray
 
 IntArray = NDArray[np.intp]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, logit
@@ -12,10 +11,8 @@ from scipy.special import expit, logit
 from evergreen.core.models.base import Estimator, Files
 from evergreen.core.models.lightgbm import LightGBM
 from evergreen.core.models.linear import Linear
+from evergreen.core.models.validation import FloatArray
 from evergreen.settings.estimators import BlendSettings, ExpectedColumn
-
-if TYPE_CHECKING:
-    from evergreen.core.models.validation import FloatArray
 
 WEIGHTS = np.array([0.5, 0.3, 0.2])
 """Of trees, linear model and expectation; chosen on later data of three retailers."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightgbm
 import numpy as np
 
 from evergreen.core.models import newton
 from evergreen.core.models.base import Estimator, Files
+from evergreen.core.models.validation import FloatArray
 from evergreen.settings.estimators import LightGBMSettings
-
-if TYPE_CHECKING:
-    from evergreen.core.models.validation import FloatArray
 
 FILE = "model.txt"
 

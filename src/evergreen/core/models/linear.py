@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
 
 from evergreen.core.models.base import Estimator, Files
 from evergreen.core.models.scaling import Scaling
+from evergreen.core.models.validation import FloatArray
 from evergreen.settings.estimators import LinearSettings
-
-if TYPE_CHECKING:
-    from evergreen.core.models.validation import FloatArray
 
 FILE = "model.json"
 BATCH = 64

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
 
+from evergreen.core.models.validation import FloatArray
 from evergreen.settings.names import Kind
-
-if TYPE_CHECKING:
-    from evergreen.core.models.validation import FloatArray
 
 # A step is computed within this range.
 P_MIN, SCORE_MAX = 1e-4, 10.0

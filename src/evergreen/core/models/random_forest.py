@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import joblib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from evergreen.core.models.base import Estimator, Files
+from evergreen.core.models.validation import FloatArray
 from evergreen.settings.estimators import RandomForestSettings
-
-if TYPE_CHECKING:
-    from evergreen.core.models.validation import FloatArray
 
 FILE = "model.joblib"
 UPDATE = "update-{:05}.joblib"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from evergreen.core.models.validation import FloatArray
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from evergreen.core.models.validation import FloatArray
 
 SKEWED = 1.0
 FARTHEST = 4.0

@@ -8,13 +8,12 @@ alerts, and the result is the same with 500 rows and with 50,000.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
-if TYPE_CHECKING:
-    from evergreen.core.evaluation.losses import FloatArray
+from evergreen.core.models.validation import FloatArray
 
 BINS = 10
 

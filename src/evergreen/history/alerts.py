@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evergreen.core.monitoring.findings import DECLINE, INPUTS, PREDICTIONS
 from evergreen.history import run_records
 
-if TYPE_CHECKING:
-    Raised = tuple[date, Mapping[str, Sequence[str]]]
+Raised = tuple[date, Mapping[str, Sequence[str]]]
 
 QUIET_DAYS = 28
 """An alert that returns after more days than these is a new one."""

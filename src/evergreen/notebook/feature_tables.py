@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
 from evergreen.core.models.base import Estimator
 from evergreen.core.models.validation import FeatureMismatchError, difference
 from evergreen.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FeatureTable: TypeAlias = pd.DataFrame | Any
 """Rows (n, k): a DataFrame with named columns, an array, or a scipy sparse matrix."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from evergreen.core.evaluation.gate import Minimum
 from evergreen.core.events.folds import held_out_clients
@@ -11,10 +13,6 @@ from evergreen.core.models import registry
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.settings.names import Kind
-
-if TYPE_CHECKING:
-    import numpy as np
-
 
 KINDS: Mapping[str, Kind] = {
     "binary": "binary",

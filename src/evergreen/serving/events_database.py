@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from evergreen.core.events.ledger import create_ledger
 from evergreen.core.events.transactions import invoice_id
 from evergreen.store import tables
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
 

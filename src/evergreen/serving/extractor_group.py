@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import duckdb
 import numpy as np
 
 from evergreen.core.events.label_selection import KEYS
@@ -13,7 +14,6 @@ from evergreen.core.models.validation import LARGEST, FeatureMismatchError, read
 from evergreen.settings.names import TextForm
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas as pd
 
     from evergreen.core.features.extractor import Extractor

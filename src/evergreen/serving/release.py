@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -22,8 +23,6 @@ from evergreen.settings.names import prediction_column
 from evergreen.store import releases
 
 if TYPE_CHECKING:
-    import duckdb
-
     from evergreen.core.evaluation.losses import Kind
     from evergreen.store.models import Model
 

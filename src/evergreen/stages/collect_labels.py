@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import duckdb
 import pandas as pd
 
 from evergreen.core.events.external_predictions import create_unmatched
@@ -18,9 +19,6 @@ from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import files, predictions, tables
 from evergreen.store.labels import LABEL_ORDER, copy_cached_labels, open_tables
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 def run(

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from evergreen.core.evaluation import comparison, curves, slices
 from evergreen.core.evaluation.baselines import Baseline, columns_of, predict_baseline
 from evergreen.core.evaluation.decision import Minimum
@@ -23,7 +25,6 @@ from evergreen.store import files, matrices, models
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pandas as pd
 
 from evergreen.core.events import label_selection
@@ -26,8 +27,6 @@ from evergreen.store.raw_history import OpenHistory, open_history
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    import duckdb
-
     from evergreen.store.daily_features import Extractors
     from evergreen.store.models import Model
 

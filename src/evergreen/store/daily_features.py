@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,8 +19,6 @@ from evergreen.settings.pipeline import Settings
 from evergreen.store import matrices, tables
 
 if TYPE_CHECKING:
-    import duckdb
-
     from evergreen.store.cache import Cache
 
     Extractors = dict[str, tuple[Extractor, set[TextForm]]]

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from evergreen.core.events.labels import create_labels
 from evergreen.core.events.snapshots import add_snapshots, create_snapshots
 from evergreen.settings import paths
@@ -16,7 +18,6 @@ from evergreen.store.cache import Cache
 from evergreen.store.raw_history import OpenHistory, open_history
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas as pd
 
 

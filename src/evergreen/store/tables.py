@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,9 +19,6 @@ from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.store import sql
 from evergreen.store.files import replacing
-
-if TYPE_CHECKING:
-    import numpy as np
 
 NOTES = pa.schema(
     [

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from evergreen.core.evaluation import gate, metrics
 from evergreen.core.evaluation.decision import gain_in_words
 from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.core.evaluation.model_names import CHAMPION, INCREMENTAL, WITHOUT_A_MODEL
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from evergreen.core.evaluation.model_names import in_model_order
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
     from evergreen.core.evaluation.gain import IntArray
     from evergreen.core.evaluation.losses import FloatArray, Kind, Outcomes
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 from sklearn.metrics import (
     accuracy_score,
@@ -23,9 +22,6 @@ from evergreen.core.evaluation.losses import (
     row_losses,
 )
 from evergreen.core.events.loss_scale import UNSCALED, LossScale
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 BINARY_METRICS = ("log_loss", "brier", "roc_auc", "accuracy", "base_rate", "mean_prediction")
 REGRESSION_METRICS = (

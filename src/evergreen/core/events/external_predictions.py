@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import duckdb
+import duckdb
 
 PREDICTION_ALONE = "prediction without an outcome"
 OUTCOME_ALONE = "outcome without a prediction"

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
+
+import numpy as np
 
 from evergreen.settings.names import KIND_OF_LABEL, Label
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True)

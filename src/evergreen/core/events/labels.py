@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+
+import duckdb
 
 from evergreen.core.events.label_rules import RULES
 from evergreen.settings.names import Label
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 def create_labels(

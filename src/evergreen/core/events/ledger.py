@@ -8,10 +8,7 @@ of the changes of a day that were known by a date is what was known about that d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import duckdb
+import duckdb
 
 
 def create_ledger(con: duckdb.DuckDBPyConnection) -> None:

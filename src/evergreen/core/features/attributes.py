@@ -8,15 +8,12 @@ or that few clients have, counts as missing and can't change the meaning of a co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pandas as pd
 
 from evergreen.core.events.label_selection import CONSTANT, constant, numbered
-
-if TYPE_CHECKING:
-    import duckdb
 
 NUMBER, LEVEL = "number_", "level_"
 """How column names of the table begin, by the type of the attribute."""

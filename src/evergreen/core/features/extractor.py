@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
@@ -29,9 +29,6 @@ from evergreen.core.features.text import (
 )
 from evergreen.settings.features import FeatureSettings
 from evergreen.settings.names import TextForm
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 class ClientHistories:

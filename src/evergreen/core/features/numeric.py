@@ -7,15 +7,12 @@ fractions are computed at the end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pandas as pd
 
 from evergreen.core.events.label_selection import numbered
-
-if TYPE_CHECKING:
-    import duckdb
 
 YEAR_DAYS = 364  # whole weeks, so that weekdays match
 SEASON = ("season_sin", "season_cos")

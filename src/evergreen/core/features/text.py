@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 from scipy import sparse
 
@@ -20,7 +21,6 @@ from evergreen.settings.features import TextSettings
 from evergreen.settings.names import Analyzer
 
 if TYPE_CHECKING:
-    import duckdb
     import pandas as pd
     from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evergreen.core.models.validation import FloatArray
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 SKEWED = 1.0
 FARTHEST = 4.0

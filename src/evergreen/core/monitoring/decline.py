@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, isfinite, log, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from evergreen.core.evaluation.gain import standard_error, t_quantile
 from evergreen.core.evaluation.losses import Outcomes, row_losses
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 RUNS = 100
 """The number of runs for which the chance of a false alert is stated."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,11 +12,8 @@ from evergreen.core.wording import plural
 from evergreen.history.alerts import unanswered_before
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Incremental, Schedule, Settings
-from evergreen.store import challengers, tables
+from evergreen.store import challengers, models, tables
 from evergreen.store.labels import LABELS, cached_labels, count_training_labels
-
-if TYPE_CHECKING:
-    from evergreen.store.models import Model
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def plan_retraining(
     settings: Settings,
     as_of: date,
     mode: str,
-    bases: Mapping[str, Model],
+    bases: Mapping[str, models.Model],
     labels: pd.DataFrame,
     *,
     alert: str | None,
@@ -178,7 +174,7 @@ def plan_retraining(
 
 
 def preview(
-    settings: Settings, as_of: date, mode: str, served: Mapping[str, Model]
+    settings: Settings, as_of: date, mode: str, served: Mapping[str, models.Model]
 ) -> tuple[RetrainingPlan, dict[str, NewLabels], date]:
     """Plan a run with the rows ingested so far.
 
@@ -210,7 +206,7 @@ def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:
 
 
 def count_new_labels(
-    settings: Settings, bases: Mapping[str, Model], labels: pd.DataFrame
+    settings: Settings, bases: Mapping[str, models.Model], labels: pd.DataFrame
 ) -> dict[str, NewLabels]:
     """Count the new labels of each target; the parameters are those of `plan_retraining`."""
     return {
@@ -219,7 +215,7 @@ def count_new_labels(
     }
 
 
-def _count(settings: Settings, labels: pd.DataFrame, base: Model | None) -> NewLabels:
+def _count(settings: Settings, labels: pd.DataFrame, base: models.Model | None) -> NewLabels:
     def after(day: str | date) -> int:
         return int(labels["labels"][labels["known_on"] > pd.Timestamp(day)].sum())
 

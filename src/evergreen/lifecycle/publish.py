@@ -7,15 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evergreen.errors import ModelError
 from evergreen.settings import paths
-from evergreen.store import files
+from evergreen.store import files, models
 from evergreen.store.releases import load_release
-
-if TYPE_CHECKING:
-    from evergreen.store.models import Model
 
 
 def publish(folder: Path) -> str | None:
@@ -62,7 +58,7 @@ def published() -> str | None:
     return os.readlink(paths.CURRENT) if paths.CURRENT.is_symlink() else None  # noqa: PTH115
 
 
-def served_models() -> dict[str, Model]:
+def served_models() -> dict[str, models.Model]:
     """The models in production, by target; none before the first release."""
     return load_release(paths.CURRENT).models if published() else {}
 
@@ -75,14 +71,14 @@ def in_production(target: str) -> tuple[str, Path]:
     ModelError
         If none is served.
     """
-    models = served_models()
-    if not models:
+    served = served_models()
+    if not served:
         raise ModelError(f"nothing is served from {paths.CURRENT} yet", "evergreen finish")
-    if target not in models:
+    if target not in served:
         raise ModelError(
-            f"no model of {target!r} is served, only of {', '.join(models)}", "evergreen versions"
+            f"no model of {target!r} is served, only of {', '.join(served)}", "evergreen versions"
         )
-    return models[target].manifest.version, paths.CURRENT / target
+    return served[target].manifest.version, paths.CURRENT / target
 
 
 def verify_in_clean_process(folder: Path) -> None:

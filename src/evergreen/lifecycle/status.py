@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 
@@ -15,11 +14,8 @@ from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import served_models
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
-from evergreen.store import files
+from evergreen.store import files, models
 from evergreen.store.reports import read_drift
-
-if TYPE_CHECKING:
-    from evergreen.store.models import Model
 
 
 def next_date(settings: Settings) -> date:
@@ -51,7 +47,7 @@ def status(settings: Settings, as_of: date) -> Iterator[Table | str]:
     yield from map(str, review.pending_runs())
 
 
-def _table(champions: dict[str, Model], labels: dict[str, NewLabels], as_of: date) -> Table:
+def _table(champions: dict[str, models.Model], labels: dict[str, NewLabels], as_of: date) -> Table:
     last = run_records.last()
     title = f"Before the run of {as_of}; the last was {last.as_of if last else 'none'}"
     table = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -10,11 +10,7 @@ from evergreen.core.events.label_selection import Window, recently_known
 from evergreen.core.monitoring import findings
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
-from evergreen.store import files, matrices, tables
-
-if TYPE_CHECKING:
-    from evergreen.store.models import Manifest, Model
-    from evergreen.store.releases import Released
+from evergreen.store import files, matrices, models, releases, tables
 
 NO_CHAMPION = "there is no champion"
 NO_EXPECTED_LOSS = "the champion has no expected loss"
@@ -22,7 +18,7 @@ NO_REFERENCE = "the champion has no reference"
 DIGITS = 4
 
 
-def report_drift(settings: Settings, champions: dict[str, Released]) -> dict[str, Any]:
+def report_drift(settings: Settings, champions: dict[str, releases.Released]) -> dict[str, Any]:
     """Write ``reports/drift.json``, and return it."""
     targets = {}
     features = _RecentFeatures()
@@ -46,7 +42,7 @@ class _RecentFeatures:
     def __init__(self) -> None:
         self._read: dict[tuple[str, ...], pd.DataFrame] = {}
 
-    def of(self, manifest: Manifest) -> pd.DataFrame:
+    def of(self, manifest: models.Manifest) -> pd.DataFrame:
         """The columns that a model was trained on."""
         columns = list(manifest.features)
         key = (manifest.extractor, *columns)
@@ -58,7 +54,7 @@ class _RecentFeatures:
 
 
 def _decline(
-    settings: Settings, name: str, champion: Released, live: pd.DataFrame
+    settings: Settings, name: str, champion: releases.Released, live: pd.DataFrame
 ) -> findings.MonitoringCheck:
     if champion.expected_loss is None:
         return findings.not_checked(findings.DECLINE, NO_EXPECTED_LOSS)
@@ -79,7 +75,7 @@ def _decline(
 
 
 def _drift(
-    settings: Settings, champion: Model, features: _RecentFeatures
+    settings: Settings, champion: models.Model, features: _RecentFeatures
 ) -> list[findings.MonitoringCheck]:
     reference = champion.reference
     if reference is None:

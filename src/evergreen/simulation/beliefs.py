@@ -8,20 +8,16 @@ the day before (Baum and Petrie, 1966; Rabiner, 1989, section III.A).
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr
 
 from evergreen.settings.simulation import Simulation
-from evergreen.simulation import words, world
-
-if TYPE_CHECKING:
-    from evergreen.simulation.process import Course, Notes, Purchases
+from evergreen.simulation import process, words, world
 
 
 def beliefs(
-    settings: Simulation, course: Course, client: np.ndarray, day: np.ndarray
+    settings: Simulation, course: process.Course, client: np.ndarray, day: np.ndarray
 ) -> np.ndarray:
     """The probability of each state at the start of a day, given what was known by then.
 
@@ -63,7 +59,7 @@ def beliefs(
 class _Filter:
     """The steps from day to day."""
 
-    def __init__(self, settings: Simulation, course: Course) -> None:
+    def __init__(self, settings: Simulation, course: process.Course) -> None:
         clients = course.clients
         shares = np.hstack([world.class_shares(), np.zeros((2, 1))])
         self.prior = shares[clients.newcomer]
@@ -113,7 +109,9 @@ class _Filter:
         return number
 
 
-def _by_day(events: Purchases | Notes, days: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _by_day(
+    events: process.Purchases | process.Notes, days: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """The clients and the numbers of the events of each day."""
     order = np.argsort(events.day, kind="stable")
     ends = np.searchsorted(events.day[order], np.arange(days + 1))
@@ -124,7 +122,7 @@ def _by_day(events: Purchases | Notes, days: int) -> list[tuple[np.ndarray, np.n
 
 
 def _likelihood_of_purchases(
-    purchases: Purchases, daily: world.Daily, first: np.ndarray
+    purchases: process.Purchases, daily: world.Daily, first: np.ndarray
 ) -> np.ndarray:
     """The likelihood of each purchase, its amount and product in each state, (purchases, states).
 
@@ -136,7 +134,7 @@ def _likelihood_of_purchases(
     return np.hstack([alive, np.zeros((len(alive), 1))])
 
 
-def _likelihood_of_amount(purchases: Purchases, daily: world.Daily) -> np.ndarray:
+def _likelihood_of_amount(purchases: process.Purchases, daily: world.Daily) -> np.ndarray:
     """The lognormal probability of all that rounds to the amount: everything below 1.5 became 1."""
     amount = purchases.amount_minor[:, None].astype(np.float64)
     below = np.where(amount > 1, amount - 0.5, 0)
@@ -150,7 +148,7 @@ def _likelihood_of_amount(purchases: Purchases, daily: world.Daily) -> np.ndarra
     return likelihood
 
 
-def _likelihood_of_notes(notes: Notes, settings: Simulation) -> np.ndarray:
+def _likelihood_of_notes(notes: process.Notes, settings: Simulation) -> np.ndarray:
     """The likelihood of the words of each note in each state, float64 (notes, states).
 
     Notes are equally frequent in every state, so the absence of one is not informative.

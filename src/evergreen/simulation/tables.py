@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 
 from evergreen.settings.simulation import Simulation
-from evergreen.simulation import words
-
-if TYPE_CHECKING:
-    from evergreen.simulation.process import Course
+from evergreen.simulation import process, words
 
 
 def client_ids(settings: Simulation) -> np.ndarray:
@@ -19,7 +14,7 @@ def client_ids(settings: Simulation) -> np.ndarray:
     return np.array([f"c{number:06d}" for number in range(settings.clients)], dtype=object)
 
 
-def transactions(settings: Simulation, course: Course) -> pa.Table:
+def transactions(settings: Simulation, course: process.Course) -> pa.Table:
     """A row for each purchase, and another that reverses it for each that was undone.
 
     Ordered by when they became known, then by client and time. So those of a shorter simulation
@@ -50,7 +45,7 @@ def transactions(settings: Simulation, course: Course) -> pa.Table:
     )
 
 
-def notes(settings: Simulation, course: Course) -> pa.Table:
+def notes(settings: Simulation, course: process.Course) -> pa.Table:
     """A row for each note, each known on its own day, ordered by day, client and time."""
     written = course.notes
     order = np.lexsort((written.minute, written.client, written.day))

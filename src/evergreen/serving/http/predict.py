@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date
 from io import BytesIO
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -19,15 +19,12 @@ from pydantic_core import to_json
 
 from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import DataError, ModelError
-from evergreen.serving import events
+from evergreen.serving import events, events_database
 from evergreen.serving.batch import CLIENTS
 from evergreen.serving.http.bodies import ClientEvents, FeatureRows
 from evergreen.serving.http.limits import RefusedError
 from evergreen.serving.release import ServedRelease, snapshots_on
 from evergreen.serving.scores_file import without_formulas
-
-if TYPE_CHECKING:
-    from evergreen.serving.events_database import Databases
 
 NO_EVENTS = pd.DataFrame({"client_id": [], "timestamp": [], "amount_minor": []}, dtype="str")
 
@@ -129,14 +126,14 @@ class ScoredEvents(NamedTuple):
 
 
 def predict_events(
-    databases: Databases, query: PredictionQuery, transactions: pd.DataFrame
+    databases: events_database.Databases, query: PredictionQuery, transactions: pd.DataFrame
 ) -> PredictionResult:
     """Predict clients from their transactions, in the order of their ids."""
     return _score(databases, query, transactions, None, None).result(query)
 
 
 def _score(
-    databases: Databases,
+    databases: events_database.Databases,
     query: PredictionQuery,
     transaction_rows: pd.DataFrame,
     note_rows: pd.DataFrame | None,
@@ -165,7 +162,7 @@ def _of_clients(table: pa.Table, clients: list[str]) -> pa.Table:
 
 
 def predict_batch(
-    databases: Databases, query: PredictionQuery, batch: Sequence[ClientEvents]
+    databases: events_database.Databases, query: PredictionQuery, batch: Sequence[ClientEvents]
 ) -> list[PredictionResult | RefusedError]:
     """Answer several requests in one pass over the database, as if each came alone.
 

@@ -223,6 +223,7 @@ def test_too_much_that_is_bad_stops_before_anything_is_changed(shop):
 
 def test_where_the_decimal_sign_is_another_one_the_setting_is_named(shop):
     shop.max_bad_share = 0.1
+    shop.source["decimal"] = "."
     shop.lay("shop.csv", HEAD.replace(",", ";") + "a;2024-01-05;1,50;x\n")
     with pytest.raises(
         DataError, match=r"Next: set `decimal` of the source in params\.yaml; otherwise"

@@ -106,7 +106,10 @@ def row_of(column, cell):
 def ingested(shop, source, column):
     """The value of a column beside the further row, or the reason why it is bad."""
     shop.source = source | {"columns": {name: name for name in CELLS}}
-    shop.ingest()
+    try:
+        shop.ingest()
+    except DataError as error:
+        return kind_of(str(error))
     if rows := [row for row in shop.rows() if row["client_id"] != FURTHER[0]]:
         return value_of(rows[0], column)
     with (paths.QUARANTINE / f"transactions-{END}.csv").open(newline="") as file:
@@ -137,11 +140,20 @@ CELLS = {"client_id": "a", "timestamp": "2024-01-05", "amount": 1}
 FURTHER = ["further", "2024-01-05", "1"]
 """A good row beside it: a source without any is refused."""
 MISSING, LOST_DIGITS = "is missing", "has lost digits"
-KINDS = (MISSING, LOST_DIGITS)
+REFUSED = "refused"
+KINDS = {
+    "client_id is missing": MISSING,
+    LOST_DIGITS: LOST_DIGITS,
+    "amount is missing": REFUSED,
+    "amount is not a number": REFUSED,
+    "amount_minor exceeds": REFUSED,
+    "could precede decimals": REFUSED,
+    "is missing": MISSING,
+}
 
 
 def kind_of(reason):
-    return next((kind for kind in KINDS if kind in reason), reason)
+    return next((kind for words, kind in KINDS.items() if words in reason), reason)
 
 
 def value_of(row, column):
@@ -176,6 +188,71 @@ ANYWHERE = pytest.mark.parametrize("read", [in_a_file, in_sqlite, in_a_frame, in
 )
 def test_an_id_is_the_same_everywhere(shop, read, cell, client):
     assert read(shop, "client_id", cell) == client
+
+
+@ANYWHERE
+@pytest.mark.parametrize(
+    ("cell", "minor"),
+    [
+        ("12.50", 1250),
+        (12.5, 1250),
+        (7, 700),
+        ("5.0049999", 500),
+        (5.0049999, 500),
+        ("0.125", 13),
+        (0.005, 1),
+        ("-0.125", -13),
+        (-0.005, -1),
+        (0.285, 29),
+        ("1.0050", 101),
+        (4_503_599_627.375, 450_359_962_738),
+        ("1e-05", 0),
+        ("-$5.00", -500),
+        ("-€5.00", -500),
+        ("-£1,234.50", -123450),
+        ("($900.23)", -90023),
+        ("'-70", -7000),
+        ("12,34,567.89", 123456789),
+        ("CHF 5.00", 500),
+        ("1.234,50 €", 123450),
+        ("12,5", 1250),
+        ("5,00-", -500),
+        *((cell, REFUSED) for cell in ("", "N/A", "five", "5 apples", "1.2.3,4", "--5", "1e30")),
+        *((cell, REFUSED) for cell in ("1,234", "$1.234")),
+    ],
+)
+def test_an_amount_is_the_same_everywhere(shop, read, cell, minor):
+    assert read(shop, "amount", cell) == minor
+
+
+def test_prices_are_multiplied_before_they_are_rounded(shop):
+    shop.source["columns"] = {"client_id": "c", "timestamp": "t", "price": "p", "quantity": "q"}
+    cells = ["0.00123,20000", "1.5,0.333", "36000000291452,999999999999", "2,3"]
+    shop.lay("a.csv", "c,t,p,q\n" + "".join(f"a,{DAY},{cell}\n" for cell in cells))
+    shop.ingest()
+    assert sorted(row["amount_minor"] for row in shop.rows()) == [50, 600, 2460]
+
+
+def test_currencies_are_never_added_up(shop):
+    shop.source["columns"] = {"client_id": "c", "timestamp": "t", "amount": "a"}
+    amounts = ("€10.00", "$9.00", "£8.00", "10.00 EUR", "7.00")
+    shop.lay("a.csv", "c,t,a\n" + "".join(f"a,{DAY},{amount}\n" for amount in amounts))
+    with pytest.raises(DataError, match=r"3 currencies \(2 in EUR, 1 in \$, 1 in GBP\)"):
+        shop.ingest()
+    frame = pd.DataFrame({"client_id": "a", "timestamp": str(DAY), "amount": amounts})
+    with pytest.raises(DataError, match=r"3 currencies \(EUR, \$, GBP\)"):
+        events.read_transactions(frame, minor_units=100)
+
+
+def test_the_decimal_separator_is_settled_by_file_and_column(shop):
+    shop.source["columns"] = {"client_id": "c", "timestamp": "t", "amount": "a"}
+    shop.lay("a.csv", f'c,t,a\na,{DAY},"1,234"\na,{DAY},1.5\n')
+    shop.lay("b.csv", f'c,t,a\nb,{DAY},"1,234"\nb,{DAY},"1,5"\n')
+    shop.ingest()
+    assert sorted(row["amount_minor"] for row in shop.rows()) == [123, 150, 150, 123400]
+    shop.lay("c.csv", f'c,t,a\nc,{DAY},"1,234"\n')
+    with pytest.raises(DataError, match="column 'a' has numbers such as"):
+        shop.ingest()
 
 
 def test_words_for_no_client_and_the_case_of_ids_are_settings_for_all_tables(shop):

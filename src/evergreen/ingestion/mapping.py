@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from evergreen.core.events.transactions import TOO_EARLY, TOO_LARGE, invoice_id, missing
@@ -16,9 +17,9 @@ from evergreen.ingestion.conversion import (
     Check,
     Conversion,
     blank_sql,
-    number_sql,
     trimmed_sql,
 )
+from evergreen.ingestion.money import currency_sql, number_sql, register_readers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from evergreen.ingestion.dates import DateFormat
     from evergreen.ingestion.inputs import Input
+    from evergreen.ingestion.money import Sign
     from evergreen.settings.sources import (
         AttributeColumns,
         NoteColumns,
@@ -39,9 +41,8 @@ if TYPE_CHECKING:
 CLIENT_ID_OF, ID_OF = "client_id_of", "id_of"
 """SQL functions that read ids."""
 MAX_CHARS = 131_072
-AMOUNT_DIGITS, OTHER_DIGITS = 22, 16
-"""An amount has up to 18 digits before its decimals, a price and a quantity 12: so all products
-are exact."""
+SQL_TYPES = {"amount": "decimal(28, 10)", "price": "decimal(22, 10)", "quantity": "decimal(16, 4)"}
+"""Products of these are exact, or too large for a decimal and so for an amount."""
 YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 TIME_OF = {"observed_on": "observed_at", "valid_from": "valid_at"}
 """The time in a column of which only the day is kept."""
@@ -55,20 +56,21 @@ class CellRules:
     ----------
     formats
         How the columns that hold dates write them, by their roles.
-    decimal
-        The decimal separator of numbers.
+    decimals
+        The decimal separator of the columns that hold numbers as text, by header.
     clients
         How ids of clients are read.
     """
 
     formats: dict[str, DateFormat]
-    decimal: str = "."
+    decimals: dict[str, Sign] = field(default_factory=dict)
     clients: IdRule = field(default_factory=IdRule)
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Register the functions that the SQL of `Mapper` calls."""
         register(con, CLIENT_ID_OF, self.clients.read)
         register(con, ID_OF, IdRule().read)
+        register_readers(con)
 
 
 def mapped_headers(columns: AnyColumns) -> list[str]:
@@ -78,6 +80,13 @@ def mapped_headers(columns: AnyColumns) -> list[str]:
         listed = [value] if isinstance(value, str) else value
         headers += listed.values() if isinstance(listed, dict) else listed
     return headers
+
+
+def number_headers(columns: AnyColumns) -> list[str]:
+    """The columns of the source that hold numbers."""
+    roles = columns.model_dump(include={"amount", "price", "quantity", "targets", "numeric"})
+    listed = (r.values() if isinstance(r, dict) else [r] for r in roles.values() if r is not None)
+    return list(chain.from_iterable(listed))
 
 
 def date_roles(columns: AnyColumns) -> dict[str, str]:
@@ -163,10 +172,9 @@ class Mapper:
 
     def number(self, role: str, header: str, *, required: bool) -> None:
         """Map a column that holds an exact number."""
-        decimal = "." if self._has_point(header) else self._rules.decimal
+        decimal = self._sign(header)
         cell = self.cell(header)
-        digits = AMOUNT_DIGITS if role == "amount" else OTHER_DIGITS
-        self[role] = number_sql(cell, decimal, digits)
+        self[role] = number_sql(cell, decimal, SQL_TYPES[role])
         blank = blank_sql(role, cell)
         if required:
             self.check(header, blank, missing(role).reason)
@@ -176,9 +184,7 @@ class Mapper:
     def value(self, role: str, header: str, *, yes_or_no: bool = False) -> None:
         """Map a column that holds a number as float64, or yes or no as 1 or 0."""
         cell = f"lower(trim({self.cell(header)}))"
-        plain = (
-            cell if self._has_point(header) else f"replace({cell}, '{self._rules.decimal}', '.')"
-        )
+        plain = cell if self._has_point(header) else f"replace({cell}, '{self._sign(header)}', '.')"
         number = f"try_cast({plain} as double)"
         words = f"case when {cell} in {YES} then 1 when {cell} in {NO} then 0 else {number} end"
         self[role] = words if yes_or_no else number
@@ -187,6 +193,9 @@ class Mapper:
         """Keep a row out where a cell is neither blank nor allowed."""
         blank = f"coalesce(trim({self.cell(header)}), '') = ''"
         self.check(header, f"not coalesce({allowed}, false) and not {blank}", reason)
+
+    def _sign(self, header: str) -> Sign:
+        return "." if self._has_point(header) else self._rules.decimals.get(header, ".")
 
     def _has_point(self, header: str) -> bool:
         return self._rows.column(header) in self._rows.decimal_point
@@ -235,7 +244,8 @@ def transactions(
     money = columns.amount or columns.price or ""
     mapper.number("amount" if columns.amount else "price", money, required=True)
     product = "amount" if columns.amount else "price * quantity"
-    mapper["amount_minor"] = f"try_cast({product} * {minor_units} as bigint)"
+    mapper["amount_minor"] = f"try_cast(try({product} * {minor_units}) as bigint)"
+    mapper["currency"] = currency_sql(mapper.cell(money))
     beyond_int64 = "amount_minor is null"
     mapper.check(money, f"{beyond_int64} or {TOO_LARGE.fails}", TOO_LARGE.reason)
     mapper.joined_text(columns.text)

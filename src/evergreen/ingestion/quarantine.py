@@ -48,6 +48,27 @@ def name_checks(
         con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
 
 
+def check_currency(con: duckdb.DuckDBPyConnection, table: RawTable) -> None:
+    """Stop if amounts are in more than one currency.
+
+    Raises
+    ------
+    DataError
+        With the number of rows of each.
+    """
+    counts = con.sql(
+        "select currency, count(*) as rows from incoming where status = 0 and currency is not null "
+        "group by currency order by rows desc, currency"
+    ).fetchall()
+    if len(counts) > 1:
+        listed = ", ".join(f"{count:,} in {currency}" for currency, count in counts)
+        raise DataError(
+            f"{table.label}: amounts are in {len(counts)} currencies ({listed}); "
+            "nothing was changed",
+            "export or query one currency only: amounts in different ones can't be added up",
+        )
+
+
 def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
     """Leave bad rows of later days for the ingestion of these days."""
     con.execute(

@@ -95,6 +95,7 @@ def _check(
     for number, (rows, conversion) in enumerate(source.inputs):
         stage(con, number, rows, conversion, table.schema)
         quarantine.name_checks(con, number, rows.name, conversion.checks)
+    quarantine.check_currency(con, table)
     quarantine.put_off(con, through)
     if table.complete:
         quarantine.put_strays_aside(con, min(tables.partitions(table.folder), default=None))

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
+from evergreen.errors import DataError
 from evergreen.ingestion import ingestion_state, mapping, online_retail
 from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import find_format
 from evergreen.ingestion.mapping import CellRules
+from evergreen.ingestion.money import settle_sign
 from evergreen.ingestion.sources import OpenedSource, RawTable
 from evergreen.ingestion.user_files import open_files
 from evergreen.settings import paths
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from evergreen.ingestion.dates import DateFormat
     from evergreen.ingestion.ingestion_state import IngestionState
     from evergreen.ingestion.inputs import Input
+    from evergreen.ingestion.money import Sign
     from evergreen.settings.pipeline import Settings
 
 RawSource = TransactionsSource | NotesSource | AttributesSource | ByTargetSource
@@ -117,9 +120,11 @@ class _UserSource:
             new_state = replace(settled(deferred), date_formats=date_formats)
             ingestion_state.write(self.name, new_state)
 
-        rules = CellRules(formats, self.source.decimal, self._clients)
-        rules.register(con)
-        conversions = [(rows, self._conversion(rows, named, rules)) for rows, named in mapped]
+        CellRules(formats, {}, self._clients).register(con)
+        conversions = []
+        for rows, named in mapped:
+            rules = CellRules(formats, self._decimals(rows, named), self._clients)
+            conversions.append((rows, self._conversion(rows, named, rules)))
         return OpenedSource(conversions, notices, settle)
 
     def _open_database(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
@@ -160,6 +165,37 @@ class _UserSource:
                 name=f"{self.name}: column {header!r}",
             )
             for role, header in (roles[0][1] if roles else {}).items()
+        }
+
+    def _decimals(self, rows: Input, columns: AnyColumns) -> dict[str, Sign]:
+        """The decimal separator of each column with numbers.
+
+        Columns whose cells don't tell have that of the others of their file.
+
+        Raises
+        ------
+        DataError
+            If none tells, or the others differ.
+        """
+        headers = mapping.number_headers(columns)
+        if self.source.decimal != "auto":
+            return dict.fromkeys(headers, self.source.decimal)
+        signs = {
+            header: settle_sign(rows.values(rows.column(header)))
+            for header in headers
+            if rows.column(header) not in rows.decimal_point
+        }
+        clear: set[Sign] = {sign for sign in signs.values() if sign in (".", ",")}
+        usual = next(iter(clear)) if len(clear) == 1 else None
+        unclear = next((header for header, sign in signs.items() if sign == "?"), None)
+        if unclear is not None and usual is None:
+            raise DataError(
+                f"{rows.name}: column {unclear!r} has numbers such as 1,234 or 1.234, whose comma "
+                "or point could precede decimals or thousands; nothing was changed",
+                "set `decimal` of the source in params.yaml: '.' or ','",
+            )
+        return {
+            header: sign if sign in (".", ",") else usual or "." for header, sign in signs.items()
         }
 
     def _conversion(self, rows: Input, columns: AnyColumns, rules: CellRules) -> Conversion:

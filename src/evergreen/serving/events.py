@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion.cells import CellError, IdRule, number_text
+from evergreen.serving.amounts import minor_amounts
 from evergreen.store import tables
 
 if TYPE_CHECKING:
@@ -67,13 +68,14 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     amount = amounts[0] if amounts else "amount"
     _check_columns("the events", frame.columns, (*TRANSACTION, amount), OPTIONAL)
     columns = _common("the events", frame)
-    numbers = pd.to_numeric(frame[amount], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    with np.errstate(over="ignore"):  # larger ones are refused below
-        minor = np.round(numbers * (minor_units if amount == "amount" else 1))
-    valid = transactions.valid_amounts(minor)
     number = "a number"
-    if amount == "amount_minor":  # 12.50 would be an amount in major units
-        valid, number = valid & (minor == numbers), "a whole number"
+    if amount == "amount":
+        minor = minor_amounts("the events", frame["amount"], minor_units)
+        valid = transactions.valid_amounts(minor)
+    else:  # 12.50 would be an amount in major units
+        numbers = pd.to_numeric(frame[amount], errors="coerce")
+        minor, number = numbers.to_numpy(np.float64, na_value=np.nan), "a whole number"
+        valid = transactions.valid_amounts(minor) & (minor == np.round(minor))
     _check_rows(
         "the events", valid, f"{amount} is missing, not {number}, or exceeds 10^14 minor units"
     )

@@ -157,7 +157,9 @@ class TableSource(SourceSection):
     encoding: Annotated[str | None, AfterValidator(_known_encoding)] = Field(
         None, description="Encoding of CSV files, as Python names it; detected by default"
     )
-    decimal: Literal[".", ","] = Field(".", description="Decimal separator")
+    decimal: Literal["auto", ".", ","] = Field(
+        "auto", description="Decimal separator; by default as the cells of each file tell"
+    )
     date_format: Header = Field(
         "auto",
         description="Format of dates: iso, a strptime format, or auto to detect it",

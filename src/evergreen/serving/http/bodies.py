@@ -46,7 +46,9 @@ class Transaction(StrictModel):
     """A transaction, with either amount or amount_minor; negative for a return."""
 
     timestamp: Time
-    amount: float | None = Field(default=None, description="In major units of money, such as 12.5.")
+    amount: float | Annotated[str, Field(max_length=100)] | None = Field(
+        default=None, description="In major units of money, such as 12.5."
+    )
     amount_minor: int | None = Field(default=None, description="In minor units, such as 1250.")
     quantity: float | None = None
     text: str | None = None

@@ -32,7 +32,7 @@ def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Amounts and features as float64; client_id and the other columns of events as strings.
+        amount_minor and features as float64; client_id and other columns of events as strings.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read_csv(body: bytes, *, max_rows: int) -> pd.DataFrame:
     if not body[len(first_line) :].strip():
         raise RefusedError(422, "the CSV file has no rows below its header")
     are_events = events.are_events(pd.DataFrame(columns=names))
-    text_columns = {*names} - {*events.AMOUNTS} if are_events else {"client_id", "observed_on"}
+    text_columns = {*names} - {"amount_minor"} if are_events else {"client_id", "observed_on"}
     types = {name: pa.string() if name in text_columns else pa.float64() for name in names}
     try:
         table = pa_csv.read_csv(

@@ -174,7 +174,7 @@ class ContinuousTrainer:
         model = sklearn_models.fit(unfitted, rows, labels)
         about: dict[str, Any] = {"origin": "full", "train_time": time.perf_counter() - started}
         if kind == "regression":
-            scale = LossScale.of_labels(pd.Series(y[~held]))
+            scale = LossScale.of_labels(y[~held])
             about |= {"label_cap": scale.cap, "label_mean": scale.mean}
         return model, about | _measure(model, kind, X, y, held)
 

@@ -82,7 +82,7 @@ def weekly_figures(settings: Settings, outcomes: Mapping[str, pd.DataFrame]) -> 
         kind = settings.targets[target].kind
         monday = rows["observed_on"] - pd.to_timedelta(rows["observed_on"].dt.day_of_week, unit="D")
         policies = [c for c in rows.columns if c not in (*KEYS, "label")]
-        scale = LossScale.of_labels(rows["label"])
+        scale = LossScale.of_labels(rows["label"], rows["client_id"])
         losses = rows[policies].apply(
             lambda predicted, kind=kind, rows=rows, scale=scale: gate.row_losses(
                 kind, rows["label"], predicted, scale
@@ -120,7 +120,12 @@ def gain_over(
     if not len(rows) or rows[policy].equals(rows[basis]):
         return None, None
     decision = gate.decide(
-        gate.Outcomes(kind, rows["label"], rows["client_id"], LossScale.of_labels(rows["label"])),
+        gate.Outcomes(
+            kind,
+            rows["label"],
+            rows["client_id"],
+            LossScale.of_labels(rows["label"], rows["client_id"]),
+        ),
         rows[basis],
         rows[policy],
         alpha=alpha / 2,
@@ -202,7 +207,7 @@ def summarise(
     lines = []
     for target, rows in outcomes.items():
         kind = settings.targets[target].kind
-        scale = LossScale.of_labels(rows["label"])
+        scale = LossScale.of_labels(rows["label"], rows["client_id"])
         for policy, result in results.items():
             measured = metrics.evaluate(kind, rows["label"], rows[policy], scale)
             gain, interval = gain_over(kind, rows, policy, BASIS, alpha=LEVEL)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from evergreen.core.evaluation.baselines import fit_baselines
 from evergreen.core.events.label_selection import KEYS
+from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.models import registry
 from evergreen.core.monitoring.reference import describe
 from evergreen.settings import paths
@@ -57,16 +58,16 @@ def _train(
     options = settings.estimators.of(target.estimator)
     columns = extractor.columns(options.text)
     features = _read_features(labels, list(dict.fromkeys([*columns, *extractor.btyd.names])))
-    baselines = fit_baselines(
-        target.label, features, labels["label"], horizon_days=target.horizon_days
-    )
+    scale = LossScale.of_labels(labels["label"], labels["client_id"])
+    capped = scale.capped(target.kind, labels["label"])
+    baselines = fit_baselines(target.label, features, capped, horizon_days=target.horizon_days)
     estimator = registry.build(
         target.estimator,
         target.kind,
         options.expecting(baselines.get("btyd"), columns),
         seed=settings.seed,
         threads=settings.compute.threads,
-    ).fit(features[columns], labels["label"])
+    ).fit(features[columns], capped)
     return models.save_model(
         paths.FULL / name,
         estimator=estimator,

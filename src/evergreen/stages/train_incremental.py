@@ -75,7 +75,7 @@ def _update(
     features = matrices.read_features(paths.FEATURES_UPDATE, parent.extractor, columns)
     X, y, replay = (
         matrices.with_features(labels, features)[columns],
-        labels["label"],
+        parent.scale.capped(parent.kind, labels["label"]),
         labels["replay"],
     )
     estimator = base.estimator.update(X[~replay], y[~replay], X[replay], y[replay])

@@ -46,8 +46,8 @@ class Manifest(BaseModel):
     """A model's properties and origin, and the digests of its files.
 
     `version` contains date, origin and a digest of the content. `trained_through` is the last day
-    on which a label of its training became known. `label_cap` and `label_mean` are the 99.9 %
-    quantile and the mean of the labels it was trained on. An update names its `parent`, the model
+    on which a label of its training became known. `label_cap` and `label_mean` are the
+    `LossScale` of the labels it was trained on. An update names its `parent`, the model
     that it continues, and the `champion` it may replace: the parent itself, or the model that the
     parent did not replace.
     """
@@ -302,7 +302,7 @@ def about_training(
     *, as_of: date, labels: pd.Series, known_on: pd.Series, clients: pd.Series
 ) -> dict[str, Any]:
     """The fields of a manifest that follow from the training rows."""
-    scale = LossScale.of_labels(labels)
+    scale = LossScale.of_labels(labels, clients)
     return {
         "as_of": as_of.isoformat(),
         "trained_through": str(known_on.max().date()),

@@ -3,6 +3,8 @@ from importlib.metadata import distribution
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evergreen.core.models.gamma_gamma import fit_gamma_gamma
 from evergreen.core.models.likelihood import Unfitted
@@ -63,3 +65,17 @@ def test_clients_who_spend_nothing_are_said_in_words(mean):
 def test_equal_amounts_everywhere_make_a_model_of_that_amount():
     found = fit_gamma_gamma(np.full(200, 3.0), np.full(200, 10.0))
     assert found.expected_mean(np.full(1, 3.0), np.full(1, 10.0))[0] == pytest.approx(10, rel=1e-3)
+
+
+@given(st.floats(1e3, 1e14), st.integers(1, 12))
+def test_one_wild_client_hardly_changes_what_is_expected_of_others(wild, purchase_days):
+    days, mean = simulate(4.0, 3.0, 25.0, 500, seed=2)
+    usual = fit_gamma_gamma(days, mean).expected_mean(days, mean)
+    found = fit_gamma_gamma(np.append(days, purchase_days), np.append(mean, wild))
+    assert np.abs(np.log(found.expected_mean(days, mean) / usual)).max() < np.log(1.5)
+    assert found.expected_mean(np.full(1, purchase_days), np.full(1, wild))[0] < 20 * mean.max()
+
+
+def test_amounts_that_are_not_wild_are_not_limited():
+    days, mean = simulate(4.0, 3.0, 25.0, 500, seed=2)
+    assert fit_gamma_gamma(days, mean).largest > mean.max()

@@ -106,11 +106,13 @@ def _log_losses(labels: FloatArray, predictions: FloatArray) -> FloatArray:
 
 
 def _tweedie_losses(labels: FloatArray, predictions: FloatArray, scale: LossScale) -> FloatArray:
-    known = labels[np.isfinite(labels)]
+    cap = scale.cap_for("regression")
+    known = np.minimum(labels[np.isfinite(labels)], cap)
     mean_here = float(known.mean()) if known.size else 0.0
     # Without any positive label every positive floor gives the right limit, a loss of 4 sqrt(f).
     mean = positive_or_none(scale.mean) or mean_here or float(np.finfo(np.float64).tiny)
-    cap = scale.cap_for("regression")
+    # Models of earlier versions have the mean of labels that were not capped.
+    mean = min(mean, cap)
     root_y = np.sqrt(np.minimum(labels, cap))
     root_f = np.sqrt(np.clip(predictions, FLOOR_SHARE * mean, cap))
     losses: FloatArray = 4 * (root_y - root_f) ** 2 / root_f

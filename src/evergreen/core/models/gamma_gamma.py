@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammaln, psi
 
+from evergreen.core.events.loss_scale import shared_maximum
 from evergreen.core.models.likelihood import Unfitted, count_equal_rows, maximise
 
 if TYPE_CHECKING:
     from evergreen.core.models.likelihood import FloatArray
 
 MIN_SPENDERS = 50
+WILD = 10.0
+"""A mean spend counts up to this many times the tenth-largest."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class GammaGamma:
         At the parameters.
     clients
         The number of clients it was fitted on.
+    largest
+        A mean spend counts up to this amount, so that no client decides for all others and a wild
+        amount has no wild expectation. None, in models of earlier versions: without a limit.
     """
 
     p: float
@@ -41,6 +47,7 @@ class GammaGamma:
     gamma: float
     log_likelihood: float
     clients: int
+    largest: float | None = None
 
     def expected_mean(self, days: FloatArray, mean: FloatArray) -> FloatArray:
         """Expected spend on another day with a purchase: float64 (n,).
@@ -52,7 +59,7 @@ class GammaGamma:
         mean
             Mean spend on these days; negative values count as 0.
         """
-        seen = days * np.maximum(mean, 0.0)
+        seen = days * np.clip(mean, 0.0, self.largest)
         return np.asarray(self.p * (self.gamma + seen) / (self.p * days + self.q - 1))
 
 
@@ -78,7 +85,8 @@ def fit_gamma_gamma(days: FloatArray, mean: FloatArray) -> GammaGamma | Unfitted
             f"{spenders} clients have spent something on more than one day, "
             f"and at least {MIN_SPENDERS} are needed"
         )
-    (days, mean), weight = count_equal_rows(days[spent], mean[spent])
+    largest = WILD * shared_maximum(mean)
+    (days, mean), weight = count_equal_rows(days[spent], np.minimum(mean[spent], largest))
     unit = float((weight * mean).sum() / weight.sum())
     mean = mean / unit
 
@@ -91,7 +99,7 @@ def fit_gamma_gamma(days: FloatArray, mean: FloatArray) -> GammaGamma | Unfitted
         return maximum
     (p, q_above_1, gamma), log_likelihood = maximum
     in_units = log_likelihood - float(weight.sum()) * np.log(unit)
-    return GammaGamma(p, 1 + q_above_1, gamma * unit, float(in_units), int(weight.sum()))
+    return GammaGamma(p, 1 + q_above_1, gamma * unit, float(in_units), int(weight.sum()), largest)
 
 
 def _log_likelihoods(parameters: FloatArray, days: FloatArray, mean: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evergreen.core.evaluation.losses import LOSS_NAME, Kind, row_losses
 from evergreen.core.events.label_selection import KEYS
+from evergreen.core.events.loss_scale import LossScale
 
 EVEN = 0.5
 
@@ -52,15 +53,18 @@ def live_metrics(kind: Kind, matched: pd.DataFrame) -> dict[str, dict[str, Any]]
     Returns
     -------
     dict
-        For each release: rows, clients, the mean loss that the gate decides by (amounts are not
-        capped, and their floor is 1 % of the mean amount of these rows), mean prediction and label,
-        and for binary targets the accuracy (1 is predicted above 0.5).
+        For each release: rows, clients, the mean loss that the gate decides by (for amounts on the
+        scale of the labels of all these rows), mean prediction and label, and for binary targets
+        the accuracy (1 is predicted above 0.5).
     """
+    scale = LossScale.of_labels(matched["label"], matched["client_id"])
     return {
         str(release): {
             "rows": len(rows),
             "clients": int(rows["client_id"].nunique()),
-            LOSS_NAME[kind]: float(row_losses(kind, rows["label"], rows["prediction"]).mean()),
+            LOSS_NAME[kind]: float(
+                row_losses(kind, rows["label"], rows["prediction"], scale).mean()
+            ),
             "mean_prediction": float(rows["prediction"].mean()),
             "mean_label": float(rows["label"].mean()),
             **_accuracy(kind, rows["label"], rows["prediction"]),

@@ -15,6 +15,7 @@ from evergreen.ingestion.corrections import ACCEPTED, CORRECTION
 from evergreen.ingestion.day_files import write_days
 from evergreen.ingestion.deduplication import DEFERRED, deduplicate
 from evergreen.ingestion.ingestion_report import IngestionReport
+from evergreen.ingestion.outliers import WARNING, incoming_outliers
 from evergreen.ingestion.staging import bound_memory, content_of, create_incoming, stage
 from evergreen.settings import paths
 from evergreen.store import tables
@@ -37,11 +38,13 @@ class CheckedTable:
     con: duckdb.DuckDBPyConnection
     report: IngestionReport
     span: Span
+    outliers: list[str]
 
     def lines(self) -> list[str]:
-        """What became of the rows, a line each."""
-        lines = [*self.source.notices, *self.report.lines()]
-        return [f"{self.table.label}: {line}" for line in lines]
+        """What became of the rows, a line each; then a warning for each amount out of range."""
+        lines = [f"{self.table.label}: {line}" for line in self.source.notices]
+        lines += [f"{self.table.label}: {line}" for line in self.report.lines()]
+        return lines + [f"{WARNING}{self.table.label}: {line}" for line in self.outliers]
 
     def days(self) -> tuple[date, date] | None:
         """The first and the last day of the raw table, with those about to be written."""
@@ -113,7 +116,12 @@ def _check(
         ) from None
     report = IngestionReport(quarantine.count_by_status(con, through), span.start, span.end)
     quarantine.write_report(report, table.name, through)
-    return CheckedTable(table, source, con, report, span)
+    outliers = (
+        incoming_outliers(con, table.folder, through, settings.data.minor_units)
+        if "amount_minor" in table.schema.names
+        else []
+    )
+    return CheckedTable(table, source, con, report, span, outliers)
 
 
 def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | None) -> None:

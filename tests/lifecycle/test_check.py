@@ -62,4 +62,43 @@ def test_the_next_step_is_named(own):
 
 def test_a_result_shows_whether_it_is_fine():
     assert str(CheckResult("disk", "9 GiB free")) == "ok   disk: 9 GiB free"
-    assert str(CheckResult("disk", "full", "make room")) == "!!   disk: full\n     Next: make room"
+    full = CheckResult("disk", "full", "make room")
+    assert str(full) == "!!   disk: full\n     Next: make room"
+    assert full.failed
+
+
+def test_advice_does_not_fail_the_check():
+    advice = CheckResult("labels", "few", "wait", advice=True)
+    assert str(advice) == " !   labels: few\n     Next: wait"
+    assert not advice.failed
+
+
+def test_without_transactions_there_are_no_labels_to_count(own):
+    [nothing] = found("raw tables")
+    assert nothing.message == "no transactions yet, and so no labels"
+    assert found("labels") == []
+
+
+def test_a_history_that_ends_too_early_is_reported_once(own, retailer, repository):
+    repository.set("as_of", "2025-01-01")
+    repository.write_params()
+    assert [line.topic for line in check() if "ends on" in line.message] == ["raw tables"]
+
+
+def test_labels_of_each_target_are_counted_before_the_first_run(own, retailer, repository):
+    repository.write_params()
+    assert [line.message.split(":")[0] for line in found("labels")] == [
+        "purchase in 7 days",
+        "churn in 28 days",
+        "clv in 28 days",
+    ]
+
+
+def test_a_wild_amount_is_advice(own):
+    rows = [f"c{k},2017-03-30,{k + 1}" for k in range(20)]
+    (own / "shop.csv").write_text(
+        "\n".join(["Client,Date,Total", *rows, "c1,2017-03-30,36000291452"])
+    )
+    *_, wild = found("source")
+    assert wild.message.startswith("transactions: shop.csv, line 22: amount 36,000,291,452.00 is ")
+    assert (wild.next_step, wild.failed) == ("if it is wrong, correct it in the source", False)

@@ -113,7 +113,7 @@ def check() -> None:
     with exclusive():
         for finding in check_all():
             console.print(str(finding))
-            failed = failed or bool(finding.next_step)
+            failed = failed or finding.failed
     if failed:
         raise typer.Exit(code=1)
 

@@ -13,12 +13,14 @@ from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.ingestion.demos import PACKAGED_DEMOS
 from evergreen.ingestion.ingest import preview
+from evergreen.ingestion.outliers import WARNING, stored_outliers
 from evergreen.lifecycle import review
 from evergreen.lifecycle.publish import published
 from evergreen.settings import paths, removed
 from evergreen.settings.loading import load_settings
 from evergreen.settings.pipeline import Settings
 from evergreen.store import tables
+from evergreen.store.label_outlook import label_outlook
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import outdated
 from evergreen.vcs.dvc_internals import pin_file, remote_names
@@ -36,15 +38,23 @@ class CheckResult:
     ----------
     next_step
         What to do about it; None if it is fine.
+    advice
+        Whether a run is possible without that step.
     """
 
     topic: str
     message: str
     next_step: str | None = None
+    advice: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the next step has to be taken before a run."""
+        return self.next_step is not None and not self.advice
 
     def __str__(self) -> str:
         """One line, and another with the next step if there is one."""
-        mark = "ok" if self.next_step is None else "!!"
+        mark = "ok" if self.next_step is None else " !" if self.advice else "!!"
         more = f"\n     Next: {self.next_step}" if self.next_step else ""
         return f"{mark}   {self.topic}: {self.message}{more}"
 
@@ -124,7 +134,14 @@ def _source(settings: Settings) -> Iterator[CheckResult]:
         return
     through = settings.as_of - timedelta(days=1)
     for line in preview(settings, through=through):
-        yield CheckResult("source", line)
+        if line.startswith(WARNING):
+            yield _outlier("source", line.removeprefix(WARNING))
+        else:
+            yield CheckResult("source", line)
+
+
+def _outlier(topic: str, line: str) -> CheckResult:
+    return CheckResult(topic, line, "if it is wrong, correct it in the source", advice=True)
 
 
 def _raw(settings: Settings) -> Iterator[CheckResult]:
@@ -133,7 +150,7 @@ def _raw(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult("raw tables", "this clone has no data yet", "evergreen pull")
         return
     if not ingested:
-        yield CheckResult("raw tables", "no transactions yet", "evergreen ingest")
+        yield CheckResult("raw tables", "no transactions yet, and so no labels", "evergreen ingest")
         return
     con = tables.connect(settings.compute.threads)
     lag = settings.data.max_lag_days
@@ -143,6 +160,15 @@ def _raw(settings: Settings) -> Iterator[CheckResult]:
     ).fetchall()
     days = f"{min(ingested)} to {max(ingested)}"
     yield CheckResult("raw tables", f"{rows:,} transactions of {clients:,} clients, {days}")
+    for line in stored_outliers(con, settings.data.minor_units):
+        yield _outlier("raw tables", line)
+    yield from _labels(settings)
+
+
+def _labels(settings: Settings) -> Iterator[CheckResult]:
+    """The labels on which the gate would judge each target, before anything is trained."""
+    for target in label_outlook(settings):
+        yield CheckResult("labels", str(target), target.way_out, advice=True)
 
 
 def _run(settings: Settings) -> Iterator[CheckResult]:

@@ -94,7 +94,7 @@ def _begin(folder: Path, overlay: Mapping[str, Any], data: str) -> Iterator[str]
         results = list(check())
     yield from map(str, results)
     enter = f"cd {folder} && make setup && source .venv/bin/activate"
-    if any(result.next_step for result in results if result.topic in ("configuration", "source")):
+    if any(result.failed for result in results if result.topic in ("configuration", "source")):
         raise SettingsError(
             f"{folder} was created, but its source can't be read as described: see above",
             f"fix source.transactions in {folder / paths.PARAMS}, then {enter} && evergreen check",

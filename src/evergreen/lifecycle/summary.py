@@ -14,6 +14,7 @@ from evergreen.history.tables import columns
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files
+from evergreen.store.label_outlook import outlook_sentence
 from evergreen.store.reports import read_drift
 
 NEXT = "dvc repro"
@@ -42,7 +43,7 @@ def summary(settings: Settings) -> Iterator[Table | str]:
         f"release {decision['release']} in {paths.PRODUCTION}; "
         f"{decision['scored']:,} clients observed today are scored in {paths.SCORED}"
         if decision["release"]
-        else "no release yet: no model has beaten the baselines; the next run tries again"
+        else f"no release yet: no model has beaten the baselines; {outlook_sentence(settings)}"
     )
     yield f"pictures: {', '.join(str(paths.FIGURES / f'{name}.png') for name in targets)}"
 

@@ -11,6 +11,7 @@ from evergreen.history.retraining_plan import plan_retraining
 from evergreen.report.components import PageSection, Sentence
 from evergreen.settings import paths
 from evergreen.store import challengers
+from evergreen.store.label_outlook import outlook_sentence
 from evergreen.store.labels import LABELS, count_training_labels
 from evergreen.store.releases import load_release
 
@@ -65,7 +66,11 @@ def next_steps_section(data: ReportData) -> PageSection:
 def _served(data: ReportData) -> list[str]:
     record = data.record
     if record.release is None:
-        return ["Nothing is served: no model has beaten the baselines. The next run tries again."]
+        expected = outlook_sentence(data.settings)
+        return [
+            "Nothing is served: no model has beaten the baselines.",
+            f"{expected[0].upper()}{expected[1:]}.",
+        ]
     days = ", ".join(
         f"{name} from {record.as_of + timedelta(days=target.horizon_days)}"
         for name, target in data.settings.targets.items()

@@ -72,7 +72,7 @@ def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monk
     proposed.run("evergreen", "cycle", *DAY_AFTER, "--mode", "compare")
     target, reviewed = promoted(proposed, BRANCH)
     monkeypatch.chdir(proposed.folder)
-    with pytest.raises(DataError, match=r"was compared with another, and now 2017-04-01-full-"):
+    with pytest.raises(DataError, match=r"was compared with another, but 2017-04-01-full-"):
         list(rollback.serve_approved(date.fromisoformat(NEXT), BRANCH, {target: "another"}))
 
     said = proposed.run("evergreen", "approve", NEXT)

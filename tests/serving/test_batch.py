@@ -122,7 +122,7 @@ def test_a_url_is_taken_from_the_environment_alone(score, monkeypatch):
         SqlTable.parse("postgresql://me:secret@host/db:scores")
     assert "secret" not in str(caught.value)
     monkeypatch.delenv("SCORES_URL", raising=False)
-    with pytest.raises(DataError, match="SCORES_URL was expected to hold"):
+    with pytest.raises(DataError, match="SCORES_URL is not set, expected the address"):
         score(to_sql=SqlTable.parse("SCORES_URL:scores"))
     assert not OUT.exists()
 

@@ -140,7 +140,7 @@ CELLS = {"client_id": "a", "timestamp": "2024-01-05", "amount": 1}
 FURTHER = ["further", "2024-01-05", "1"]
 """A good row beside it: a source without any is refused."""
 MISSING, LOST_DIGITS = "is missing", "has lost digits"
-REFUSED = "refused"
+REFUSED, NOT_A_TIME = "refused", "not a time"
 KINDS = {
     "client_id is missing": MISSING,
     LOST_DIGITS: LOST_DIGITS,
@@ -148,6 +148,9 @@ KINDS = {
     "amount is not a number": REFUSED,
     "amount_minor exceeds": REFUSED,
     "could precede decimals": REFUSED,
+    "timestamp is missing or not a time": NOT_A_TIME,
+    "timestamp: String should match": NOT_A_TIME,
+    "timestamp: Input should be": NOT_A_TIME,
     "is missing": MISSING,
 }
 
@@ -223,6 +226,25 @@ def test_an_id_is_the_same_everywhere(shop, read, cell, client):
 )
 def test_an_amount_is_the_same_everywhere(shop, read, cell, minor):
     assert read(shop, "amount", cell) == minor
+
+
+@pytest.mark.parametrize("read", [in_a_frame, in_a_body])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "03/02/2017",
+        "13/02/2017",
+        "20170330",
+        20170330,
+        1490832000,
+        42824.5,
+        "now",
+        "12:30",
+        "2017-03",
+    ],
+)
+def test_a_time_that_is_not_clear_is_never_guessed(shop, read, cell):
+    assert read(shop, "timestamp", cell) == NOT_A_TIME
 
 
 def test_prices_are_multiplied_before_they_are_rounded(shop):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
     from datetime import date
 
+YEAR_FIRST = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?![0-9])")
 AMOUNTS = ("amount_minor", "amount")
 TRANSACTION = ("client_id", "timestamp")
 OPTIONAL = ("quantity", "text", "invoice_id", "ingested_on")
@@ -184,6 +186,15 @@ def _common(where: str, frame: pd.DataFrame) -> dict[str, pa.Array]:
 
 
 def _times(where: str, frame: pd.DataFrame, name: str) -> pd.Series:
+    """Times; missing where a cell holds none.
+
+    A number could count days, seconds or nanoseconds, and 03/02/2017 be in February or March: so
+    texts must have the year first.
+    """
+    cells = frame[name]
+    if not pd.api.types.is_datetime64_any_dtype(cells):
+        clear = np.array([_is_clear(cell) for cell in cells], dtype=bool)
+        _check_rows(where, clear, f"{name} is missing or not a time such as 2024-12-31 17:45")
     times = pd.to_datetime(frame[name].reset_index(drop=True), errors="coerce", format="mixed")
     if times.dt.tz is not None:
         raise DataError(
@@ -192,6 +203,14 @@ def _times(where: str, frame: pd.DataFrame, name: str) -> pd.Series:
             f"frame['{name}'].dt.tz_convert(ZONE).dt.tz_localize(None)",
         )
     return times
+
+
+def _is_clear(cell: object) -> bool:
+    """Whether a cell is a time in one way only, or missing."""
+    if isinstance(cell, str):
+        return not cell.strip() or YEAR_FIRST.match(cell.strip()) is not None
+    is_number = isinstance(cell, int | float | Decimal | np.number)
+    return not is_number or cell != cell  # noqa: PLR0124 - NaN
 
 
 def _text(where: str, frame: pd.DataFrame, name: str) -> pa.Array:

@@ -20,7 +20,6 @@ from typer.cli import get_docs_for_click
 
 from evergreen.cli import app
 from evergreen.settings.pipeline import Settings
-from evergreen.settings.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +40,7 @@ required. Editors that understand JSON schemas complete and check the file with
 """
 TABLE = "| parameter | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
 TYPES = {"string": "text", "boolean": "true or false", "object": "mapping"}
-TABLES = [name for name in Source.model_fields if name not in {"demo", "simulation"}]
+TABLES = ["transactions", "notes", "attributes", "outcomes", "predictions"]
 PAGE_NAME = re.compile(r"\b(\w+\.md)\b")
 
 Node = dict[str, Any]
@@ -116,12 +115,12 @@ def _merged(rows: Iterable[Row]) -> list[Row]:
 
 
 def _section(whole: Node, field: Node) -> Node | None:
-    """The section that a field holds, alone or as an alternative to nothing."""
-    for alternative in field.get("anyOf", [field]):
-        if "$ref" in alternative:
-            section: Node = whole["$defs"][alternative["$ref"].rpartition("/")[2]]
-            return section
-    return None
+    """The section that a field holds, alone or as an alternative to nothing or to a list."""
+    if "$ref" in field:
+        section: Node = whole["$defs"][field["$ref"].rpartition("/")[2]]
+        return section
+    alternatives = [*field.get("anyOf", ()), *field.get("oneOf", ())]
+    return next(filter(None, (_section(whole, node) for node in alternatives)), None)
 
 
 def _sentence(node: Node) -> str:

@@ -280,11 +280,13 @@ def test_the_decimal_separator_is_settled_by_file_and_column(shop):
 def test_words_for_no_client_and_the_case_of_ids_are_settings_for_all_tables(shop):
     shop.source |= {
         "columns": {"client_id": "c", "timestamp": "t", "amount": "a"},
-        "missing_ids": ["Guest", "0"],
-        "fold_case": True,
     }
     columns = {"client_id": "c", "timestamp": "t", "text": "n"}
-    shop.others = {"notes": {"files": "notes/*", "columns": columns}}
+    shop.others = {
+        "missing_ids": ["Guest", "0"],
+        "fold_case": True,
+        "notes": {"files": "notes/*", "columns": columns},
+    }
     (shop.folder / "notes").mkdir()
     (shop.folder / "notes/a.csv").write_text(f"c,t,n\nANN@shop.example,{DAY},x\nGUEST,{DAY},x\n")
     ids = ("ann@shop.example", "Ann@Shop.example", "guest", "0", "0.0", "17", "17.0")

@@ -146,6 +146,7 @@ def test_a_folder_without_settings(tmp_path):
 
 
 COLUMNS = {"client_id": "c", "timestamp": "t", "amount": "a"}
+REFUNDS = {"name": "refunds", "files": "*", "columns": COLUMNS}
 DATABASE = {"url_env": "SHOP_DB", "table": "sales"}
 
 
@@ -175,6 +176,16 @@ DATABASE = {"url_env": "SHOP_DB", "table": "sales"}
             {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "klingon"}},
             "source.transactions.encoding: found 'klingon'; must be auto or an encoding",
         ),
+        (
+            {"transactions": {"files": "*", "columns": COLUMNS, "fold_case": True}},
+            "source.transactions.fold_case: moved to source.fold_case",
+        ),
+        (
+            {"transactions": [{"files": "*", "columns": COLUMNS | {"invoice": "i"}}]},
+            "source.transactions.0.columns.invoice: unknown key, did you mean 'invoice_id'?",
+        ),
+        ({"transactions": [{"files": "*", "columns": COLUMNS}] * 2}, "give each further table a"),
+        ({"transactions": [REFUNDS, REFUNDS]}, "two tables have the name 'refunds'"),
         (
             {"transactions": {"files": "*", "columns": COLUMNS, "encoding": "hex"}},
             "source.transactions.encoding: found 'hex'; must be auto or an encoding",

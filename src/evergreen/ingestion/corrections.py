@@ -48,7 +48,7 @@ def compare_by_id(
             select input, line, day, row_id, {row} as content,
                    row_number() over (partition by row_id order by input desc, line desc) as nth,
                    first({row}) over (partition by row_id order by input desc, line desc) as last
-            from incoming where status = 0 and day <= date '{through}'
+            from incoming where status = 0 and row_id is not null and day <= date '{through}'
         )
         select input, line,
                case when nth > 1 and content = last then '{IN_ANOTHER_FILE}'
@@ -86,9 +86,8 @@ def _view_versions(con: duckdb.DuckDBPyConnection, folder: Path, schema: pa.Sche
     if not files:
         con.register("versions", schema.empty_table())
         return
-    stored = f"select * from {sql.parquet(files, by_name=True)}"
-    if "row_id" not in con.sql(stored).columns:
-        stored = f"select *, null::varchar as row_id from ({stored})"
+    con.register("raw_columns", schema.empty_table())
+    stored = f"from raw_columns union all by name from {sql.parquet(files, by_name=True)}"
     con.execute(
         f"create temp view versions as select {', '.join(schema.names)} from ({stored}) "
         "where row_id in (select row_id from incoming where status = 0)"

@@ -93,8 +93,8 @@ def deduplicate(
         )
     elif "row_id" in table.schema.names:
         compare_by_id(con, table.folder, table.schema, newest=newest_or_min, through=through)
-    else:
-        _find_doubtful(con, newest_or_min, through)
+    if not table.by_day and "timestamp" in table.schema.names:
+        _find_doubtful(con, table.schema, newest_or_min, through)
         _view_stored(con, table.folder, table.schema)
         con.execute(_verdicts_sql(table.schema, newest_or_min))
     span = Span(newest, through, *_days_to_write(con, table, newest, through, history))
@@ -129,17 +129,20 @@ def _days_to_write(
     return (None, None) if start is None or end is None or end < start else (start, end)
 
 
-def _find_doubtful(con: duckdb.DuckDBPyConnection, newest: date, through: date) -> None:
-    """Select rows of days that are in the raw table already, or in more than one sheet."""
+def _find_doubtful(
+    con: duckdb.DuckDBPyConnection, schema: pa.Schema, newest: date, through: date
+) -> None:
+    """Select rows without id of days that are in the raw table or in more than one sheet."""
+    without_id = "and row_id is null" if "row_id" in schema.names else ""
     con.execute(
         f"""
         create temp table doubtful as
         select * from incoming
-        where status = 0 and day <= date '{through}' and (
+        where status = 0 {without_id} and day <= date '{through}' and (
             timestamp::date <= date '{newest}' or timestamp::date in (
                 select event_day from (
                     select distinct input, sheet, timestamp::date as event_day
-                    from incoming where status = 0
+                    from incoming where status = 0 {without_id}
                 ) group by event_day having count(*) > 1))
         """
     )
@@ -150,12 +153,14 @@ def _view_stored(con: duckdb.DuckDBPyConnection, folder: Path, schema: pa.Schema
     [(first,)] = con.sql("select min(timestamp)::date from doubtful").fetchall()
     files = [p for d, p in tables.partitions(folder).items() if first and d >= first]
     content = ", ".join(content_of(schema))
-    rows = (
-        f"{sql.parquet(files)} where timestamp::date in (select timestamp::date from doubtful)"
-        if files
-        else "doubtful where false"
+    con.register("raw_columns", schema.empty_table())
+    rows = "from raw_columns"
+    if files:
+        rows += f" union all by name from {sql.parquet(files, by_name=True)}"
+    con.execute(
+        f"create temp view stored as select {content} from ({rows}) "
+        "where timestamp::date in (select timestamp::date from doubtful)"
     )
-    con.execute(f"create temp view stored as select {content} from {rows}")
 
 
 def _verdicts_sql(schema: pa.Schema, newest: date) -> str:

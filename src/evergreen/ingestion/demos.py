@@ -47,7 +47,9 @@ def raw_tables(demo: str, settings: Settings) -> Iterator[RawTable]:
         schema=tables.NOTES,
         complete=False,
         by_day=True,
-        open=partial(_open, demo, NOTE_RULES, lambda con: con.from_arrow(retailer.notes)),
+        open=partial(
+            _open, f"{demo} notes", NOTE_RULES, lambda con: con.from_arrow(retailer.notes)
+        ),
     )
 
 
@@ -64,8 +66,8 @@ def _transactions(demo: str, rows: Rows) -> RawTable:
 
 
 def _open(
-    demo: str, rules: Sequence[Rule], rows: Rows, con: duckdb.DuckDBPyConnection
-) -> OpenedSource:
+    label: str, rules: Sequence[Rule], rows: Rows, con: duckdb.DuckDBPyConnection
+) -> list[OpenedSource]:
     relation = rows(con)
     relation.create_view("demo_rows")
     cells = {name: f"c{number}" for number, name in enumerate(relation.columns)}
@@ -74,5 +76,6 @@ def _open(
     if "invoice_id" in cells:
         columns["invoice_id"] = transactions.invoice_id(cells["invoice_id"])
     checks = [Check(rule.column, cells[rule.column], rule.fails, rule.reason) for rule in rules]
-    rows_as_cells = sql_input(con, demo, relation.columns, f"select {listed} from demo_rows")
-    return OpenedSource([(rows_as_cells, Conversion(columns, checks))], [], lambda _: None)
+    rows_as_cells = sql_input(con, label, relation.columns, f"select {listed} from demo_rows")
+    mapped = [(rows_as_cells, Conversion(columns, checks))]
+    return [OpenedSource(label, mapped, [], lambda _: None)]

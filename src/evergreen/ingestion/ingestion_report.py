@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evergreen.ingestion.corrections import (
@@ -16,6 +17,7 @@ from evergreen.ingestion.deduplication import AFTER_THROUGH, DEFERRED
 from evergreen.settings import paths
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
 ALWAYS_REPORTED = (ACCEPTED, ALREADY_INGESTED, AFTER_THROUGH)
@@ -26,14 +28,22 @@ LEFT_OUT = "left out: "
 
 @dataclass(frozen=True)
 class IngestionReport:
-    """How many rows of a source have which status; `rows_by_status` counts each row once.
+    """How many rows of each input of a source have which status.
 
     A status is one of `GOOD`, or begins with `LEFT_OUT`, or is the reason for a quarantine.
     """
 
-    rows_by_status: dict[str, int]
+    by_input: dict[str, dict[str, int]]
     first_day: date | None
     last_day: date | None
+
+    @property
+    def rows_by_status(self) -> dict[str, int]:
+        """How many rows have which status; counts each row once."""
+        counts: Counter[str] = Counter()
+        for of_input in self.by_input.values():
+            counts.update(of_input)
+        return dict(sorted(counts.items()))
 
     @property
     def read(self) -> int:
@@ -71,13 +81,26 @@ class IngestionReport:
         where = [f"  see {paths.QUARANTINE}"] if bad else []
         return [f"read {self.read:,} rows = {total}", *left_out, *bad, *where]
 
-    def as_json(self) -> dict[str, Any]:
-        """The report as JSON: ``read`` is the sum of all other counts."""
+    def counts(self) -> dict[str, Any]:
+        """The counts as JSON: ``read`` is the sum of all others."""
         return {
             "read": self.read,
             **{status.replace(" ", "_"): self.rows_by_status.get(status, 0) for status in GOOD},
             "left_out": self.left_out,
             "quarantined": self.quarantined,
-            "first_day": str(self.first_day) if self.first_day else None,
-            "last_day": str(self.last_day) if self.last_day else None,
         }
+
+
+def as_json(reports: Mapping[str, IngestionReport]) -> dict[str, Any]:
+    """The reports of a table's sources as JSON: the sums, then the counts by source and input."""
+    of_any = next(iter(reports.values()))
+    sums = {label: report.rows_by_status for label, report in reports.items()}
+    return {
+        **replace(of_any, by_input=sums).counts(),
+        "first_day": str(of_any.first_day) if of_any.first_day else None,
+        "last_day": str(of_any.last_day) if of_any.last_day else None,
+        "sources": {
+            label: report.counts() | {"inputs": report.by_input}
+            for label, report in reports.items()
+        },
+    }

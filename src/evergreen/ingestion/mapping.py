@@ -20,6 +20,7 @@ from evergreen.ingestion.conversion import (
     trimmed_sql,
 )
 from evergreen.ingestion.money import currency_sql, number_sql, register_readers
+from evergreen.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -256,6 +257,14 @@ def transactions(
         mapper.id("row_id", columns.row_id, required=True)
     mapper.happened_by(columns.ingested_on)
     return mapper.conversion
+
+
+def of_table(conversion: Conversion, name: str) -> None:
+    """Name the table of transactions, and tell its row ids from those of other tables."""
+    conversion.columns["source_table"] = sql.literal(name)
+    if "row_id" in conversion.columns:
+        row_id = conversion.columns["row_id"]
+        conversion.columns["row_id"] = f"{sql.literal(name + '/')} || ({row_id})"
 
 
 def notes(rows: Input, columns: NoteColumns, rules: CellRules) -> Conversion:

@@ -8,13 +8,14 @@ from evergreen.errors import DataError
 from evergreen.ingestion.conversion import LATEST
 from evergreen.ingestion.corrections import ACCEPTED, ALREADY_INGESTED
 from evergreen.ingestion.deduplication import AFTER_THROUGH
-from evergreen.ingestion.ingestion_report import LEFT_OUT
+from evergreen.ingestion.ingestion_report import LEFT_OUT, as_json
 from evergreen.ingestion.redaction import shown
 from evergreen.ingestion.staging import KNOWN_DAY, MALFORMED, PUT_OFF
 from evergreen.settings import paths
 from evergreen.store import files, sql
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
     from pathlib import Path
 
@@ -29,19 +30,25 @@ STRAY_DAYS, STRAY_SHARE = 366, 0.001
 
 
 def create_checks(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``inputs`` (input, source) and ``checks`` (input, status, blamed, reason, bad)."""
-    con.execute("create temp table inputs (input int, source varchar)")
+    """Create ``inputs`` and ``checks``.
+
+    Columns of ``inputs``: input; label, of its source in messages; source, such as the file's name.
+    Columns of ``checks``: input, status, blamed, reason, bad.
+    """
+    con.execute("create temp table inputs (input int, label varchar, source varchar)")
     con.execute(
         "create temp table checks "
         "(input int, status smallint, blamed varchar, reason varchar, bad boolean)"
     )
 
 
-def name_checks(
-    con: duckdb.DuckDBPyConnection, number: int, source: str, checks: list[Check]
-) -> None:
-    """Record the name of an input, and what each status of its rows means."""
-    con.execute("insert into inputs values (?, ?)", [number, source])
+def name_input(con: duckdb.DuckDBPyConnection, number: int, label: str, source: str) -> None:
+    """Record the names of an input."""
+    con.execute("insert into inputs values (?, ?, ?)", [number, label, source])
+
+
+def name_checks(con: duckdb.DuckDBPyConnection, number: int, checks: list[Check]) -> None:
+    """Record what each status of an input's rows means."""
     for status, check in enumerate(checks, MALFORMED + 1):
         reason = f"{LEFT_OUT if check.left_out else ''}{check.reason}"
         values = [number, status, check.column, reason, not check.left_out]
@@ -111,12 +118,18 @@ def put_strays_aside(con: duckdb.DuckDBPyConnection, begins: date | None) -> Non
         )
 
 
-def count_by_status(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, int]:
-    """How many rows have which status; see `evergreen.ingestion.ingestion_report`."""
-    return dict(
-        con.sql(
-            f"""
-            select case when status = {MALFORMED} then malformed when status > 0 then reason
+def count_by_status(
+    con: duckdb.DuckDBPyConnection, through: date, labels: Iterable[str]
+) -> dict[str, dict[str, dict[str, int]]]:
+    """How many rows have which status, by label and input.
+
+    See `evergreen.ingestion.ingestion_report`.
+    """
+    counts: dict[str, dict[str, dict[str, int]]] = {label: {} for label in labels}
+    rows = con.sql(
+        f"""
+            select label, source,
+                   case when status = {MALFORMED} then malformed when status > 0 then reason
                         when status = {PUT_OFF} then '{AFTER_THROUGH}'
                         when status = {KNOWN_DAY} then '{ALREADY_INGESTED}'
                         else coalesce(verdict, if(later, '{AFTER_THROUGH}', '{ACCEPTED}')) end,
@@ -125,11 +138,13 @@ def count_by_status(con: duckdb.DuckDBPyConnection, through: date) -> dict[str, 
                 select input, status, malformed, verdict, day > date '{through}' as later,
                        count(*) as rows
                 from incoming left join verdicts using (input, line) group by all
-            ) left join checks using (input, status)
-            group by 1 order by 1
+            ) join inputs using (input) left join checks using (input, status)
+            group by all order by all
             """
-        ).fetchall()
     )
+    for label, source, status, count in rows.fetchall():
+        counts[label].setdefault(source, {})[status] = count
+    return counts
 
 
 def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) -> None:
@@ -141,28 +156,29 @@ def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) 
             select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
             from incoming join inputs using (input) left join checks using (input, status)
             where status > 0 and coalesce(bad, true) order by input, sheet, line
-        ) to {sql.literal(_path(table, through, "csv"))} (header)
+        ) to {sql.literal(bad_rows_path(table, through))} (header)
         """
     )
 
 
-def write_report(report: IngestionReport, table: str, through: date) -> None:
-    """Write the report of an ingestion beside the rows that it put into quarantine."""
-    files.write_json(report.as_json(), _path(table, through, "json"))
+def write_report(reports: dict[str, IngestionReport], table: str, through: date) -> None:
+    """Write the reports of a table's sources beside the rows that were put into quarantine."""
+    files.write_json(as_json(reports), bad_rows_path(table, through).with_suffix(".json"))
 
 
-def _path(table: str, through: date, suffix: str) -> Path:
-    return paths.QUARANTINE / f"{table}-{through}.{suffix}"
+def bad_rows_path(table: str, through: date) -> Path:
+    """Where the bad rows of an ingestion are listed."""
+    return paths.QUARANTINE / f"{table}-{through}.csv"
 
 
 def check_share(
     con: duckdb.DuckDBPyConnection,
     report: IngestionReport,
-    table: RawTable,
-    through: date,
+    label: str,
+    bad_rows: Path,
     allowed: float,
 ) -> None:
-    """Stop if too many rows are bad.
+    """Stop if too many rows of a source are bad.
 
     Raises
     ------
@@ -174,7 +190,7 @@ def check_share(
         return
     worst = sorted(report.quarantined.items(), key=lambda item: (-item[1], item[0]))
     reasons = "".join(
-        f"\n  {count:,} x {why}{_example(con, why)}" for why, count in worst[:REASONS_SHOWN]
+        f"\n  {count:,} x {why}{_example(con, label, why)}" for why, count in worst[:REASONS_SHOWN]
     )
     hint = (
         "set `decimal` of the source in params.yaml; otherwise "
@@ -182,21 +198,21 @@ def check_share(
         else ""
     )
     raise DataError(
-        f"{table.label}: {bad:,} of {report.read:,} rows are bad, but data.max_bad_share "
+        f"{label}: {bad:,} of {report.read:,} rows are bad, but data.max_bad_share "
         f"allows {allowed:.1%}; nothing was changed{reasons}",
-        f"{hint}check {_path(table.name, through, 'csv')}, and fix the source or its settings "
-        "in params.yaml",
+        f"{hint}check {bad_rows}, and fix the source or its settings in params.yaml",
     )
 
 
-def _example(con: duckdb.DuckDBPyConnection, reason: str) -> str:
+def _example(con: duckdb.DuckDBPyConnection, label: str, reason: str) -> str:
     [(source, line, blamed, value)] = con.execute(
         """
         select source, line, blamed, value
         from incoming join inputs using (input) left join checks using (input, status)
-        where status > 0 and coalesce(malformed, reason) = ? order by input, sheet, line limit 1
+        where label = ? and status > 0 and coalesce(malformed, reason) = ?
+        order by input, sheet, line limit 1
         """,
-        [reason],
+        [label, reason],
     ).fetchall()
     cell = shown(value) if blamed and value else None
     column = f", column {blamed!r} holds {cell}" if cell else ""

@@ -34,16 +34,18 @@ class CheckedTable:
     """A table with all its rows checked and none written yet."""
 
     table: RawTable
-    source: OpenedSource
+    sources: dict[str, OpenedSource]
     con: duckdb.DuckDBPyConnection
-    report: IngestionReport
+    reports: dict[str, IngestionReport]
     span: Span
     outliers: list[str]
 
     def lines(self) -> list[str]:
         """What became of the rows, a line each; then a warning for each amount out of range."""
-        lines = [f"{self.table.label}: {line}" for line in self.source.notices]
-        lines += [f"{self.table.label}: {line}" for line in self.report.lines()]
+        lines = []
+        for label, source in self.sources.items():
+            lines += [f"{label}: {line}" for line in source.notices]
+            lines += [f"{label}: {line}" for line in self.reports[label].lines()]
         return lines + [f"{WARNING}{self.table.label}: {line}" for line in self.outliers]
 
     def days(self) -> tuple[date, date] | None:
@@ -94,17 +96,21 @@ def _check(
     bound_memory(con)
     create_incoming(con, table.schema)
     quarantine.create_checks(con)
-    source = table.open(con)
-    for number, (rows, conversion) in enumerate(source.inputs):
+    sources = {source.label: source for source in table.open(con)}
+    inputs = [(label, *mapped) for label, source in sources.items() for mapped in source.inputs]
+    for number, (label, rows, conversion) in enumerate(inputs):
         stage(con, number, rows, conversion, table.schema)
-        quarantine.name_checks(con, number, rows.name, conversion.checks)
+        quarantine.name_input(con, number, label, rows.name)
+        quarantine.name_checks(con, number, conversion.checks)
     quarantine.check_currency(con, table)
     quarantine.put_off(con, through)
     if table.complete:
         quarantine.put_strays_aside(con, min(tables.partitions(table.folder), default=None))
     quarantine.write_quarantine(con, table.name, through)
-    report = IngestionReport(quarantine.count_by_status(con, through), None, None)
-    quarantine.check_share(con, report, table, through, settings.data.max_bad_share)
+    for label, counts in quarantine.count_by_status(con, through, sources).items():
+        report = IngestionReport(counts, None, None)
+        path = quarantine.bad_rows_path(table.name, through)
+        quarantine.check_share(con, report, label, path, settings.data.max_bad_share)
     if table.complete:
         _check_reach(con, table, reach)
     try:
@@ -114,14 +120,17 @@ def _check(
             f"{table.folder} can't be read: {str(error).splitlines()[0]}; nothing was changed",
             f"dvc checkout --force {paths.RAW}",
         ) from None
-    report = IngestionReport(quarantine.count_by_status(con, through), span.start, span.end)
-    quarantine.write_report(report, table.name, through)
+    reports = {
+        label: IngestionReport(counts, span.start, span.end)
+        for label, counts in quarantine.count_by_status(con, through, sources).items()
+    }
+    quarantine.write_report(reports, table.name, through)
     outliers = (
         incoming_outliers(con, table.folder, through, settings.data.minor_units)
         if "amount_minor" in table.schema.names
         else []
     )
-    return CheckedTable(table, source, con, report, span, outliers)
+    return CheckedTable(table, sources, con, reports, span, outliers)
 
 
 def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | None) -> None:
@@ -159,7 +168,12 @@ def write_table(checked: CheckedTable, progress: Callable[[int, int], None]) -> 
         write_days(
             con, rows, schema=table.schema, folder=table.folder, days=days, progress=progress
         )
-    checked.source.settle(_deferred(con, span.through))
+    deferred = _deferred(con, span.through)
+    first = 0
+    for source in checked.sources.values():
+        end = first + len(source.inputs)
+        source.settle({n - first: line for n, line in deferred.items() if first <= n < end})
+        first = end
     con.close()
 
 

@@ -22,6 +22,8 @@ class OpenedSource:
 
     Attributes
     ----------
+    label
+        Names the source in messages.
     inputs
         Each with the conversion of its cells, in order.
     notices
@@ -30,6 +32,7 @@ class OpenedSource:
         Called when all rows are written, with the first line that is deferred, by input.
     """
 
+    label: str
     inputs: list[tuple[Input, Conversion]]
     notices: list[str]
     settle: Callable[[dict[int, int]], None]
@@ -37,7 +40,7 @@ class OpenedSource:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A raw table and its source.
+    """A raw table and its sources.
 
     Attributes
     ----------
@@ -50,7 +53,7 @@ class RawTable:
     by_day
         Whether the source gives the same rows for the same days every time, as demos do.
     open
-        Opens the source, given the connection that reads it.
+        Opens the sources, given the connection that reads them.
     """
 
     name: str
@@ -59,4 +62,4 @@ class RawTable:
     schema: pa.Schema
     complete: bool
     by_day: bool
-    open: Callable[[duckdb.DuckDBPyConnection], OpenedSource]
+    open: Callable[[duckdb.DuckDBPyConnection], list[OpenedSource]]

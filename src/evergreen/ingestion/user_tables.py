@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
@@ -28,7 +29,7 @@ from evergreen.settings.sources import (
 from evergreen.store import files, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import duckdb
@@ -53,10 +54,7 @@ def raw_tables(settings: Settings) -> Iterator[RawTable]:
     source = settings.source
     by_target = tables.by_target_schema(settings.targets)
     if source.transactions is not None:
-        columns = source.transactions.columns
-        by_id = columns is not None and columns.row_id is not None
-        schema = transactions.SCHEMA_BY_ID if by_id else transactions.SCHEMA
-        yield _raw_table("transactions", paths.TRANSACTIONS, schema, source.transactions, settings)
+        yield _transactions(settings)
     if source.notes is not None:
         yield _raw_table("notes", paths.NOTES, tables.NOTES, source.notes, settings)
     if source.attributes is not None:
@@ -70,6 +68,28 @@ def raw_tables(settings: Settings) -> Iterator[RawTable]:
         yield _raw_table("predictions", folder, by_target, source.predictions, settings)
 
 
+def _transactions(settings: Settings) -> RawTable:
+    """The raw table of the transactions, which several tables of the source may fill."""
+    sources = settings.source.transaction_tables
+    by_id = any(source.columns and source.columns.row_id for source in sources.values())
+    by_table = any(source.name for source in sources.values())
+    schema = {
+        (False, False): transactions.SCHEMA,
+        (False, True): transactions.SCHEMA_BY_ID,
+        (True, False): transactions.SCHEMA_BY_TABLE,
+        (True, True): transactions.SCHEMA_BY_TABLE_AND_ID,
+    }[by_table, by_id]
+    return RawTable(
+        name="transactions",
+        label="transactions",
+        folder=paths.TRANSACTIONS,
+        schema=schema,
+        complete=True,
+        by_day=False,
+        open=partial(_open_all, sources, settings),
+    )
+
+
 def _raw_table(
     name: str, folder: Path, schema: pa.Schema, source: RawSource, settings: Settings
 ) -> RawTable:
@@ -78,36 +98,47 @@ def _raw_table(
         label=name,
         folder=folder,
         schema=schema,
-        complete=name == "transactions",
+        complete=False,
         by_day=False,
-        open=_UserSource(name, source, settings).open,
+        open=partial(_open_all, {name: source}, settings),
     )
+
+
+def _open_all(
+    sources: Mapping[str, RawSource], settings: Settings, con: duckdb.DuckDBPyConnection
+) -> list[OpenedSource]:
+    clients = IdRule(tuple(settings.source.missing_ids or ()), bool(settings.source.fold_case))
+    CellRules({}, {}, clients).register(con)
+    return [
+        _UserSource(key, source, settings, clients).open(con) for key, source in sources.items()
+    ]
 
 
 @dataclass(frozen=True)
 class _UserSource:
-    """The source of a table: files or a database."""
+    """The source of a table: files or a database.
 
-    name: str
+    Attributes
+    ----------
+    key
+        Names it in messages and in the state of ingestion.
+    clients
+        How ids of clients are read: in the same way in all tables.
+    """
+
+    key: str
     source: RawSource
     settings: Settings
-
-    @property
-    def _clients(self) -> IdRule:
-        """How ids of clients are read: in the same way in all tables."""
-        transactions = self.settings.source.transactions
-        if transactions is None:
-            return IdRule()
-        return IdRule(tuple(transactions.missing_ids or ()), bool(transactions.fold_case))
+    clients: IdRule
 
     def open(self, con: duckdb.DuckDBPyConnection) -> OpenedSource:
         """Open what has not been ingested completely; map its columns."""
         minor_units = self.settings.data.minor_units
         read_with = [self.source.model_dump(mode="json"), minor_units]
-        if self._clients != IdRule():
-            read_with += [list(self._clients.missing), self._clients.fold_case]
+        if self.clients != IdRule():
+            read_with += [list(self.clients.missing), self.clients.fold_case]
         digest = files.digest_of(read_with)
-        state = ingestion_state.read(self.name, digest)
+        state = ingestion_state.read(self.key, digest)
         opener = self._open_files if self.source.url_env is None else self._open_database
         inputs, notices, settled = opener(con, state)
         columns = [self.source.columns or online_retail.columns_of(rows) for rows in inputs]
@@ -118,19 +149,18 @@ class _UserSource:
         def settle(deferred: dict[int, int]) -> None:
             date_formats = state.date_formats | detected
             new_state = replace(settled(deferred), date_formats=date_formats)
-            ingestion_state.write(self.name, new_state)
+            ingestion_state.write(self.key, new_state)
 
-        CellRules(formats, {}, self._clients).register(con)
         conversions = []
         for rows, named in mapped:
-            rules = CellRules(formats, self._decimals(rows, named), self._clients)
+            rules = CellRules(formats, self._decimals(rows, named), self.clients)
             conversions.append((rows, self._conversion(rows, named, rules)))
-        return OpenedSource(conversions, notices, settle)
+        return OpenedSource(self.key, conversions, notices, settle)
 
     def _open_database(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
         from evergreen.ingestion.databases import read_database  # noqa: PLC0415 - few need it
 
-        copy = paths.WORK / self.name / "result.parquet"
+        copy = paths.WORK / self.key / "result.parquet"
         result = read_database(con, self.source, state.watermark, copy)
 
         def settled(deferred: dict[int, int]) -> IngestionState:
@@ -142,7 +172,7 @@ class _UserSource:
     def _open_files(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
         columns = self.source.columns
         wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
-        work, required = paths.WORK / self.name, self.name == "transactions"
+        work, required = paths.WORK / self.key, isinstance(self.source, TransactionsSource)
         opened = open_files(con, self.source, wanted, state.files, work, required=required)
 
         def settled(deferred: dict[int, int]) -> IngestionState:
@@ -162,7 +192,7 @@ class _UserSource:
                 [rows.values(rows.column(headers[role])) for rows, headers in roles],
                 self.source.date_format,
                 remembered.get(role),
-                name=f"{self.name}: column {header!r}",
+                name=f"{self.key}: column {header!r}",
             )
             for role, header in (roles[0][1] if roles else {}).items()
         }
@@ -206,7 +236,10 @@ class _UserSource:
         if isinstance(columns, TargetColumns):
             targets = self.settings.targets.items()
             binary = {name for name, target in targets if target.kind == "binary"}
-            exact = self.name == "outcomes"
+            exact = self.key == "outcomes"
             return mapping.by_target(rows, columns, rules, binary=binary, exact=exact)
         convert = mapping.transactions if self.source.columns else online_retail.convert
-        return convert(rows, columns, rules, minor_units=self.settings.data.minor_units)
+        conversion = convert(rows, columns, rules, minor_units=self.settings.data.minor_units)
+        if isinstance(self.source, TransactionsSource) and self.source.name:
+            mapping.of_table(conversion, self.source.name)
+        return conversion

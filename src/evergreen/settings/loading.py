@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from evergreen.errors import SettingsError
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
-from evergreen.settings.removed import REMOVED_ESTIMATORS, without_removed
+from evergreen.settings.removed import MOVED, REMOVED_ESTIMATORS, without_removed
+from evergreen.settings.sources import ONE_TABLE, TABLES
 
 
 def load_settings(path: Path = paths.PARAMS) -> Settings:
@@ -70,10 +71,11 @@ def _read_yaml(path: Path) -> object:
 
 
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's own error record
-    key, value = ".".join(map(str, item["loc"])), repr(item["input"])
+    location = [part for part in item["loc"] if part not in (ONE_TABLE, TABLES)]
+    key, value = ".".join(map(str, location)), repr(item["input"])
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_suggestion(item['loc'])}"
+        return f"{key}: {_unknown(location)}"
     if item["type"] == "missing":
         return f"{key}: missing"
     if item["type"] == "literal_error" and item["input"] in REMOVED_ESTIMATORS:
@@ -85,18 +87,24 @@ def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's own error record
     return f"{key}: found {value}; {message[0].lower()}{message[1:]}"
 
 
-def _suggestion(location: tuple[str | int, ...]) -> str:
-    """Name the valid key most like an unknown one, or all valid keys."""
+def _unknown(location: list[str | int]) -> str:
+    """Where an unknown key has moved, or else the valid key most like it, or all valid keys."""
+    moved = MOVED.get(".".join(part for part in location if isinstance(part, str)))
+    if moved:
+        return f"moved to {moved}, as it holds for all tables"
     model: Any = Settings
     for part in location[:-1]:
         field = model.model_fields.get(part)
-        model = _section_of(field.annotation, model) if field else model
+        model = (_section_of(field.annotation) if field else None) or model
     known = list(model.model_fields)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f", did you mean {near[0]!r}?" if near else f"; valid keys: {', '.join(known)}"
+    return "unknown key" + (
+        f", did you mean {near[0]!r}?" if near else f"; valid keys: {', '.join(known)}"
+    )
 
 
-def _section_of(annotation: Any, otherwise: Any) -> Any:  # noqa: ANN401 - of any field
+def _section_of(annotation: Any) -> Any:  # noqa: ANN401 - of any field
     """The section that a field holds, alone or among alternatives."""
-    candidates = (annotation, *get_args(annotation))
-    return next((c for c in candidates if hasattr(c, "model_fields")), otherwise)
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    return next(filter(None, map(_section_of, get_args(annotation))), None)

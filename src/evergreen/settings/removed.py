@@ -14,6 +14,11 @@ REMOVED = {
 }
 REMOVED_ESTIMATORS = {"hist_gradient_boosting": "lightgbm"}
 """Each with the one to use instead."""
+MOVED = {
+    "source.transactions.fold_case": "source.fold_case",
+    "source.transactions.missing_ids": "source.missing_ids",
+}
+"""Settings that are refused at their old place, each with the new one."""
 
 
 def hints(path: Path = paths.PARAMS) -> list[str]:

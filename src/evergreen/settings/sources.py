@@ -6,8 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -182,18 +185,13 @@ class TableSource(SourceSection):
 
 
 class TransactionsSource(TableSource):
-    """Where transactions come from."""
+    """Where transactions come from: one table, or a list of tables."""
 
+    name: Name | None = Field(
+        None, description="Name of one of several tables; all but one need a name of their own"
+    )
     adapter: Adapter | None = Field(None, description="A known file format, instead of columns")
     columns: TransactionColumns | None = None
-    missing_ids: list[Header] | None = Field(
-        None, description="Words that stand for no client in any table, such as Guest"
-    )
-    fold_case: bool | None = Field(
-        None,
-        description="Whether ids of clients that differ only in case are one, in all tables; "
-        "by default they are not",
-    )
 
     @model_validator(mode="after")
     def _columns_or_adapter(self) -> Self:
@@ -242,16 +240,54 @@ class AttributesSource(DatedSource):
     date_column = "valid_from"
 
 
+ONE_TABLE, TABLES = "<table>", "<tables>"
+"""Where an error is inside a table, or a list of tables; not part of its key."""
+OneOrMoreTables = Annotated[
+    Annotated[TransactionsSource, Tag(ONE_TABLE)]
+    | Annotated[list[TransactionsSource], Field(min_length=1), Tag(TABLES)],
+    Discriminator(lambda value: TABLES if isinstance(value, list) else ONE_TABLE),
+]
+
+
 class Source(SourceSection):
     """Where new rows come from: a demo, or your own tables; see sources.md."""
 
     demo: Demo | None = Field(None, description="Demo data to ingest, instead of your own tables")
     simulation: Simulation = Field(default_factory=Simulation)
-    transactions: TransactionsSource | None = None
+    missing_ids: list[Header] | None = Field(
+        None, description="Words that stand for no client in any table, such as Guest"
+    )
+    fold_case: bool | None = Field(
+        None,
+        description="Whether ids of clients that differ only in case are one, in all tables; "
+        "by default they are not",
+    )
+    transactions: OneOrMoreTables | None = None
     notes: NotesSource | None = None
     attributes: AttributesSource | None = None
     outcomes: ByTargetSource | None = None
     predictions: ByTargetSource | None = None
+
+    @property
+    def transaction_tables(self) -> dict[str, TransactionsSource]:
+        """The tables of transactions; keys are ``transactions`` and ``transactions/<name>``."""
+        listed = self.transactions if isinstance(self.transactions, list) else [self.transactions]
+        return {
+            f"transactions/{table.name}" if table.name else "transactions": table
+            for table in listed
+            if table is not None
+        }
+
+    @field_validator("transactions")
+    @classmethod
+    def _names_tell_tables_apart(cls, tables: OneOrMoreTables | None) -> OneOrMoreTables | None:
+        names = [table.name for table in tables] if isinstance(tables, list) else []
+        twice = next((name for name in names if names.count(name) > 1), "")
+        if twice is None:
+            raise ValueError("give each further table a name, such as `name: refunds`")
+        if twice:
+            raise ValueError(f"two tables have the name {twice!r}")
+        return tables
 
     @model_validator(mode="after")
     def _demo_or_user_tables(self) -> Source:

@@ -23,8 +23,13 @@ SCHEMA = pa.schema(
     ]
 )
 """The canonical columns."""
-SCHEMA_BY_ID = SCHEMA.append(pa.field("row_id", pa.string()))
+SOURCE_TABLE, ROW_ID = pa.field("source_table", pa.string()), pa.field("row_id", pa.string())
+SCHEMA_BY_ID = SCHEMA.append(ROW_ID)
 """With the row's id in the source, where it has one: a changed row corrects the ingested one."""
+SCHEMA_BY_TABLE = SCHEMA.append(SOURCE_TABLE)
+"""With the table that the row comes from, where one of several has a name: it is null for the
+others, whose equal rows are other events."""
+SCHEMA_BY_TABLE_AND_ID = SCHEMA_BY_TABLE.append(ROW_ID)
 
 CLIENT_ID = re.compile(r"\S")
 """What the id of a client has to match."""

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from evergreen.serving.http import release_watcher
 from evergreen.settings import paths
 from evergreen.store import releases
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 REPLACEMENTS = 12
 CONNECTIONS = 8
 BODY = {"clients": [{"client_id": "a", "transactions": [{"timestamp": "2024-03-01", "amount": 5}]}]}
@@ -101,7 +102,44 @@ def test_another_day_is_scored_again(serving, published):
         becomes(lambda: server.client.get("/clients/c0001").json()["as_of"] == "2024-03-20")
 
 
-def ask(url, stop, expected):
+def test_a_release_that_is_replaced_while_it_is_read_is_used_all_the_same(
+    publishing, other, monkeypatch
+):
+    """A link that moves faster than a release loads is followed nevertheless."""
+    watcher = release_watcher.ReleaseWatcher()
+    load, version = release_watcher.load_verified, releases.load_release(other).version
+
+    def load_slowly(folder):
+        release = load(folder)
+        publishing("first", f"after-{release.version}")
+        return release
+
+    monkeypatch.setattr(release_watcher, "load_verified", load_slowly)
+    publishing(other, "two")
+    watcher.refresh()
+    assert watcher.release.version == version
+    assert watcher.refused is None
+    watcher.refresh()
+    assert watcher.release.version == releases.load_release(paths.CURRENT).version != version
+
+
+def test_a_release_whose_files_change_while_it_is_read_is_refused(publishing, other, monkeypatch):
+    watcher = release_watcher.ReleaseWatcher()
+    load, before = release_watcher.load_verified, watcher.release
+
+    def load_and_damage(folder):
+        release = load(folder)
+        lose(folder)
+        return release
+
+    monkeypatch.setattr(release_watcher, "load_verified", load_and_damage)
+    publishing(other, "two")
+    watcher.refresh()
+    assert watcher.release is before
+    assert "changed while it was read" in watcher.refused.reason
+
+
+def ask(url, stop, expected, answered):
     """Ask again and again; count what came of it, by release."""
     counts = Counter()
     with httpx.Client(base_url=url, timeout=60) as client:
@@ -111,6 +149,7 @@ def ask(url, stop, expected):
             whole = expected.get(content.get("release")) == content.get("predictions")
             named = content.get("release") == answer.headers["evergreen-release"]
             counts[(answer.status_code, whole and named, content.get("release"))] += 1
+            answered.add(content.get("release"))
     return counts
 
 
@@ -123,17 +162,24 @@ def test_replacements_under_load_drop_and_mix_nothing(serving, publishing, other
             publishing(release, f"valid-{name}")
             becomes(lambda version=version: server.watcher.release.version == version)
             expected[version] = server.predict(json=BODY).json()["predictions"]
-        stop = threading.Event()
+        stop, answered = threading.Event(), set()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            asking = [pool.submit(ask, server.url, stop, expected) for _ in range(CONNECTIONS)]
-            for number in range(REPLACEMENTS):
-                name = paths.RELEASES / f"new-{number}"
-                shutil.copytree(valid[number % 2], name)
-                if chance.random() < 0.4:
-                    chance.choice(BREAK)(name)
-                publishing(valid[number % 2], name.name)
-                time.sleep(0.2)
-            stop.set()
+            asking = [
+                pool.submit(ask, server.url, stop, expected, answered) for _ in range(CONNECTIONS)
+            ]
+            try:
+                for number in range(REPLACEMENTS):
+                    name = paths.RELEASES / f"new-{number}"
+                    shutil.copytree(valid[number % 2], name)
+                    if chance.random() < 0.4:
+                        chance.choice(BREAK)(name)
+                    publishing(valid[number % 2], name.name)
+                    time.sleep(0.2)
+                for release, version in zip(valid, expected, strict=True):
+                    publishing(release, f"last-{version}")
+                    becomes(lambda version=version: version in answered)
+            finally:
+                stop.set()
             counts = sum((one.result() for one in asking), Counter())
     assert {(status, whole) for status, whole, _ in counts} == {(200, True)}
     assert {release for _, _, release in counts} == set(expected)

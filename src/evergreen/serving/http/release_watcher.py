@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +14,10 @@ from evergreen.settings import paths
 LOG = logging.getLogger(__name__)
 
 
-class LinkState(NamedTuple):
-    """The target of a link, and the size and time of each file there; None if it is missing."""
+class FolderState(NamedTuple):
+    """A folder, and the size and time of each file in it; None if it is missing."""
 
-    target: str
+    folder: Path
     files: tuple[tuple[str, int, int], ...] | None
 
 
@@ -40,22 +39,27 @@ class ReleaseWatcher:
 
     def __init__(self, link: Path = paths.CURRENT) -> None:
         self._link = link
-        self._state = _link_state(link)
-        self.release = load_verified(link)
+        self._state = _state_of(link.resolve())
+        self.release = load_verified(self._state.folder)
         self.refused: RefusedRelease | None = None
 
     def refresh(self) -> None:
-        """Switch to the published release if it is another one and valid in every file."""
-        state = _link_state(self._link)
+        """Switch to the published release if it is another one and valid in every file.
+
+        The link is followed once. A release that is replaced while it is read was published as
+        well, and is complete: it is used until the next call. Otherwise a link that moves faster
+        than a release loads would never be followed.
+        """
+        state = _state_of(self._link.resolve())
         if state == self._state:
             return
+        folder = state.folder
         try:
-            release = load_verified(self._link)
-            if _link_state(self._link) != state:
-                raise ModelError(f"{self._link} changed while it was read")  # noqa: TRY301
+            release = load_verified(folder)
+            if _state_of(folder) != state:
+                raise ModelError(f"{folder} changed while it was read")  # noqa: TRY301
         except Exception as error:  # noqa: BLE001 - a damaged release may raise anything
-            published = os.path.basename(state.target)  # noqa: PTH119
-            self._refuse(RefusedRelease(release=published, reason=str(error)))
+            self._refuse(RefusedRelease(release=folder.name, reason=str(error)))
         else:
             self.refused = None
             if release.version != self.release.version:
@@ -83,13 +87,12 @@ def load_verified(folder: Path) -> ServedRelease:
     return ServedRelease(release)
 
 
-def _link_state(link: Path) -> LinkState:
-    target = os.readlink(link) if link.is_symlink() else str(link)  # noqa: PTH115
+def _state_of(folder: Path) -> FolderState:
     try:
         files = tuple(
-            (str(path.relative_to(link)), path.stat().st_size, path.stat().st_mtime_ns)
-            for path in sorted(link.rglob("*"))
+            (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
+            for path in sorted(folder.rglob("*"))
         )
     except OSError:  # removed in the meantime
-        return LinkState(target, None)
-    return LinkState(target, files if link.is_dir() else None)
+        return FolderState(folder, None)
+    return FolderState(folder, files if folder.is_dir() else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from evergreen.ingestion.redaction import is_no_header
 from evergreen.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
@@ -56,6 +56,15 @@ class Input:
     careful: Callable[[], str] | None
     values: Callable[[int], Iterator[str]]
     decimal_point: frozenset[int] = frozenset()
+
+    def renamed(self, aliases: Mapping[str, Sequence[str]]) -> Input:
+        """With one of its other names renamed to each column that it lacks."""
+        headers = list(self.headers)
+        for header, others in aliases.items():
+            found = next((name for name in others if name in headers), None)
+            if found is not None and header not in headers:
+                headers[headers.index(found)] = header
+        return replace(self, headers=headers)
 
     def column(self, header: str) -> int:
         """The number of a column.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
@@ -167,11 +168,12 @@ class _UserSource:
             reached = result.watermark(con, deferred.get(0))
             return replace(state, watermark=reached or state.watermark)
 
-        return [result.rows], [], settled
+        return [result.rows.renamed(self.source.aliases or {})], [], settled
 
     def _open_files(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
         columns = self.source.columns
         wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
+        wanted = [*wanted, *chain.from_iterable((self.source.aliases or {}).values())]
         work, required = paths.WORK / self.key, isinstance(self.source, TransactionsSource)
         opened = open_files(con, self.source, wanted, state.files, work, required=required)
 
@@ -180,7 +182,8 @@ class _UserSource:
             done = {name: sha for name, sha in opened.digests.items() if name not in unsettled}
             return replace(state, files=done)
 
-        return opened.inputs, opened.notices, settled
+        inputs = [rows.renamed(self.source.aliases or {}) for rows in opened.inputs]
+        return inputs, opened.notices, settled
 
     def _formats(
         self, mapped: list[tuple[Input, AnyColumns]], remembered: dict[str, str]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
@@ -17,6 +19,7 @@ from pydantic import (
 
 from evergreen.settings.base import Section
 from evergreen.settings.names import Adapter, Demo
+from evergreen.settings.presets import Preset, with_preset
 from evergreen.settings.simulation import Simulation
 
 Header = Annotated[str, Field(min_length=1)]
@@ -42,6 +45,9 @@ class SourceSection(Section):
 
 class TransactionColumns(SourceSection):
     """Columns of the transactions."""
+
+    # What params.yaml lacks may come from a preset.
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
     client_id: ClientId
     timestamp: Header = Field(description="Column with the date of purchase, with or without time")
@@ -168,6 +174,12 @@ class TableSource(SourceSection):
         description="Format of dates: iso, a strptime format, or auto to detect it",
     )
 
+    aliases: dict[Header, list[Header]] | None = Field(
+        None,
+        description="Other names of columns, for files that differ: for each column that is named "
+        "here, those to read where a file lacks it",
+    )
+
     @property
     def patterns(self) -> list[str]:
         """The globs of files, relative to the root of the repository."""
@@ -190,8 +202,17 @@ class TransactionsSource(TableSource):
     name: Name | None = Field(
         None, description="Name of one of several tables; all but one need a name of their own"
     )
+    preset: Preset | None = Field(
+        None,
+        description="A known export; its settings hold where this table has none of its own",
+    )
     adapter: Adapter | None = Field(None, description="A known file format, instead of columns")
     columns: TransactionColumns | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _completed_by_preset(cls, values: object) -> object:
+        return with_preset(values) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _columns_or_adapter(self) -> Self:
@@ -253,6 +274,9 @@ class Source(SourceSection):
     """Where new rows come from: a demo, or your own tables; see sources.md."""
 
     demo: Demo | None = Field(None, description="Demo data to ingest, instead of your own tables")
+    preset: Preset | None = Field(
+        None, description="Preset of all tables of transactions that name none, not even null"
+    )
     simulation: Simulation = Field(default_factory=Simulation)
     missing_ids: list[Header] | None = Field(
         None, description="Words that stand for no client in any table, such as Guest"
@@ -288,6 +312,19 @@ class Source(SourceSection):
         if twice:
             raise ValueError(f"two tables have the name {twice!r}")
         return tables
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_of_tables(cls, values: object) -> object:
+        if not isinstance(values, Mapping) or values.get("preset") is None:
+            return values
+        default = {"preset": values["preset"]}
+        tables = values.get("transactions")
+        if isinstance(tables, list):
+            completed: object = [default | dict(t) if isinstance(t, Mapping) else t for t in tables]
+        else:
+            completed = default | dict(tables) if isinstance(tables, Mapping) else tables
+        return dict(values) | {"transactions": completed}
 
     @model_validator(mode="after")
     def _demo_or_user_tables(self) -> Source:

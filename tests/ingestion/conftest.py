@@ -30,6 +30,7 @@ class Shop:
         self.folder = folder
         self.source = {"files": "inbox/*", "columns": dict(COLUMNS)}
         self.others = {}
+        self.data = {}
         self.max_bad_share = 1.0
 
     def lay(self, name, content):
@@ -41,7 +42,7 @@ class Shop:
     def settings(self):
         values = yaml.safe_load(COMMITTED.read_text())
         values["source"] = {"transactions": self.source} | self.others
-        values["data"]["max_bad_share"] = self.max_bad_share
+        values["data"] |= self.data | {"max_bad_share": self.max_bad_share}
         return parse_settings(values)
 
     def ingest(self, through=END, reach=None):

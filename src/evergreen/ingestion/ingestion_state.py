@@ -5,10 +5,12 @@ The file is beside the raw tables and versioned with them, so it is right for ev
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from evergreen.errors import DataError
+from evergreen.ingestion.row_identity import changes
 from evergreen.settings import paths
 from evergreen.store import files
 
@@ -27,38 +29,78 @@ class IngestionState:
         How its columns write dates, by role, where that was detected.
     watermark
         From which value on to query a database; None from the start.
+    mapping
+        What its rows were ingested with, as `row_identity.mapping_of`; None if an earlier version
+        ingested them.
+    currency
+        In which its amounts are, where a currency was beside them.
     """
 
     settings: str
     files: dict[str, str] = field(default_factory=dict)
     date_formats: dict[str, str] = field(default_factory=dict)
     watermark: str | None = None
+    mapping: dict[str, Any] | None = None
+    currency: str | None = None
 
 
-def read(table: str, settings: str) -> IngestionState:
-    """Read the state of a table's source; a new one if there is none for these settings."""
-    state = _all().get(table, {})
-    return (
-        IngestionState(**state) if state.get("settings") == settings else IngestionState(settings)
+class OpenedState(NamedTuple):
+    """The state to continue from, and how it differs from the settings.
+
+    Attributes
+    ----------
+    changes
+        What differs from the mapping on record, a line each.
+    unrecorded
+        Whether there may be rows whose mapping is not on record.
+    """
+
+    state: IngestionState
+    changes: list[str]
+    unrecorded: bool
+
+
+def read(key: str, settings: str, mapping: dict[str, Any]) -> OpenedState:
+    """Read the state of a source; where its settings or its mapping differ, all is read again.
+
+    Parameters
+    ----------
+    key
+        Such as ``notes``, or ``transactions/refunds`` for one of several tables.
+    settings, mapping
+        As for `IngestionState`, of today.
+    """
+    states = _all()
+    state = IngestionState(**states.get(key, {"settings": ""}))
+    table = key.partition("/")[0]
+    added = key not in states and any(other.partition("/")[0] == table for other in states)
+    differing = [] if state.mapping is None else changes(state.mapping, mapping)
+    unrecorded = state.mapping is None and not added
+    keep_reading = state.settings == settings and not differing
+    if unrecorded:
+        keep_reading = keep_reading and state.watermark is not None
+    continued = (
+        replace(state, mapping=mapping)
+        if keep_reading
+        else IngestionState(settings, mapping=mapping, currency=state.currency)
     )
+    return OpenedState(continued, differing, unrecorded)
 
 
-def write(table: str, state: IngestionState) -> None:
+def write(key: str, state: IngestionState, path: Path = paths.INGESTION_STATE) -> None:
     """Write the state; last of all, when every row is in its place."""
-    files.write_json(_all() | {table: asdict(state)}, paths.INGESTION_STATE)
+    files.write_json(_all(path) | {key: asdict(state)}, path)
 
 
-def _all() -> dict[str, dict[str, Any]]:
-    if not paths.INGESTION_STATE.exists():
+def _all(path: Path = paths.INGESTION_STATE) -> dict[str, dict[str, Any]]:
+    if not path.exists():
         return {}
     restore = f"dvc checkout --force {paths.RAW}"
-    states = files.read_json(paths.INGESTION_STATE, next_step=restore)
+    states = files.read_json(path, next_step=restore)
     names = {field.name for field in fields(IngestionState)}
     if not isinstance(states, dict) or not all(
         isinstance(state, dict) and "settings" in state and set(state) <= names
         for state in states.values()
     ):
-        raise DataError(
-            f"{paths.INGESTION_STATE} was not written by this version of evergreen", restore
-        )
+        raise DataError(f"{path} was not written by this version of evergreen", restore)
     return states

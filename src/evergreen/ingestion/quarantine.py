@@ -15,7 +15,7 @@ from evergreen.settings import paths
 from evergreen.store import files, sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import date
     from pathlib import Path
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from evergreen.ingestion.sources import RawTable
 
 REASONS_SHOWN = 3
+MORE_THAN_ONE = 2
 STRAY_DAYS, STRAY_SHARE = 366, 0.001
 
 
@@ -55,25 +56,47 @@ def name_checks(con: duckdb.DuckDBPyConnection, number: int, checks: list[Check]
         con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
 
 
-def check_currency(con: duckdb.DuckDBPyConnection, table: RawTable) -> None:
+def check_currency(
+    con: duckdb.DuckDBPyConnection, table: RawTable, earlier: Collection[str]
+) -> None:
     """Stop if amounts are in more than one currency.
+
+    Parameters
+    ----------
+    earlier
+        The currency of the amounts ingested earlier, if it is known.
 
     Raises
     ------
     DataError
         With the number of rows of each.
     """
-    counts = con.sql(
+    counts = dict(_currencies(con))
+    if len(counts.keys() | set(earlier)) < MORE_THAN_ONE:
+        return
+    listed = ", ".join(f"{count:,} in {currency}" for currency, count in counts.items())
+    problem = (
+        f"amounts are in {len(counts)} currencies ({listed})"
+        if len(counts) > 1
+        else f"amounts are in another currency ({listed}) than those ingested earlier, which are "
+        f"in {', '.join(sorted(earlier))}"
+    )
+    raise DataError(
+        f"{table.label}: {problem}; nothing was changed",
+        "export or query one currency only: amounts in different ones can't be added up",
+    )
+
+
+def currency_of(con: duckdb.DuckDBPyConnection) -> str | None:
+    """The currency of the amounts, where it is beside them."""
+    return next((currency for currency, _ in _currencies(con)), None)
+
+
+def _currencies(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    return con.sql(
         "select currency, count(*) as rows from incoming where status = 0 and currency is not null "
         "group by currency order by rows desc, currency"
     ).fetchall()
-    if len(counts) > 1:
-        listed = ", ".join(f"{count:,} in {currency}" for currency, count in counts)
-        raise DataError(
-            f"{table.label}: amounts are in {len(counts)} currencies ({listed}); "
-            "nothing was changed",
-            "export or query one currency only: amounts in different ones can't be added up",
-        )
 
 
 def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:

@@ -16,6 +16,8 @@ from evergreen.ingestion.day_files import write_days
 from evergreen.ingestion.deduplication import DEFERRED, deduplicate
 from evergreen.ingestion.ingestion_report import IngestionReport
 from evergreen.ingestion.outliers import WARNING, incoming_outliers
+from evergreen.ingestion.row_identity import check_identity
+from evergreen.ingestion.sources import Ingested
 from evergreen.ingestion.staging import bound_memory, content_of, create_incoming, stage
 from evergreen.settings import paths
 from evergreen.store import tables
@@ -102,7 +104,7 @@ def _check(
         stage(con, number, rows, conversion, table.schema)
         quarantine.name_input(con, number, label, rows.name)
         quarantine.name_checks(con, number, conversion.checks)
-    quarantine.check_currency(con, table)
+    quarantine.check_currency(con, table, {s.currency for s in sources.values() if s.currency})
     quarantine.put_off(con, through)
     if table.complete:
         quarantine.put_strays_aside(con, min(tables.partitions(table.folder), default=None))
@@ -114,6 +116,7 @@ def _check(
     if table.complete:
         _check_reach(con, table, reach)
     try:
+        check_identity(con, table, list(sources.values()))
         span = deduplicate(con, table, through=through, history=history)
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         raise DataError(
@@ -168,11 +171,12 @@ def write_table(checked: CheckedTable, progress: Callable[[int, int], None]) -> 
         write_days(
             con, rows, schema=table.schema, folder=table.folder, days=days, progress=progress
         )
-    deferred = _deferred(con, span.through)
+    deferred, currency = _deferred(con, span.through), quarantine.currency_of(con)
     first = 0
     for source in checked.sources.values():
         end = first + len(source.inputs)
-        source.settle({n - first: line for n, line in deferred.items() if first <= n < end})
+        of_source = {n - first: line for n, line in deferred.items() if first <= n < end}
+        source.settle(Ingested(of_source, currency))
         first = end
     con.close()
 

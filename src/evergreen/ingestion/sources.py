@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from evergreen.settings import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import duckdb
     import pyarrow as pa
 
     from evergreen.ingestion.conversion import Conversion
     from evergreen.ingestion.inputs import Input
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of the rows of a source.
+
+    Attributes
+    ----------
+    deferred
+        The first line that is left for a later ingestion, by input.
+    currency
+        Of the amounts, where a currency was beside them.
+    state_file
+        Where to record it.
+    """
+
+    deferred: dict[int, int]
+    currency: str | None = None
+    state_file: Path = paths.INGESTION_STATE
 
 
 @dataclass(frozen=True)
@@ -29,13 +50,22 @@ class OpenedSource:
     notices
         What users should know about them, a line each.
     settle
-        Called when all rows are written, with the first line that is deferred, by input.
+        Called when all rows are written.
+    changes
+        What differs from the mapping that earlier rows were ingested with, a line each.
+    unrecorded
+        Whether there may be earlier rows whose mapping is not on record.
+    currency
+        Of the amounts ingested earlier, where a currency was beside them.
     """
 
     label: str
     inputs: list[tuple[Input, Conversion]]
     notices: list[str]
-    settle: Callable[[dict[int, int]], None]
+    settle: Callable[[Ingested], None]
+    changes: list[str] = field(default_factory=list)
+    unrecorded: bool = False
+    currency: str | None = None
 
 
 @dataclass(frozen=True)

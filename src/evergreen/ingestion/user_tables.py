@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
 from evergreen.errors import DataError
-from evergreen.ingestion import ingestion_state, mapping, online_retail
+from evergreen.ingestion import ingestion_state, mapping, online_retail, row_identity
 from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import find_format
 from evergreen.ingestion.mapping import CellRules
 from evergreen.ingestion.money import settle_sign
-from evergreen.ingestion.sources import OpenedSource, RawTable
+from evergreen.ingestion.sources import Ingested, OpenedSource, RawTable
 from evergreen.ingestion.user_files import open_files
 from evergreen.settings import paths
 from evergreen.settings.sources import (
@@ -139,7 +139,9 @@ class _UserSource:
         if self.clients != IdRule():
             read_with += [list(self.clients.missing), self.clients.fold_case]
         digest = files.digest_of(read_with)
-        state = ingestion_state.read(self.key, digest)
+        money = isinstance(self.source, TransactionsSource)
+        mapped_as = row_identity.mapping_of(self.source, self.settings, money=money)
+        state, changes, unrecorded = ingestion_state.read(self.key, digest, mapped_as)
         opener = self._open_files if self.source.url_env is None else self._open_database
         inputs, notices, settled = opener(con, state)
         columns = [self.source.columns or online_retail.columns_of(rows) for rows in inputs]
@@ -147,16 +149,21 @@ class _UserSource:
         formats = self._formats(mapped, state.date_formats)
         detected = {role: how.text for role, how in formats.items() if not how.given}
 
-        def settle(deferred: dict[int, int]) -> None:
-            date_formats = state.date_formats | detected
-            new_state = replace(settled(deferred), date_formats=date_formats)
-            ingestion_state.write(self.key, new_state)
+        def settle(ingested: Ingested) -> None:
+            new_state = replace(
+                settled(ingested.deferred),
+                date_formats=state.date_formats | detected,
+                currency=ingested.currency or state.currency,
+            )
+            ingestion_state.write(self.key, new_state, ingested.state_file)
 
         conversions = []
         for rows, named in mapped:
             rules = CellRules(formats, self._decimals(rows, named), self.clients)
             conversions.append((rows, self._conversion(rows, named, rules)))
-        return OpenedSource(self.key, conversions, notices, settle)
+        return OpenedSource(
+            self.key, conversions, notices, settle, changes, unrecorded, state.currency
+        )
 
     def _open_database(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
         from evergreen.ingestion.databases import read_database  # noqa: PLC0415 - few need it

@@ -37,10 +37,10 @@ def as_csv():
 
 def test_every_line_of_the_workbook_is_accounted_for(shop):
     assert ingest(shop, "online_retail_II.xlsx")[1:] == [
-        f"transactions: {LINES}2 duplicate in another file + 3 left out + 0 quarantined",
-        "transactions:   1 left out: no client id",
-        "transactions:   1 left out: price of zero or below",
-        "transactions:   1 left out: stock code is not a product",
+        f"transactions: {LINES}2 duplicate in another file + 3 excluded + 0 quarantined",
+        "transactions:   1 excluded: no client id",
+        "transactions:   1 excluded: price of zero or below",
+        "transactions:   1 excluded: stock code is not a product",
     ]
 
 

@@ -10,7 +10,7 @@ EARLIEST, LATEST = "1970-01-01", "2200-01-01"
 
 @dataclass(frozen=True)
 class Check:
-    """A condition that keeps a row out: as bad, or left out on purpose.
+    """A condition that keeps a row out: as bad, or as excluded on purpose.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Check:
     value: str
     fails: str
     reason: str
-    left_out: bool = False
+    excluded: bool = False
 
 
 @dataclass

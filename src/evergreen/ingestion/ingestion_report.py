@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 ALWAYS_REPORTED = (ACCEPTED, ALREADY_INGESTED, AFTER_THROUGH)
 REPORTED_IF_ANY = (CORRECTION, IN_ANOTHER_FILE, REPLACED, DEFERRED)
 GOOD = (*ALWAYS_REPORTED, *REPORTED_IF_ANY)
-LEFT_OUT = "left out: "
+EXCLUDED = "excluded: "
 
 
 @dataclass(frozen=True)
 class IngestionReport:
     """How many rows of each input of a source have which status.
 
-    A status is one of `GOOD`, or begins with `LEFT_OUT`, or is the reason for a quarantine.
+    A status is one of `GOOD`, or begins with `EXCLUDED`, or is the reason for a quarantine.
     """
 
     by_input: dict[str, dict[str, int]]
@@ -56,37 +56,37 @@ class IngestionReport:
         return {
             status: count
             for status, count in self.rows_by_status.items()
-            if status not in GOOD and not status.startswith(LEFT_OUT)
+            if status not in GOOD and not status.startswith(EXCLUDED)
         }
 
     @property
-    def left_out(self) -> dict[str, int]:
-        """How many rows are left out on purpose, by reason."""
+    def excluded(self) -> dict[str, int]:
+        """How many rows are excluded on purpose, by reason."""
         return {
-            status.removeprefix(LEFT_OUT): count
+            status.removeprefix(EXCLUDED): count
             for status, count in self.rows_by_status.items()
-            if status.startswith(LEFT_OUT)
+            if status.startswith(EXCLUDED)
         }
 
     def lines(self) -> list[str]:
         """The report as text, a line each."""
         counts = {k: self.rows_by_status.get(k, 0) for k in ALWAYS_REPORTED}
         counts |= {k: self.rows_by_status[k] for k in REPORTED_IF_ANY if k in self.rows_by_status}
-        if self.left_out:
-            counts["left out"] = sum(self.left_out.values())
+        if self.excluded:
+            counts["excluded"] = sum(self.excluded.values())
         counts["quarantined"] = sum(self.quarantined.values())
         total = " + ".join(f"{count:,} {status}" for status, count in counts.items())
-        left_out = [f"  {count:,} left out: {reason}" for reason, count in self.left_out.items()]
+        excluded = [f"  {count:,} excluded: {reason}" for reason, count in self.excluded.items()]
         bad = [f"  {count:,} x {reason}" for reason, count in self.quarantined.items()]
         where = [f"  see {paths.QUARANTINE}"] if bad else []
-        return [f"read {self.read:,} rows = {total}", *left_out, *bad, *where]
+        return [f"read {self.read:,} rows = {total}", *excluded, *bad, *where]
 
     def counts(self) -> dict[str, Any]:
         """The counts as JSON: ``read`` is the sum of all others."""
         return {
             "read": self.read,
             **{status.replace(" ", "_"): self.rows_by_status.get(status, 0) for status in GOOD},
-            "left_out": self.left_out,
+            "excluded": self.excluded,
             "quarantined": self.quarantined,
         }
 

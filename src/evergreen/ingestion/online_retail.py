@@ -65,13 +65,13 @@ def _header(rows: Input, names: tuple[str, ...]) -> str:
 def convert(
     rows: Input, columns: TransactionColumns, rules: CellRules, *, minor_units: int
 ) -> Conversion:
-    """The canonical columns; what is not the sale of a product to a client is left out."""
+    """The canonical columns; what is not the sale of a product to a client is excluded."""
     conversion = mapping.transactions(rows, columns, rules, minor_units=minor_units)
     client = f"c{rows.column(columns.client_id)}"
     stock_code = _header(rows, NAMES["stock_code"])
     code = f"c{rows.column(stock_code)}"
     no_product = f"not coalesce(regexp_matches({code}, '{PRODUCT}'), false)"
-    left_out = [
+    excluded = [
         (
             columns.client_id,
             client,
@@ -81,6 +81,6 @@ def convert(
         (str(columns.price), "price", "price <= 0", "price of zero or below"),
         (stock_code, code, no_product, "stock code is not a product"),
     ]
-    conversion.checks[:0] = [Check(*check, left_out=True) for check in left_out]
+    conversion.checks[:0] = [Check(*check, excluded=True) for check in excluded]
     conversion.two_sheets = True
     return conversion

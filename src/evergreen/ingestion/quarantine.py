@@ -8,8 +8,9 @@ from evergreen.errors import DataError
 from evergreen.ingestion.conversion import LATEST
 from evergreen.ingestion.corrections import ACCEPTED, ALREADY_INGESTED
 from evergreen.ingestion.deduplication import AFTER_THROUGH
-from evergreen.ingestion.ingestion_report import LEFT_OUT, as_json
+from evergreen.ingestion.ingestion_report import EXCLUDED, as_json
 from evergreen.ingestion.redaction import shown
+from evergreen.ingestion.row_filter import BLANK
 from evergreen.ingestion.staging import KNOWN_DAY, MALFORMED, PUT_OFF
 from evergreen.settings import paths
 from evergreen.store import files, sql
@@ -51,8 +52,8 @@ def name_input(con: duckdb.DuckDBPyConnection, number: int, label: str, source: 
 def name_checks(con: duckdb.DuckDBPyConnection, number: int, checks: list[Check]) -> None:
     """Record what each status of an input's rows means."""
     for status, check in enumerate(checks, MALFORMED + 1):
-        reason = f"{LEFT_OUT if check.left_out else ''}{check.reason}"
-        values = [number, status, check.column, reason, not check.left_out]
+        reason = f"{EXCLUDED if check.excluded else ''}{check.reason}"
+        values = [number, status, check.column, reason, not check.excluded]
         con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
 
 
@@ -149,6 +150,12 @@ def count_by_status(
     See `evergreen.ingestion.ingestion_report`.
     """
     counts: dict[str, dict[str, dict[str, int]]] = {label: {} for label in labels}
+    filters = con.sql(
+        "select label, source, reason from checks join inputs using (input) "
+        f"where not bad and not ends_with(reason, '{BLANK}') order by all"
+    )
+    for label, source, reason in filters.fetchall():
+        counts[label].setdefault(source, {})[reason] = 0  # a filter that excludes no row is shown
     rows = con.sql(
         f"""
             select label, source,

@@ -143,7 +143,7 @@ def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | 
     if end is None:
         raise DataError(
             f"{table.label}: the source holds no good rows; nothing was changed",
-            "check what `source` in params.yaml points to",
+            "check what `source` in params.yaml points to, and what `where` excludes, if it is set",
         )
     if reach is not None and end < reach:
         raise DataError(

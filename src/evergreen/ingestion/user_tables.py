@@ -14,6 +14,7 @@ from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import find_format
 from evergreen.ingestion.mapping import CellRules
 from evergreen.ingestion.money import settle_sign
+from evergreen.ingestion.row_filter import RowFilter, filtered_columns
 from evergreen.ingestion.sources import Ingested, OpenedSource, RawTable
 from evergreen.ingestion.user_files import open_files
 from evergreen.settings import paths
@@ -159,8 +160,13 @@ class _UserSource:
 
         conversions = []
         for rows, named in mapped:
-            rules = CellRules(formats, self._decimals(rows, named), self.clients)
-            conversions.append((rows, self._conversion(rows, named, rules)))
+            row_filter = RowFilter(rows, self.source.conditions)
+            headers = [*mapping.number_headers(named), *row_filter.numbers]
+            rules = CellRules(formats, self._decimals(rows, headers), self.clients)
+            conversion = self._conversion(rows, named, rules)
+            dates = {header: formats[role] for role, header in mapping.date_roles(named).items()}
+            conversion.checks[:0] = row_filter.checks(rules.decimals, dates)
+            conversions.append((rows, conversion))
         return OpenedSource(
             self.key, conversions, notices, settle, changes, unrecorded, state.currency
         )
@@ -181,6 +187,7 @@ class _UserSource:
         columns = self.source.columns
         wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
         wanted = [*wanted, *chain.from_iterable((self.source.aliases or {}).values())]
+        wanted = [*wanted, *filtered_columns(self.source.conditions)]
         work, required = paths.WORK / self.key, isinstance(self.source, TransactionsSource)
         opened = open_files(con, self.source, wanted, state.files, work, required=required)
 
@@ -207,7 +214,7 @@ class _UserSource:
             for role, header in (roles[0][1] if roles else {}).items()
         }
 
-    def _decimals(self, rows: Input, columns: AnyColumns) -> dict[str, Sign]:
+    def _decimals(self, rows: Input, headers: list[str]) -> dict[str, Sign]:
         """The decimal separator of each column with numbers.
 
         Columns whose cells don't tell have that of the others of their file.
@@ -217,7 +224,6 @@ class _UserSource:
         DataError
             If none tells, or the others differ.
         """
-        headers = mapping.number_headers(columns)
         if self.source.decimal != "auto":
             return dict.fromkeys(headers, self.source.decimal)
         signs = {

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from evergreen.settings import filters
 from evergreen.settings.base import Section
 from evergreen.settings.names import Adapter, Demo
 from evergreen.settings.presets import Preset, with_preset
@@ -32,6 +33,7 @@ IngestedOn = Annotated[
         "date"
     ),
 ]
+Conditions = Header | list[Header] | dict[Header, Header]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
@@ -144,6 +146,20 @@ def _known_encoding(name: str | None) -> str | None:
     return name
 
 
+def _checked(conditions: Conditions | None) -> Conditions | None:
+    for condition in _listed(conditions).values():
+        filters.check(condition)
+    return conditions
+
+
+def _listed(conditions: Conditions | None) -> dict[str, str]:
+    """Conditions by the reason for which they exclude rows."""
+    if isinstance(conditions, dict):
+        return conditions
+    listed = [conditions] if isinstance(conditions, str) else conditions or []
+    return {f"does not meet {condition}": condition for condition in listed}
+
+
 class TableSource(SourceSection):
     """The rows of one table: from files, or from a database."""
 
@@ -179,6 +195,17 @@ class TableSource(SourceSection):
         description="Other names of columns, for files that differ: for each column that is named "
         "here, those to read where a file lacks it",
     )
+
+    where: Annotated[Conditions | None, AfterValidator(_checked)] = Field(
+        None,
+        description="Rows to keep: an SQL condition on the columns of the source, a list of them, "
+        "or a mapping from the reasons to exclude rows to the conditions that the others meet",
+    )
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """The conditions of rows to keep, by the reason for which they exclude others."""
+        return _listed(self.where)
 
     @property
     def patterns(self) -> list[str]:

@@ -37,7 +37,7 @@ COMMANDS = {
 NAMES = [name for names in COMMANDS.values() for name in names]
 VERBS = """
 Assume Change Check Choose Compare Create Go Hold Ingest Install Judge Keep Let Limit List
-Listen Make Pin Plot Print Pull Push Read Record Repeat Replay Retrieve Score Seed Serve
+Listen Make Pin Plot Print Pull Push Read Record Repeat Replace Replay Retrieve Score Seed Serve
 Show Simulate Start Take Use Verify Write
 """.split()  # noqa: SIM905 - shorter
 WITHOUT_TRAINING = {"simulate", "champion", "score", "serve"}

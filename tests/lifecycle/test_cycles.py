@@ -83,7 +83,72 @@ def test_what_is_not_the_recorded_run_does_not_leak_into_the_next(copy):
     path.write_text(path.read_text().replace("schema: '2.0'", "schema: '2.0' # an experiment"))
     done = copy.call("evergreen", "cycle", "--as-of", "2017-04-03")
     assert done.returncode == 1
-    assert "dvc.lock differs from the recorded run of 2017-04-02" in done.stderr
+    assert "the run of 2017-04-02 in the workspace was made on another platform" in done.stderr
+
+
+def experiment(project):
+    """Run the recorded date again with another level of the gate."""
+    params = project.folder / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace("alpha_incremental: 0.01", "alpha_incremental: 0.45"))
+    project.run("dvc", "repro")
+    return project
+
+
+def test_settings_for_the_next_run_are_no_reason_to_make_the_last_again(copy):
+    params = copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("alpha_full: 0.05", "alpha_full: 0.04"))
+    done = copy.call("evergreen", "finish")
+    assert done.stderr == (
+        f"error: {DAY} is recorded, and settings, inputs or outputs have changed since: compare, "
+        "promote\nNext: evergreen cycle --as-of 2017-04-03, for a run with changed settings; or "
+        "git restore . && dvc checkout\n"
+    )
+
+
+def test_an_experiment_is_named_and_neither_recorded_nor_continued(copy, two_runs):
+    experiment(copy)
+    named = (
+        f"an experiment is in the workspace: {DAY} is recorded, and its dvc.lock differs in "
+        "gate.alpha_incremental: 0.01 -> 0.45"
+    )
+    back = "git restore . && dvc checkout"
+    both = f'{named}\nNext: {back}; or evergreen finish --replace --reason "..."\n'
+    assert copy.call("evergreen", "finish").stderr == f"error: {both}"
+    cycle = copy.call("evergreen", "cycle", "--as-of", "2017-04-03")
+    assert cycle.stderr == f"error: {named}\nNext: {back}\n"
+    assert named in copy.run("evergreen", "cycle", "--as-of", "2017-04-03", "--dry-run")
+    assert f"!!   run: {named}" in copy.call("evergreen", "check").stdout
+    assert commits(copy) == commits(two_runs)
+
+    copy.run("bash", "-c", back)
+    assert copy.run("git", "status", "--short") == ""
+    assert "already recorded" in copy.run("evergreen", "finish")
+
+
+def test_a_verdict_is_replaced_on_request_and_stays_in_the_history(copy, two_runs, killed):
+    experiment(copy)
+    replace = ("finish", "--replace", "--reason", "a better level")
+    killed(copy, "run git commit", *replace)
+    assert copy.call("evergreen", "finish").returncode == 1
+    copy.run("evergreen", *replace)
+    assert commits(copy)[0].startswith(f"Run of {DAY}, replaces {DAY}-1: purchase ")
+    assert record(copy, f"replaced/{DAY}-1") == record(two_runs, DAY)
+    assert record(copy, DAY)["replaces"] == {"record": f"{DAY}-1", "reason": "a better level"}
+    report = (copy.folder / "reports" / "report.md").read_text()
+    assert f"Replaces the verdict {DAY}-1: a better level." in report
+    assert "the gate has tested 9 candidates in 2 runs and 1 replaced verdict." in report
+    assert f"{DAY}-1: a better level" in copy.run("evergreen", "history")
+
+    assert "already recorded" in copy.run("evergreen", *replace)
+    assert "already recorded" in copy.run("evergreen", "finish")
+    assert commits(copy)[1:] == commits(two_runs)
+
+
+def test_an_earlier_run_is_not_finished_after_a_later_one(copy):
+    copy.run("git", "restore", "--source=HEAD~1", "params.yaml", "dvc.lock")
+    done = copy.call("evergreen", "finish")
+    assert "holds the run of 2017-04-01, but later ones are recorded, the last for" in done.stderr
 
 
 def test_a_replay_is_not_committed_with_a_run(copy):

@@ -15,8 +15,8 @@ def run(day, *alphas):
     return SimpleNamespace(as_of=day, targets={"clv": SimpleNamespace(candidates=candidates)})
 
 
-def text(*records):
-    data = SimpleNamespace(record=records[-1], records=list(records))
+def text(*records, replaced=()):
+    data = SimpleNamespace(record=records[-1], records=list(records), replaced=list(replaced))
     return false_promotions_section(data).sentences[0].text
 
 
@@ -24,6 +24,12 @@ def test_the_levels_of_all_tests_of_the_month_add_up():
     sentence = text(run(date(2024, 3, 31), 0.5), run(date(2024, 4, 1), 0.025, 0.005),
                     run(date(2024, 4, 30), 0.01))  # fmt: skip
     assert "So far in April 2024, the gate has tested 3 candidates in 2 runs" in sentence
+    assert "expect at most 0.04 promotions by chance" in sentence
+
+
+def test_a_replaced_verdict_was_a_look_as_well():
+    sentence = text(run(date(2024, 4, 1), 0.01), replaced=[run(date(2024, 4, 1), 0.025, 0.005)])
+    assert "has tested 3 candidates in 1 run and 1 replaced verdict." in sentence
     assert "expect at most 0.04 promotions by chance" in sentence
 
 

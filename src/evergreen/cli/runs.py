@@ -52,11 +52,23 @@ def pin(
 
 
 @command(Panel.RUN)
-def finish(*, push: Push = False) -> None:
+def finish(
+    *,
+    push: Push = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace the verdict that is recorded for this date."),
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option(help="Record this reason for a replaced verdict.")
+    ] = None,
+) -> None:
     """Verify and publish the release of the run, then record and commit it."""
     from evergreen.lifecycle.finish import finish as finish_run  # noqa: PLC0415
 
-    run_exclusively(finish_run(push=push))
+    if replace != bool(reason):
+        raise typer.BadParameter("--replace and --reason are used together")
+    run_exclusively(finish_run(push=push, replace=reason))
 
 
 @command(Panel.RUN)

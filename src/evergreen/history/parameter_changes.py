@@ -29,14 +29,19 @@ def parameters_changed(commit: str) -> dict[str, tuple[Any, Any]]:
 
 @lru_cache(maxsize=16)
 def _values(text: str) -> dict[str, Any]:
-    return _flat(yaml.safe_load(text))
+    return flat(yaml.safe_load(text))
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values in one mapping.
+
+    >>> flat({"seed": 1, "gate": {"window_days": 14}})
+    {'seed': 1, 'gate.window_days': 14}
+    """
+    found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            found[f"{prefix}{key}"] = value
+    return found

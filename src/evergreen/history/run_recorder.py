@@ -14,15 +14,16 @@ from evergreen.store.reports import read_drift
 
 
 def record_of(settings: Settings) -> run_records.RunRecord:
-    """The record of the run in the working folder."""
+    """The record of the run in the working folder; as recorded, it replaces what it did then."""
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
     decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
     labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
     drift = read_drift(next_step="dvc repro")
+    lock = files.sha256(paths.DVC_LOCK)
     return run_records.RunRecord(
         as_of=settings.as_of,
         mode=settings.mode,
-        lock=files.sha256(paths.DVC_LOCK),
+        lock=lock,
         full_retrain_as_of=settings.full_retrain.as_of,
         release=decision["release"],
         previous_release=decision["previous_release"],
@@ -34,7 +35,15 @@ def record_of(settings: Settings) -> run_records.RunRecord:
             )
             for name in settings.targets
         },
+        replaces=_replaces(settings, lock),
     )
+
+
+def _replaces(settings: Settings, lock: str) -> run_records.Replacement | None:
+    if not run_records.path_of(settings.as_of).is_file():
+        return None
+    recorded = run_records.read(settings.as_of)
+    return recorded.replaces if recorded.lock == lock else None
 
 
 def _target_record(

@@ -11,7 +11,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from evergreen.errors import DataError, EvergreenError
 from evergreen.settings import paths
 from evergreen.store import files
-from evergreen.vcs.git import changes, files_at, last_commit_of
+from evergreen.vcs.git import changes, files_at, last_commit_of, show
+
+REPLACED = paths.HISTORY / "replaced"
+"""The verdicts that a later one on the same date has replaced."""
 
 
 class HistoryRecord(BaseModel):
@@ -70,11 +73,18 @@ class TargetRecord(HistoryRecord):
     alerts: list[AlertRecord] = Field([], validation_alias=AliasChoices("alerts", "alarms"))
 
 
+class Replacement(HistoryRecord):
+    """Which earlier verdict on the same date a run replaces: its name in `REPLACED`, and why."""
+
+    record: str
+    reason: str
+
+
 class RunRecord(HistoryRecord):
     """One run, without durations, which differ between machines.
 
     `lock` is the digest of its `dvc.lock`: the same run made by other code is another run, even if
-    its decisions are the same.
+    its decisions are the same. `replaces` is in the file only if there is such a verdict.
     """
 
     as_of: date
@@ -86,6 +96,7 @@ class RunRecord(HistoryRecord):
     parameters_changed: dict[str, tuple[Any, Any]]
     features_changed: dict[str, list[str]]
     targets: dict[str, TargetRecord]
+    replaces: Replacement | None = None
 
 
 def path_of(as_of: date) -> Path:
@@ -105,9 +116,37 @@ def unfinished(as_of: date) -> EvergreenError:
 
 
 def write(record: RunRecord) -> None:
-    """Write a record, in place of an earlier one for the same date."""
-    content = record.model_dump(mode="json")
+    """Write a record, in place of an earlier one for the same date; keep one that it replaces."""
+    if record.replaces is not None:
+        kept = _replaced_path(record.replaces.record)
+        if not files_at("HEAD", kept):
+            files.write_text(show("HEAD", path_of(record.as_of)), kept)
+    content = record.model_dump(mode="json", exclude=None if record.replaces else {"replaces"})
     files.write_json(content, path_of(record.as_of), sort_keys=False)
+
+
+def replacement(as_of: date, reason: str) -> Replacement:
+    """Name the committed record of a date, which another one is about to replace."""
+    earlier = (name for name in files_at("HEAD", REPLACED) if f"/{as_of}-" in name)
+    return Replacement(record=f"{as_of}-{1 + len(list(earlier))}", reason=reason)
+
+
+def _replaced_path(name: str) -> Path:
+    return REPLACED / f"{name}.json"
+
+
+def committed(as_of: date) -> RunRecord | None:
+    """The committed record of a run, whatever the working folder holds; None if there is none."""
+    path = path_of(as_of)
+    if not files_at("HEAD", path):
+        return None
+    return RunRecord.model_validate_json(show("HEAD", path))
+
+
+def replaced() -> list[RunRecord]:
+    """The records that were replaced, in the order of their dates."""
+    texts = (path.read_text(encoding="utf-8") for path in sorted(REPLACED.glob("*.json")))
+    return [RunRecord.model_validate_json(text) for text in texts]
 
 
 def read(as_of: date) -> RunRecord:

@@ -28,12 +28,14 @@ def columns(*names: str, numbers: Collection[str]) -> list[Column]:
 def history_table(
     records: list[RunRecord], rollbacks: list[RollbackRecord], target: str | None
 ) -> Table:
-    """A row for each candidate and each rollback, in order."""
+    """A row for each candidate, each rollback and each replaced verdict, in order."""
     table = Table(
         *columns("as of", "target", "candidate", "gain", "interval", "outcome", numbers={"gain"}),
         title="History (gains over the champion, on held-out clients)",
     )
     for record in records:
+        if why := record.replaces:
+            table.add_row(str(record.as_of), "", "replaces", "", "", f"{why.record}: {why.reason}")
         for name, result in record.targets.items():
             if target in (None, name):
                 for row in _rows(result):

@@ -11,6 +11,7 @@ from pathlib import Path
 from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
+from evergreen.history.experiments import REPLACE, find_experiment
 from evergreen.ingestion.demos import PACKAGED_DEMOS
 from evergreen.ingestion.ingest import preview
 from evergreen.ingestion.outliers import WARNING, stored_outliers
@@ -173,7 +174,10 @@ def _labels(settings: Settings) -> Iterator[CheckResult]:
 
 def _run(settings: Settings) -> Iterator[CheckResult]:
     """The next step between ingestion and a published release."""
-    if run_records.is_recorded(settings.as_of):
+    if experiment := find_experiment(settings.as_of):
+        also = "evergreen finish, to record it" if experiment.is_remade else REPLACE
+        yield CheckResult("run", str(experiment), f"{experiment.way_back}; or {also}")
+    elif run_records.is_recorded(settings.as_of):
         following = settings.as_of + timedelta(days=1)
         next_run = f"the next one is `evergreen cycle --as-of {following}`"
         yield CheckResult("run", f"{settings.as_of} is recorded; {next_run}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 from evergreen.history import run_records
+from evergreen.history.experiments import find_experiment
 from evergreen.history.retraining_plan import preview
 from evergreen.lifecycle import review
 from evergreen.lifecycle.ensure_served import ensure_served
@@ -88,9 +89,12 @@ def dry_run(
     Yields
     ------
     str
-        For each date what is due and why; rows still to be ingested may make more due.
+        An experiment in the workspace; for each date what is due and why. Rows still to be
+        ingested may make more due.
     """
     settings, models = load_settings(), served_models()
+    if experiment := find_experiment(settings.as_of):
+        yield f"{experiment}; cycle would stop here. Next: {experiment.way_back}"
     for day in _days(first, through, every):
         if outcome := review.outcome_of(day):
             yield outcome

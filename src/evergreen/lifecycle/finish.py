@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 
 from evergreen.errors import EvergreenError
 from evergreen.history import rollback_records, run_records, run_summaries
 from evergreen.history.alerts import MESSAGES, unanswered_before
+from evergreen.history.experiments import REPLACE, Experiment, find_experiment
 from evergreen.history.feature_changes import in_one_line
 from evergreen.history.run_recorder import record_of
 from evergreen.lifecycle import review
@@ -26,7 +28,7 @@ SKIP_CI = "[skip ci]"
 """Tells a forge not to start workflows for the commit of a run, which changes no code."""
 
 
-def finish(*, push: bool = False) -> Iterator[str]:
+def finish(*, push: bool = False, replace: str | None = None) -> Iterator[str]:
     """Verify, publish, record and commit the outcome of `dvc repro`.
 
     With manual approval, a run that promotes a model is committed on its own branch instead, and
@@ -37,6 +39,17 @@ def finish(*, push: bool = False) -> Iterator[str]:
     to commit. A recorded run is pushed without further checks: a later hold, or a later change of
     the code, concerns the next run.
 
+    A date has one verdict: trying other settings until the gate lets a model pass would make its
+    level meaningless. So an experiment on a recorded date is refused, unless it is to replace the
+    verdict, which is kept in the history and counts as a look.
+
+    Parameters
+    ----------
+    push
+        Push data and commits afterwards.
+    replace
+        The reason to replace the recorded verdict, if there is another one on this date.
+
     Yields
     ------
     str
@@ -45,7 +58,8 @@ def finish(*, push: bool = False) -> Iterator[str]:
     Raises
     ------
     EvergreenError
-        If the run is not complete, or its code is not committed.
+        If the run is not complete, its code is not committed, a later run is recorded, or it is an
+        experiment that is not to replace the recorded one.
     ModelError
         If the predictions of the release differ from those at training.
     """
@@ -55,14 +69,48 @@ def finish(*, push: bool = False) -> Iterator[str]:
         yield f"{settings.as_of}: already recorded"
         yield from push_recorded()
         return
-    _check_complete()
+    experiment = _experiment(settings, replace)
+    _check_complete(settings, experiment)
     record = record_of(settings)
+    if experiment is not None:
+        record = record.model_copy(update={"replaces": _replacement(experiment, record, replace)})
     if _needs_review(settings, record):
         yield from _propose(settings, record)
     else:
         yield from _accept(settings, record)
     if push:
         yield from push_recorded()
+
+
+def _experiment(settings: Settings, replace: str | None) -> Experiment | None:
+    """Find an experiment in the workspace; refuse one that is not to replace the recorded run."""
+    last = run_records.last_committed()
+    if last is not None and settings.as_of < last.as_of:
+        raise EvergreenError(
+            f"the workspace holds the run of {settings.as_of}, but later ones are recorded, the "
+            f"last for {last.as_of}: each starts from the one before it",
+            "git restore --staged --worktree . && dvc checkout; or evergreen rollback --to "
+            f'{settings.as_of} --reason "...", to serve its models',
+        )
+    experiment = find_experiment(settings.as_of)
+    if experiment is not None and not experiment.is_remade and replace is None:
+        raise EvergreenError(str(experiment), f"{experiment.way_back}; or {REPLACE}")
+    return experiment
+
+
+def _replacement(
+    experiment: Experiment, record: run_records.RunRecord, reason: str | None
+) -> run_records.Replacement | None:
+    """What the record of another `dvc.lock` replaces; a remade run keeps what the first one did."""
+    if reason is not None:
+        return run_records.replacement(record.as_of, reason)
+    recorded = run_records.committed(record.as_of)
+    actions = {name: target.action for name, target in record.targets.items()}
+    if recorded and actions != {name: target.action for name, target in recorded.targets.items()}:
+        raise EvergreenError(
+            f"{experiment}; yet the decisions do", f"{experiment.way_back}; or {REPLACE}"
+        )
+    return recorded.replaces if recorded else None
 
 
 def _needs_review(settings: Settings, record: run_records.RunRecord) -> bool:
@@ -119,18 +167,26 @@ def _write_history(settings: Settings, record: run_records.RunRecord) -> Iterato
         yield f"{record.as_of}: {name}: features changed: {in_one_line(changed)}"
 
 
-def _check_complete() -> None:
+def _check_complete(settings: Settings, experiment: Experiment | None) -> None:
     changed = changes(*CODE)
     if changed:
         raise EvergreenError(
             f"the code of this run is not committed:\n{changed.rstrip()}",
             "git commit it, so that the run can be reproduced, or git restore it; then dvc repro",
         )
-    if stale := outdated():
+    if not (stale := outdated()):
+        return
+    if experiment is None and run_records.is_recorded(settings.as_of):
         raise EvergreenError(
-            f"the run is not complete, or its inputs have changed: {', '.join(stale)}",
-            "check that the disk is not full, then dvc repro and the same command again",
+            f"{settings.as_of} is recorded, and settings, inputs or outputs have changed since: "
+            f"{', '.join(stale)}",
+            f"evergreen cycle --as-of {settings.as_of + timedelta(days=1)}, for a run with changed "
+            "settings; or git restore . && dvc checkout",
         )
+    raise EvergreenError(
+        f"the run is not complete, or its inputs have changed: {', '.join(stale)}",
+        "check that the disk is not full, then dvc repro and the same command again",
+    )
 
 
 def _full_retrain(record: run_records.RunRecord) -> str:
@@ -145,9 +201,15 @@ def _full_retrain(record: run_records.RunRecord) -> str:
 def _message(record: run_records.RunRecord) -> str:
     """The commit message of a run."""
     targets = record.targets
+    actions = ", ".join(f"{name} {target.action}" for name, target in targets.items())
+    title, why = f"Run of {record.as_of}: {actions}", []
+    if replaced := record.replaces:
+        title = f"Run of {record.as_of}, replaces {replaced.record}: {actions}"
+        why = [f"Replaces the verdict {replaced.record}: {replaced.reason}.", ""]
     lines = [
-        f"Run of {record.as_of}: {', '.join(f'{n} {t.action}' for n, t in targets.items())}",
+        title,
         "",
+        *why,
         *(f"{name}: {target.verdict}" for name, target in targets.items()),
         "",
         f"Release {record.release or 'none'}, previously {record.previous_release or 'none'}.",

@@ -10,6 +10,7 @@ from pathlib import Path
 from evergreen.errors import DataError, EvergreenError
 from evergreen.history import rollback_records, run_records
 from evergreen.history.alerts import unanswered_before
+from evergreen.history.experiments import check_no_experiment
 from evergreen.history.retraining_plan import RetrainingPlan, plan_retraining, training_labels
 from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
@@ -22,7 +23,7 @@ from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.dvc_fetch import fetched
 from evergreen.vcs.dvc_internals import pin_file
-from evergreen.vcs.git import changes, git
+from evergreen.vcs.git import changes
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
 
@@ -162,12 +163,7 @@ def _check_recorded(settings: Settings, last: date) -> None:
     The data of another `dvc.lock` may not be available, and a run that is waiting for review keeps
     changed settings on its branch, away from the main one.
     """
-    if git("diff", "--name-only", run_records.commit_of(last), "--", str(paths.DVC_LOCK)):
-        raise EvergreenError(
-            f"dvc.lock differs from the recorded run of {last}: an experiment, or a run on another "
-            "platform",
-            "git restore dvc.lock params.yaml && dvc checkout; or evergreen finish, to record it",
-        )
+    check_no_experiment(last)
     if settings.promotion.mode == "review" and changes(paths.PARAMS):
         raise EvergreenError(
             f"{paths.PARAMS} has uncommitted changes, which would end up on the branch of a run "

@@ -22,19 +22,23 @@ if TYPE_CHECKING:
 def false_promotions_section(data: ReportData) -> PageSection:
     """Bound the expected number of false promotions in this month."""
     as_of = data.record.as_of
-    month = [r for r in data.records if (r.as_of.year, r.as_of.month) == (as_of.year, as_of.month)]
+    month, replaced = (
+        [r for r in records if (r.as_of.year, r.as_of.month) == (as_of.year, as_of.month)]
+        for records in (data.records, data.replaced)
+    )
     tests = [
         (name, candidate.alpha)
-        for record in month
+        for record in (*month, *replaced)
         for name, target in record.targets.items()
         for candidate in target.candidates.values()
     ]
     known = [(name, alpha) for name, alpha in tests if alpha is not None]
     total = sum(alpha for _, alpha in known)
     each = {name: sum(a for n, a in known if n == name) for name in data.record.targets}
+    also = f" and {plural(len(replaced), 'replaced verdict')}" if replaced else ""
     text = (
         f"So far in {as_of:%B %Y}, the gate has tested {plural(len(tests), 'candidate')} in "
-        f"{plural(len(month), 'run')}. Even if no candidate were better than its champion, "
+        f"{plural(len(month), 'run')}{also}. Even if no candidate were better than its champion, "
         f"expect at most {total:.2f} promotions by chance "
         f"({', '.join(f'{name} {alpha:.2f}' for name, alpha in each.items())})."
     )

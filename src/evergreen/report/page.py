@@ -109,8 +109,11 @@ def _subtitle(data: ReportData) -> str:
         release += ", unchanged"
     elif record.previous_release is not None:
         release += f", replacing {record.previous_release}"
+    replaces = record.replaces
+    again = f" Replaces the verdict {replaces.record}: {replaces.reason}." if replaces else ""
     return (
         f"{release}. Mode {record.mode}, {retrained}. {data.decision['scored']:,} clients scored."
+        f"{again}"
     )
 
 

@@ -33,6 +33,8 @@ class ReportData:
         The rows of the plots.
     record, records
         The run's own record, and those of all runs up to it, in order.
+    replaced
+        The records up to its date that later ones have replaced.
     production
         The manifest of each model in production after the run.
     unfitted
@@ -48,6 +50,7 @@ class ReportData:
     slices: pd.DataFrame
     record: run_records.RunRecord
     records: list[run_records.RunRecord]
+    replaced: list[run_records.RunRecord]
     production: dict[str, models.Manifest]
     unfitted: dict[str, str]
 
@@ -72,6 +75,7 @@ def read_report_data(settings: Settings) -> ReportData:
         slices=_rows(paths.PLOT_ROWS / "slices.csv"),
         record=record,
         records=[*earlier, record],
+        replaced=[run for run in run_records.replaced() if run.as_of <= settings.as_of],
         production={
             name: models.read_manifest(paths.PRODUCTION / name)
             for name, target in record.targets.items()

@@ -56,6 +56,30 @@ def locked_md5s(text: str) -> dict[str, str]:
     }
 
 
+class LockedInputs(NamedTuple):
+    """What the stages of a ``dvc.lock`` started from.
+
+    Parameters are nested as in ``params.yaml``; `hashes` are of dependencies that no stage makes.
+    """
+
+    parameters: dict[str, Any]
+    hashes: dict[str, str]
+
+
+def locked_inputs(text: str) -> LockedInputs:
+    """The parameters, data and code in the text of a ``dvc.lock``."""
+    stages = yaml.load(text, Loader=yaml.CSafeLoader)["stages"].values()
+    made = {out["path"] for stage in stages for out in stage.get("outs", ())}
+    inputs = LockedInputs({}, {})
+    for stage in stages:
+        for values in stage.get("params", {}).values():
+            inputs.parameters.update(values)
+        for entry in stage.get("deps", ()):
+            if entry["path"] not in made:
+                inputs.hashes[entry["path"]] = entry["md5"]
+    return inputs
+
+
 def parse_status(text: str) -> list[str]:
     """The stages and ``.dvc`` files that are not up to date, from `dvc status --json`."""
     return list(json.loads(text))

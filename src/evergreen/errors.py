@@ -39,6 +39,25 @@ class DataError(EvergreenError):
     """A table or a source does not have the expected content."""
 
 
+class UndecidedError(DataError):
+    """A source can be read in several ways, and a setting has to say which.
+
+    Parameters
+    ----------
+    setting : str
+        The setting of the table, such as ``date_order``.
+    choices : tuple of str
+        Its values to choose from.
+    """
+
+    def __init__(
+        self, message: str, next_step: str, *, setting: str, choices: tuple[str, ...]
+    ) -> None:
+        self.setting = setting
+        self.choices = choices
+        super().__init__(message, next_step)
+
+
 class ModelError(EvergreenError):
     """A model, feature extractor or release is incomplete, or differs from its manifest."""
 

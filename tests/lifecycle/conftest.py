@@ -98,3 +98,23 @@ def proposed(proposed_once, tmp_path):
     # Beside the committed settings, which name the folder that this one was copied from.
     made.run("dvc", "remote", "modify", "--local", "store", "url", str(tmp_path / "store"))
     return made
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, request):
+    """A small repository to begin from, with your own files beside it."""
+    from evergreen.vcs.git import git  # noqa: PLC0415 - it runs in the folder of the test
+
+    (tmp_path / "here" / "reports").mkdir(parents=True)
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "1.csv").write_text("Client,Date,Total\na,2024-01-05,1\n")
+    params = (request.config.rootpath / "params.yaml").read_text()
+    (tmp_path / "here" / "params.yaml").write_text(params)
+    (tmp_path / "here" / "reports" / "labels.json").write_text("{}")
+    monkeypatch.chdir(tmp_path / "here")
+    for variable in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{variable}_NAME", "test")
+        monkeypatch.setenv(f"{variable}_EMAIL", "test@localhost")
+    git("init", "--quiet")
+    git("add", "--all")
+    return tmp_path

@@ -28,9 +28,10 @@ def found(topic):
 
 def test_a_readable_source_has_an_ingestion_report(own):
     (own / "shop.csv").write_text("Client,Date,Total\na,2017-03-30,1\n")
-    files, account = found("source")
+    files, account, totals = found("source")
     assert files.message == "transactions: 1 file"
     assert account.message.startswith("transactions: read 1 rows = 1 accepted + ")
+    assert totals.message.endswith("1 row of 1 client from 2017-03-30 to 2017-03-30, in all 1.00")
     assert not paths.RAW.exists()
 
 

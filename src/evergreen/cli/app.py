@@ -52,6 +52,10 @@ app = typer.Typer(
 )
 
 
+CALLER = "evergreen.caller"
+"""Where a command's context has the folder of the call, from the root of the repository."""
+
+
 class Panel(StrEnum):
     """The groups of commands in ``--help``, in this order."""
 
@@ -76,7 +80,7 @@ class Command(TyperCommand):
         """Check what the command needs, then run it."""
         check_extra(f"evergreen {ctx.info_name}", self.extra)
         if self.repository:
-            caller = enter_repository()
+            ctx.meta[CALLER] = caller = enter_repository()
             for name, value in ctx.params.items():
                 source = ctx.get_parameter_source(name)
                 if isinstance(value, Path) and source and source.name == "COMMANDLINE":

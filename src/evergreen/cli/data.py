@@ -10,6 +10,7 @@ from typing import Annotated, get_args
 import typer
 
 from evergreen.cli.app import (
+    CALLER,
     LightCommand,
     Panel,
     command,
@@ -19,13 +20,17 @@ from evergreen.cli.app import (
     progress_bar,
     read_day,
 )
+from evergreen.cli.init_options import InitOptions
+from evergreen.errors import EvergreenError
 from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
 from evergreen.settings.names import Demo
+from evergreen.settings.presets import preset_names
 
 
 @command(Panel.DATA)
 def init(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Create the repository in this folder.")],
     *,
     demo: Annotated[
@@ -43,15 +48,20 @@ def init(
         typer.Option(help="Read a database instead; this environment variable holds its URL."),
     ] = None,
     table: Annotated[str | None, typer.Option(help="Read this table of the database.")] = None,
-    adapter: Annotated[
-        str | None, typer.Option(help="Read files of a known format, without naming columns.")
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Read a known export, without naming columns: {', '.join(preset_names())}.",
+        ),
     ] = None,
     client_id: Annotated[
         str | None, typer.Option(help="Take the client's id from this column.")
     ] = None,
     timestamp: Annotated[str | None, typer.Option(help="Take the date from this column.")] = None,
     amount: Annotated[
-        str | None, typer.Option(help="Take the amount from this column, or from PRICE*QUANTITY.")
+        str | None,
+        typer.Option(help="Take the amount from this column, a sum of columns, or PRICE*QUANTITY."),
     ] = None,
     text: Annotated[
         str | None, typer.Option(help="Take a description from this column, if there is one.")
@@ -59,48 +69,62 @@ def init(
     invoice_id: Annotated[
         str | None, typer.Option(help="Take the invoice from this column, if there is one.")
     ] = None,
+    date_order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORDER", help="Read dates as day_first or month_first where cells don't tell."
+        ),
+    ] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option(metavar="SIGN", help="Read this sign as the decimal one: '.' or ','."),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Take days in this time zone, such as Europe/Paris."),
+    ] = None,
     as_of: Annotated[
         date | None,
         date_option("Make the first run as of this date: the day after the last day of data."),
     ] = None,
+    skip_preview: Annotated[
+        bool, typer.Option("--skip-preview", help="Create it without reading the files first.")
+    ] = False,
 ) -> None:
-    """Create a repository for other data from this one; prompt for missing options."""
+    """Create a repository for other data from this one; guess or ask for missing options.
+
+    It lists the columns of the first file with some of their cells, guesses what they hold, shows
+    what would be read, and asks before it creates anything. If stdin is not interactive, it takes
+    its guess where that is clear; else it prints the command to call and fails.
+    """
     from evergreen.lifecycle.init import begin, begin_demo  # noqa: PLC0415 - each loads its own
 
     if demo is not None:
         print_each(begin_demo(folder, demo))
         return
-    glob = None if files is None else str(files)
-    if glob is None and url_env is None:
-        glob = str(typer.prompt("Files, as a glob (or $NAME, a variable with a database's URL)"))
-        if glob.startswith("$"):
-            url_env, glob = glob[1:], None
-    if url_env is not None:
-        table = table or typer.prompt("Table of the database")
-    transactions: dict[str, object] = {"files": glob, "url_env": url_env, "table": table}
-    if adapter is None:
-        client_id = client_id or typer.prompt("Column of the client's id")
-        timestamp = timestamp or typer.prompt("Column of the date")
-        if amount is None:
-            amount = str(typer.prompt("Column of the amount (or PRICE*QUANTITY)"))
-            text = text or typer.prompt("Column of a description (Enter: none)", default="")
-            invoice_id = invoice_id or typer.prompt(
-                "Column of the invoice (Enter: none)", default=""
-            )
-        price, _, quantity = amount.partition("*")
-        factors = {"price": price.strip(), "quantity": quantity.strip()}
-        transactions["columns"] = {
-            "client_id": client_id,
-            "timestamp": timestamp,
-            **(factors if quantity else {"amount": amount}),
-            "text": text,
-            "invoice_id": invoice_id,
-        }
-    day = as_of or typer.prompt(
-        "Date of the first run, the day after the last day of data (YYYY-MM-DD)",
-        value_proc=read_day,
+    from evergreen.cli import init_dialogue  # noqa: PLC0415
+
+    options = InitOptions(
+        folder=folder,
+        caller=context.meta[CALLER],
+        files=None if files is None else str(files),
+        url_env=url_env,
+        table=table,
+        preset=preset,
+        client_id=client_id,
+        timestamp=timestamp,
+        amount=amount,
+        text=text,
+        invoice_id=invoice_id,
+        date_order=date_order,
+        decimal=decimal,
+        timezone=timezone,
+        as_of=as_of,
     )
-    print_each(begin(folder, transactions | {"adapter": adapter}, as_of=day))
+    if folder.exists():
+        raise EvergreenError(f"{folder} already exists", "choose the name of a new folder")
+    day = init_dialogue.complete(options, skip_preview=skip_preview)
+    print_each(begin(folder, options.transactions(), as_of=day, timezone=options.timezone))
 
 
 @command(Panel.DATA)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from evergreen.ingestion import demos, user_tables
+from evergreen.ingestion.outliers import WARNING
 from evergreen.ingestion.raw_tables import checked_tables, write_table
+from evergreen.ingestion.totals import accepted_totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date
 
+    from evergreen.ingestion.totals import Totals
     from evergreen.settings.pipeline import Settings
 
 
@@ -60,13 +65,24 @@ def ingest_new_rows(
             yield from table.lines()
 
 
-def preview(settings: Settings, *, through: date) -> Iterator[str]:
-    """Report what `ingest_new_rows` would ingest of the settings' own tables; append nothing.
+@dataclass(frozen=True)
+class Preview:
+    """What `ingest_new_rows` would ingest.
 
-    Yields
-    ------
-    str
+    Attributes
+    ----------
+    lines
         What would become of the rows, a line each.
+    totals
+        What the new transactions add up to; None if there are none.
+    """
+
+    lines: list[str]
+    totals: Totals | None
+
+
+def preview(settings: Settings, *, through: date) -> Preview:
+    """Read the settings' own tables as `ingest_new_rows` would; append nothing.
 
     Raises
     ------
@@ -74,5 +90,8 @@ def preview(settings: Settings, *, through: date) -> Iterator[str]:
         As `checked_tables`.
     """
     with checked_tables(user_tables.raw_tables(settings), settings, through=through) as checked:
-        for table in checked:
-            yield from table.lines()
+        totals = accepted_totals(checked[0].con, through, settings.data.minor_units)
+        lines = list(chain.from_iterable(table.lines() for table in checked))
+        added = [f"{checked[0].table.label}: {totals}"] if totals else []
+        warned = [line for line in lines if line.startswith(WARNING)]
+        return Preview([line for line in lines if line not in warned] + added + warned, totals)

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
-from evergreen.errors import DataError
+from evergreen.errors import UndecidedError
 from evergreen.ingestion import ingestion_state, mapping, online_retail, row_identity
 from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import find_format
@@ -235,10 +235,12 @@ class _UserSource:
         usual = next(iter(clear)) if len(clear) == 1 else None
         unclear = next((header for header, sign in signs.items() if sign == "?"), None)
         if unclear is not None and usual is None:
-            raise DataError(
+            raise UndecidedError(
                 f"{rows.name}: column {unclear!r} has numbers such as 1,234 or 1.234, whose comma "
                 "or point could precede decimals or thousands; nothing was changed",
                 "set `decimal` of the source in params.yaml: '.' or ','",
+                setting="decimal",
+                choices=(".", ","),
             )
         return {
             header: sign if sign in (".", ",") else usual or "." for header, sign in signs.items()

@@ -134,7 +134,7 @@ def _source(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult("source", f"the demo {settings.source.demo} is installed and complete")
         return
     through = settings.as_of - timedelta(days=1)
-    for line in preview(settings, through=through):
+    for line in preview(settings, through=through).lines:
         if line.startswith(WARNING):
             yield _outlier("source", line.removeprefix(WARNING))
         else:

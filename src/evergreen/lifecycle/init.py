@@ -5,25 +5,73 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import chdir
-from datetime import date
+from contextlib import chdir, contextmanager
+from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from evergreen.errors import EvergreenError, SettingsError
+from evergreen.ingestion.conversion import LATEST
+from evergreen.ingestion.ingest import Preview, preview
+from evergreen.ingestion.sniffing import SniffedColumn, sniff
 from evergreen.lifecycle import params_file
 from evergreen.lifecycle.check import check
 from evergreen.settings import paths
+from evergreen.settings.loading import parse_settings
 from evergreen.settings.names import Demo
 from evergreen.vcs.git import git
 from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
 
+LAST_DAY = date.fromisoformat(LATEST) - timedelta(days=1)
 OF_OTHER_DATA = (str(paths.DVC_LOCK), "history/", "reports/", *PINS, ROLLBACK_PIN)
 
 
-def begin(folder: Path, transactions: dict[str, Any], *, as_of: date) -> Iterator[str]:
+def sniff_files(pattern: str) -> tuple[str, list[SniffedColumn]]:
+    """The name of the first file that matches, and its columns; see `sniff`."""
+    with _elsewhere():
+        return sniff(pattern)
+
+
+def preview_source(transactions: dict[str, Any], timezone: str | None = None) -> Preview:
+    """Read a source as a new repository would, whatever its date; leave no trace.
+
+    Parameters
+    ----------
+    transactions
+        As for `begin`, but with absolute globs of files.
+
+    Raises
+    ------
+    SettingsError
+        If the settings are not valid.
+    DataError
+        If the source can't be read as described.
+    """
+    values = yaml.safe_load(paths.PARAMS.read_text(encoding="utf-8"))
+    settings = parse_settings(values | {"source": _source(transactions, timezone)})
+    with _elsewhere():
+        return preview(settings, through=LAST_DAY)
+
+
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Work in a folder of its own, so that nothing of the source stays on this disk."""
+    with TemporaryDirectory(prefix="evergreen-") as folder, chdir(folder):
+        yield
+
+
+def _source(transactions: Mapping[str, Any], timezone: str | None) -> dict[str, Any]:
+    """The values of ``source`` in params.yaml; what is None or empty is left out."""
+    table = {k: _filled(v) for k, v in transactions.items() if v}
+    return ({"timezone": timezone} if timezone else {}) | {"transactions": table}
+
+
+def begin(
+    folder: Path, transactions: dict[str, Any], *, as_of: date, timezone: str | None = None
+) -> Iterator[str]:
     """Create a repository for your own data; see `_begin`.
 
     Parameters
@@ -35,13 +83,15 @@ def begin(folder: Path, transactions: dict[str, Any], *, as_of: date) -> Iterato
         current folder; what is None or empty is left out.
     as_of
         The date of the first run.
+    timezone
+        The shop's own time zone, if the source writes another.
     """
-    source: dict[str, Any] = {k: _filled(v) for k, v in transactions.items() if v}
-    files = source.get("files")
-    if files and not Path(files).is_absolute():
-        source["files"] = os.path.relpath(files, folder)
+    source = _source(transactions, timezone)
+    table = source["transactions"]
+    if "files" in table and not Path(table["files"]).is_absolute():
+        table["files"] = os.path.relpath(table["files"], folder)
     dates = {"as_of": str(as_of), "full_retrain": {"as_of": str(as_of)}}
-    yield from _begin(folder, {"source": {"transactions": source}} | dates, _called(source))
+    yield from _begin(folder, {"source": source} | dates, _called(table))
 
 
 def begin_demo(folder: Path, demo: Demo) -> Iterator[str]:

@@ -72,6 +72,20 @@ class Shop:
         path = paths.QUARANTINE / f"transactions-{through}.csv"
         return path.read_text().splitlines()[1:]
 
+    def forget_the_mapping(self):
+        """Leave the state as an earlier version wrote it."""
+        states = json.loads(paths.INGESTION_STATE.read_text())
+        for state in states.values():
+            del state["mapping"], state["currency"]
+        paths.INGESTION_STATE.write_text(json.dumps(states))
+
+    def edit_stored(self, edit):
+        """Change every stored row as if an earlier version had read it."""
+        for path in tables.partitions(paths.TRANSACTIONS).values():
+            table = pq.read_table(path)
+            rows = [edit(row) for row in table.to_pylist()]
+            tables.write(pa.Table.from_pylist(rows, table.schema), path)
+
     def bytes(self):
         return {p: p.read_bytes() for p in sorted(paths.RAW.rglob("*")) if p.is_file()}
 

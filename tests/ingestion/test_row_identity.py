@@ -3,13 +3,10 @@
 import json
 from datetime import date, datetime
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from evergreen.errors import DataError
 from evergreen.settings import paths
-from evergreen.store import tables
 
 HEAD = "Client,Date,Total,Item,Invoice,Key\n"
 ROWS = "".join(
@@ -115,26 +112,11 @@ def test_the_mapping_is_on_record_in_words(shop):
     }
 
 
-def forget_the_mapping():
-    """Leave the state as an earlier version wrote it."""
-    states = json.loads(paths.INGESTION_STATE.read_text())
-    for state in states.values():
-        del state["mapping"], state["currency"]
-    paths.INGESTION_STATE.write_text(json.dumps(states))
-
-
-def edit_stored(edit):
-    """Change every stored row as if an earlier version had read it."""
-    for path in tables.partitions(paths.TRANSACTIONS).values():
-        table = pq.read_table(path)
-        tables.write(pa.Table.from_pylist([edit(r) for r in table.to_pylist()], table.schema), path)
-
-
 def test_a_state_of_an_earlier_version_gets_the_mapping_of_today(shop):
     shop.lay("1.csv", HEAD + ROWS)
     shop.ingest()
     before = shop.bytes()
-    forget_the_mapping()
+    shop.forget_the_mapping()
     shop.ingest()
     assert shop.bytes() == before
 
@@ -143,8 +125,8 @@ def test_a_state_of_an_earlier_version_gets_the_mapping_of_today(shop):
 def test_ids_that_an_earlier_version_read_otherwise_are_refused(shop, older):
     shop.lay("1.csv", HEAD + ROWS.replace("c", "1"))
     shop.ingest()
-    edit_stored(lambda row: row | {"client_id": older.format(row["client_id"])})
-    forget_the_mapping()
+    shop.edit_stored(lambda row: row | {"client_id": older.format(row["client_id"])})
+    shop.forget_the_mapping()
     with pytest.raises(DataError, match=r"has 7 of the ids in client_id as an earlier") as error:
         shop.ingest()
     assert error.value.next_step.startswith("evergreen ingest --rebuild")
@@ -153,8 +135,8 @@ def test_ids_that_an_earlier_version_read_otherwise_are_refused(shop, older):
 def test_amounts_that_an_earlier_version_read_otherwise_are_refused(shop):
     shop.lay("1.csv", HEAD + ROWS)
     shop.ingest()
-    edit_stored(lambda row: row | {"amount_minor": row["amount_minor"] + 1})
-    forget_the_mapping()
+    shop.edit_stored(lambda row: row | {"amount_minor": row["amount_minor"] + 1})
+    shop.forget_the_mapping()
     with pytest.raises(DataError, match=r"40 rows that an earlier version .* added a second time"):
         shop.ingest()
 

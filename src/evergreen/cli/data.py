@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -26,6 +26,9 @@ from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
 from evergreen.settings.names import Demo
 from evergreen.settings.presets import preset_names
+
+if TYPE_CHECKING:
+    from evergreen.settings.pipeline import Settings
 
 
 @command(Panel.DATA)
@@ -161,6 +164,19 @@ def ingest(
             show_default="the day before as_of",
         ),
     ] = None,
+    *,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Make data/raw anew from the whole source, as it is read now."
+        ),
+    ] = False,
+    drop_missing: Annotated[
+        bool,
+        typer.Option(
+            "--drop-missing", help="With --rebuild: lose rows that the source no longer has."
+        ),
+    ] = False,
 ) -> None:
     """Ingest new rows of the source into data/raw, checked and partitioned by day."""
     from evergreen.ingestion.ingest import ingest_new_rows  # noqa: PLC0415
@@ -168,11 +184,24 @@ def ingest(
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     settings = load_settings()
+    if rebuild or drop_missing:
+        _rebuild(settings, through, drop_missing=drop_missing)
+        return
     with exclusive(), progress_bar("ingest") as progress:
         print_each(ingest_new_rows(settings, demo=demo, through=through, progress=progress))
     config = paths.CONFIGS / f"{demo}.yaml"
     if demo and config.is_file() and settings.source.demo != demo:
         console.print(f"{demo} has its own settings: evergreen init ../{demo} --demo {demo}")
+
+
+def _rebuild(settings: Settings, through: date | None, *, drop_missing: bool) -> None:
+    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
+    from evergreen.lifecycle.rebuild import rebuild_raw  # noqa: PLC0415
+
+    with exclusive(), progress_bar("ingest") as progress:
+        print_each(
+            rebuild_raw(settings, through=through, drop_missing=drop_missing, progress=progress)
+        )
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evergreen.errors import DataError
 from evergreen.ingestion.row_identity import changes
 from evergreen.settings import paths
 from evergreen.store import files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass
@@ -56,8 +59,8 @@ class OpenedState(NamedTuple):
     """
 
     state: IngestionState
-    changes: list[str]
-    unrecorded: bool
+    changes: Sequence[str] = ()
+    unrecorded: bool = False
 
 
 def read(key: str, settings: str, mapping: dict[str, Any]) -> OpenedState:
@@ -85,6 +88,14 @@ def read(key: str, settings: str, mapping: dict[str, Any]) -> OpenedState:
         else IngestionState(settings, mapping=mapping, currency=state.currency)
     )
     return OpenedState(continued, differing, unrecorded)
+
+
+def recorded_mappings(table: str) -> dict[str, dict[str, Any]] | None:
+    """The mapping of each source of a table, by key; None where one is not on record."""
+    states = {key: state for key, state in _all().items() if key.partition("/")[0] == table}
+    mappings = {key: state.get("mapping") for key, state in states.items()}
+    known = {key: mapping for key, mapping in mappings.items() if mapping is not None}
+    return known if mappings and len(known) == len(mappings) else None
 
 
 def write(key: str, state: IngestionState, path: Path = paths.INGESTION_STATE) -> None:

@@ -25,6 +25,7 @@ from evergreen.store import tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import date
+    from pathlib import Path
 
     from evergreen.ingestion.deduplication import Span
     from evergreen.ingestion.sources import OpenedSource, RawTable
@@ -153,8 +154,13 @@ def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | 
         )
 
 
-def write_table(checked: CheckedTable, progress: Callable[[int, int], None]) -> None:
-    """Append the accepted rows of a table and close its connection."""
+def write_table(
+    checked: CheckedTable,
+    progress: Callable[[int, int], None],
+    *,
+    state_file: Path = paths.INGESTION_STATE,
+) -> None:
+    """Append the accepted rows of a table, and those in ``carried``; close its connection."""
     table, span, con = checked.table, checked.span, checked.con
     if span.start is not None and span.end is not None:
         content = ", ".join(content_of(table.schema))
@@ -167,6 +173,8 @@ def write_table(checked: CheckedTable, progress: Callable[[int, int], None]) -> 
         """
         if {"row_id", "amount_minor"} <= set(table.schema.names):
             rows += f" union all select {content}, date '{span.end}' from reversals"
+        if con.sql("select 1 from duckdb_tables() where table_name = 'carried'").fetchall():
+            rows += f" union all select {content}, ingested_on from carried"
         days = list(tables.days(span.start, span.end))
         write_days(
             con, rows, schema=table.schema, folder=table.folder, days=days, progress=progress
@@ -176,7 +184,7 @@ def write_table(checked: CheckedTable, progress: Callable[[int, int], None]) -> 
     for source in checked.sources.values():
         end = first + len(source.inputs)
         of_source = {n - first: line for n, line in deferred.items() if first <= n < end}
-        source.settle(Ingested(of_source, currency))
+        source.settle(Ingested(of_source, currency, state_file))
         first = end
     con.close()
 

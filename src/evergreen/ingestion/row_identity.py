@@ -18,7 +18,7 @@ from evergreen.ingestion.staging import content_of
 from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from evergreen.settings.sources import TableSource
 
 REBUILD = "evergreen ingest --rebuild"
-READING = {"name", "files", "url_env", "table", "watermark", "delimiter"}
-"""Settings of a table that decide where its rows are, not what they mean."""
+READING = {"name", "files", "url_env", "table", "watermark", "delimiter", "preset"}
+"""Settings of a table that decide where its rows are, not what they mean; what a preset means is in
+the others."""
 CORRECTED = {"ingested_on", "numeric", "categorical", "targets"}
 """Columns that may change: they are no part of what a row is recognised by."""
-SHARED = {"source": ("preset", "timezone", "fold_case", "missing_ids")}
+SHARED = {"source": ("timezone", "fold_case", "missing_ids")}
 OF_MONEY = {"data": ("minor_units", "currency")}
 """Settings outside a table, by section, that decide what its cells mean."""
 EVENT_DAYS = {
@@ -72,6 +73,46 @@ def changes(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key)
     ]
+
+
+def settings_with(recorded: Mapping[str, dict[str, Any]], settings: Settings) -> Settings | None:
+    """Today's settings, but with the mappings on record; None where they are no longer valid.
+
+    Parameters
+    ----------
+    recorded
+        Mappings by the key of their source, such as ``transactions/refunds``.
+    """
+    values = settings.model_dump(mode="json")
+    source = values["source"]
+    source.pop("preset", None)
+    for section, names in (SHARED | OF_MONEY).items():
+        for name in names:
+            values[section].pop(name, None)
+    for key, mapping in recorded.items():
+        table, _, name = key.partition("/")
+        listed = source.get(table) or []
+        for today in listed if isinstance(listed, list) else [listed]:
+            if today.get("name", "") == name:
+                _set_mapping(today, mapping)
+        for setting, value in mapping.items():
+            section, _, shared = setting.partition(".")
+            if shared:
+                values[section][shared] = value
+    try:
+        return type(settings).model_validate(values)
+    except ValueError:
+        return None
+
+
+def _set_mapping(table: dict[str, Any], mapping: dict[str, Any]) -> None:
+    """Replace the mapping of a table by another one."""
+    corrected = {k: v for k, v in (table.get("columns") or {}).items() if k in CORRECTED}
+    kept = {key: table[key] for key in READING - {"preset"} if key in table}
+    table.clear()
+    table.update(kept | {key: value for key, value in mapping.items() if "." not in key})
+    if "columns" in table:
+        table["columns"] = corrected | table["columns"]
 
 
 def _flat(mapping: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -131,7 +172,7 @@ def view_stored(con: duckdb.DuckDBPyConnection, table: RawTable, files: Iterable
 
 
 def _reads_the_same(
-    con: duckdb.DuckDBPyConnection, table: RawTable, changed: dict[str, list[str]]
+    con: duckdb.DuckDBPyConnection, table: RawTable, changed: Mapping[str, Sequence[str]]
 ) -> bool:
     """Whether all rows of ingested days that changed sources have are stored as they read now.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.settings import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    import duckdb
     import pyarrow as pa
 
     from evergreen.ingestion.conversion import Conversion
@@ -63,7 +62,7 @@ class OpenedSource:
     inputs: list[tuple[Input, Conversion]]
     notices: list[str]
     settle: Callable[[Ingested], None]
-    changes: list[str] = field(default_factory=list)
+    changes: Sequence[str] = ()
     unrecorded: bool = False
     currency: str | None = None
 
@@ -92,4 +91,4 @@ class RawTable:
     schema: pa.Schema
     complete: bool
     by_day: bool
-    open: Callable[[duckdb.DuckDBPyConnection], list[OpenedSource]]
+    open: Callable[..., list[OpenedSource]]

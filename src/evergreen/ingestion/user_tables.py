@@ -12,6 +12,7 @@ from evergreen.errors import UndecidedError
 from evergreen.ingestion import ingestion_state, mapping, online_retail, row_identity
 from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import find_format
+from evergreen.ingestion.ingestion_state import IngestionState
 from evergreen.ingestion.mapping import CellRules
 from evergreen.ingestion.money import settle_sign
 from evergreen.ingestion.row_filter import RowFilter, filtered_columns
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from evergreen.ingestion.conversion import Conversion
     from evergreen.ingestion.dates import DateFormat
-    from evergreen.ingestion.ingestion_state import IngestionState
     from evergreen.ingestion.inputs import Input
     from evergreen.ingestion.money import Sign
     from evergreen.settings.pipeline import Settings
@@ -51,8 +51,23 @@ Opened = tuple["list[Input]", list[str], "Callable[[dict[int, int]], IngestionSt
 the first of them by input."""
 
 
-def raw_tables(settings: Settings) -> Iterator[RawTable]:
-    """The tables that ``source:`` names, that of the transactions first."""
+def raw_tables(settings: Settings, *, afresh: bool = False) -> Iterator[RawTable]:
+    """The tables that ``source:`` names, that of the transactions first.
+
+    Parameters
+    ----------
+    afresh
+        Whether to read all of the source, as if nothing had been ingested.
+    """
+    tables_of_source = _raw_tables(settings)
+    if not afresh:
+        yield from tables_of_source
+        return
+    for table in tables_of_source:
+        yield replace(table, open=partial(table.open, afresh=True))
+
+
+def _raw_tables(settings: Settings) -> Iterator[RawTable]:
     source = settings.source
     by_target = tables.by_target_schema(settings.targets)
     if source.transactions is not None:
@@ -107,12 +122,17 @@ def _raw_table(
 
 
 def _open_all(
-    sources: Mapping[str, RawSource], settings: Settings, con: duckdb.DuckDBPyConnection
+    sources: Mapping[str, RawSource],
+    settings: Settings,
+    con: duckdb.DuckDBPyConnection,
+    *,
+    afresh: bool = False,
 ) -> list[OpenedSource]:
     clients = IdRule(tuple(settings.source.missing_ids or ()), bool(settings.source.fold_case))
     CellRules({}, {}, clients).register(con)
     return [
-        _UserSource(key, source, settings, clients).open(con) for key, source in sources.items()
+        _UserSource(key, source, settings, clients, afresh).open(con)
+        for key, source in sources.items()
     ]
 
 
@@ -126,12 +146,15 @@ class _UserSource:
         Names it in messages and in the state of ingestion.
     clients
         How ids of clients are read: in the same way in all tables.
+    afresh
+        Whether to read all of it, as if nothing had been ingested.
     """
 
     key: str
     source: RawSource
     settings: Settings
     clients: IdRule
+    afresh: bool
 
     def open(self, con: duckdb.DuckDBPyConnection) -> OpenedSource:
         """Open what has not been ingested completely; map its columns."""
@@ -142,7 +165,11 @@ class _UserSource:
         digest = files.digest_of(read_with)
         money = isinstance(self.source, TransactionsSource)
         mapped_as = row_identity.mapping_of(self.source, self.settings, money=money)
-        state, changes, unrecorded = ingestion_state.read(self.key, digest, mapped_as)
+        state, changes, unrecorded = (
+            ingestion_state.OpenedState(IngestionState(digest, mapping=mapped_as))
+            if self.afresh
+            else ingestion_state.read(self.key, digest, mapped_as)
+        )
         opener = self._open_files if self.source.url_env is None else self._open_database
         inputs, notices, settled = opener(con, state)
         columns = [self.source.columns or online_retail.columns_of(rows) for rows in inputs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from evergreen.errors import ModelError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 @contextmanager
@@ -48,6 +51,46 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
         os.replace(unfinished, path)  # noqa: PTH105 - replaces a file atomically
     finally:
         remove(unfinished)
+
+
+@contextmanager
+def replacing_at_once(folder: Path) -> Iterator[Path]:
+    """Write a folder anew, and exchange it with the one that is there at one instant.
+
+    Where the system can't exchange two folders, the old one is moved aside first; after a kill in
+    between, the next call moves it back.
+
+    Yields
+    ------
+    Path
+        An empty folder beside it.
+    """
+    unfinished, aside = (folder.with_name(f".{folder.name}{n}.unfinished") for n in ("", ".old"))
+    if aside.exists() and not folder.exists():
+        aside.rename(folder)
+    remove(unfinished)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        if not folder.exists():
+            unfinished.rename(folder)
+        elif not _exchange(unfinished, folder):
+            remove(aside)
+            folder.rename(aside)
+            unfinished.rename(folder)
+            remove(aside)
+    finally:
+        remove(unfinished)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Whether Linux could exchange two names; see ``man 2 renameat2``."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    paths = (os.fsencode(one), os.fsencode(other))
+    done: bool = rename(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0
+    return done
 
 
 def remove(path: Path) -> None:

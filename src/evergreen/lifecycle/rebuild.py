@@ -1,0 +1,43 @@
+"""Make the raw history anew, and pin it where the one before was pinned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+
+from evergreen.ingestion.rebuild import rebuild
+from evergreen.settings import paths
+from evergreen.settings.pipeline import Settings
+from evergreen.vcs.dvc import dvc
+from evergreen.vcs.dvc_internals import pin_file
+from evergreen.vcs.pinned_inputs import check_unaltered
+
+
+def rebuild_raw(
+    settings: Settings,
+    *,
+    through: date | None,
+    drop_missing: bool,
+    progress: Callable[[int, int], None],
+) -> Iterator[str]:
+    """Rebuild `paths.RAW` as `evergreen.ingestion.rebuild.rebuild` does.
+
+    The history before stays in DVC's cache, so recorded runs can still be reproduced.
+
+    Yields
+    ------
+    str
+        What became of the rows, and what to do next, a line each.
+
+    Raises
+    ------
+    DataError
+        As `rebuild`, or if rows are pinned that are not there.
+    """
+    pinned = pin_file(paths.RAW).exists()
+    if pinned and not paths.RAW.exists():
+        check_unaltered(paths.RAW)
+    yield from rebuild(settings, through=through, drop_missing=drop_missing, progress=progress)
+    if pinned:
+        dvc("add", "--quiet", str(paths.RAW))
+        yield f"{pin_file(paths.RAW)} pins the new rows; the next run uses and records them"

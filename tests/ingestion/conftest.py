@@ -32,6 +32,7 @@ class Shop:
         self.others = {}
         self.data = {}
         self.max_bad_share = 1.0
+        self.targets = ("purchase", "churn", "clv")
 
     def lay(self, name, content):
         path = self.folder / "inbox" / name
@@ -43,6 +44,7 @@ class Shop:
         values = yaml.safe_load(COMMITTED.read_text())
         values["source"] = {"transactions": self.source} | self.others
         values["data"] |= self.data | {"max_bad_share": self.max_bad_share}
+        values["targets"] = {name: values["targets"][name] for name in self.targets}
         return parse_settings(values)
 
     def ingest(self, through=END, reach=None):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from evergreen.ingestion.cells import MISSING
+
 NO_BREAK = "\u00a0"
 EARLIEST, LATEST = "1970-01-01", "2200-01-01"
 
@@ -52,6 +54,13 @@ def trimmed_sql(cell: str) -> str:
     return f"nullif(case when {odd} then trim({cell}, {blanks}) else trim({cell}) end, '')"
 
 
+def filled_sql(cell: str) -> str:
+    """SQL of the text of a cell; null if it is blank, or holds a word such as NULL or #N/A."""
+    words = ", ".join(f"'{word}'" for word in sorted(MISSING))
+    text = trimmed_sql(cell)
+    return f"case when lower({text}) in ({words}) then null else {text} end"
+
+
 def blank_sql(role: str, cell: str) -> str:
-    """SQL that is true where a cell is blank; evaluated only where the cell gave no value."""
-    return f"case when {role} is null then {trimmed_sql(cell)} is null else false end"
+    """SQL that is true where a cell holds nothing; evaluated only where it gave no value."""
+    return f"case when {role} is null then {filled_sql(cell)} is null else false end"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from evergreen.core.events.transactions import TOO_EARLY, TOO_LARGE, invoice_id, missing
 from evergreen.errors import DataError
+from evergreen.ingestion.amounts import possible_headers, summands
 from evergreen.ingestion.cells import LOST_DIGITS, IdRule, register, scientific_sql
 from evergreen.ingestion.conversion import (
     EARLIEST,
@@ -77,17 +78,34 @@ class CellRules:
 def mapped_headers(columns: AnyColumns) -> list[str]:
     """Every column of the source that is mapped."""
     headers: list[str] = []
-    for value in columns.model_dump().values():
-        listed = [value] if isinstance(value, str) else value
-        headers += listed.values() if isinstance(listed, dict) else listed
+    for role, value in columns.model_dump().items():
+        if role == "amount":
+            headers += possible_headers(value) if isinstance(value, str) else []
+        elif isinstance(value, dict):
+            headers += value.values()
+        else:
+            headers += _listed(value)
     return headers
 
 
-def number_headers(columns: AnyColumns) -> list[str]:
-    """The columns of the source that hold numbers."""
+def number_headers(columns: AnyColumns, rows: Input) -> list[str]:
+    """The columns of an input that hold numbers.
+
+    Raises
+    ------
+    DataError
+        If the input lacks one that is a part of the amount.
+    """
     roles = columns.model_dump(include={"amount", "price", "quantity", "targets", "numeric"})
-    listed = (r.values() if isinstance(r, dict) else [r] for r in roles.values() if r is not None)
-    return list(chain.from_iterable(listed))
+    amount = roles.pop("amount", None)
+    headers = [s.header for s in summands(rows, amount)] if isinstance(amount, str) else []
+    for value in roles.values():
+        headers += value.values() if isinstance(value, dict) else _listed(value)
+    return headers
+
+
+def _listed(headers: str | list[str] | None) -> list[str]:
+    return [headers] if isinstance(headers, str) else headers or []
 
 
 def date_roles(columns: AnyColumns) -> dict[str, str]:
@@ -128,30 +146,43 @@ class Mapper:
         self[role] = trimmed_sql(self.cell(header))
         self._limit(role, header)
 
-    def client_id(self, header: str) -> None:
-        """Map the column with the ids of clients, which no row may lack."""
-        self._id("client_id", header, self._rules.clients.sql(self.cell(header), CLIENT_ID_OF))
-        rule = missing("client_id")
-        self.check(header, rule.fails, rule.reason)
+    def client_id(self, headers: str | list[str]) -> None:
+        """Map the column with the ids of clients, or the first of several that has one.
+
+        No row may lack it. An id that has lost digits is not replaced by that of a later column.
+        """
+        first, *others = _listed(headers)
+        rule, function = self._rules.clients, CLIENT_ID_OF
+        value = rule.sql(self.cell(first), function)
+        before = [self.cell(first)]
+        for header in others:
+            kept = " and ".join(f"not coalesce({scientific_sql(cell)}, false)" for cell in before)
+            further = rule.sql(self.cell(header), function)
+            value = f"coalesce({value}, case when {kept} then {further} end)"
+            before.append(self.cell(header))
+        self._id("client_id", [first, *others], value)
+        self.check(first, missing("client_id").fails, missing("client_id").reason)
 
     def id(self, role: str, header: str, *, required: bool) -> None:
         """Map a column with ids of anything else."""
-        self._id(role, header, IdRule().sql(self.cell(header), ID_OF))
+        self._id(role, [header], IdRule().sql(self.cell(header), ID_OF))
         if required:
             rule = missing(role)
             self.check(header, rule.fails, rule.reason)
 
-    def _id(self, role: str, header: str, value: str) -> None:
+    def _id(self, role: str, headers: list[str], value: str) -> None:
         self[role] = value
-        lost = f"case when {role} is null then {scientific_sql(self.cell(header))} else false end"
-        self.check(header, lost, f"{role} {LOST_DIGITS}")
-        self._limit(role, header)
+        for header in headers:
+            lost = scientific_sql(self.cell(header))
+            fails = f"case when {role} is null then {lost} else false end"
+            self.check(header, fails, f"{role} {LOST_DIGITS}")
+        self._limit(role, headers[0])
 
     def joined_text(self, headers: str | list[str] | None) -> None:
         """Map one or several columns to ``text``."""
         if headers is None:
             return
-        listed = [headers] if isinstance(headers, str) else headers
+        listed = _listed(headers)
         cells = [f"nullif(trim({self.cell(header)}), '')" for header in listed]
         joined = f"nullif(concat_ws(' ', {', '.join(cells)}), '')"
         self["text"] = joined if len(cells) > 1 else cells[0]
@@ -175,12 +206,48 @@ class Mapper:
         """Map a column that holds an exact number."""
         decimal = self._sign(header)
         cell = self.cell(header)
-        self[role] = number_sql(cell, decimal, SQL_TYPES[role])
+        self[role] = number_sql(cell, decimal, SQL_TYPES[role.partition("_")[0]])
         blank = blank_sql(role, cell)
         if required:
             self.check(header, blank, missing(role).reason)
-        reason = f"{role} is not a number with decimal separator '{decimal}'"
+        what = role if role in SQL_TYPES else header
+        reason = f"{what} is not a number with decimal separator '{decimal}'"
         self.check(header, f"{role} is null and not ({blank})", reason)
+
+    def amount(self, amount: str | float) -> str:
+        """Map the column with the amount, a sum of columns, or a constant.
+
+        A blank cell of a sum is 0, unless all its cells are blank.
+
+        Returns
+        -------
+        str
+            The column to blame for an amount.
+        """
+        if not isinstance(amount, str):
+            self["amount"] = f"{Decimal(str(amount))}::{SQL_TYPES['amount']}"
+            self["currency"] = "null::varchar"
+            return ""
+        parts = summands(self._rows, amount)
+        first = parts[0].header
+        if len(parts) == 1:
+            self.number("amount", first, required=True)
+            self["currency"] = currency_sql(self.cell(first))
+            return first
+        for number, (_, header) in enumerate(parts):
+            self.number(f"amount_{number}", header, required=False)
+        roles = [f"amount_{number}" for number in range(len(parts))]
+        total = " ".join(f"{p.sign} coalesce({r}, 0)" for p, r in zip(parts, roles, strict=True))
+        self["amount"] = (
+            f"case when coalesce({', '.join(roles)}) is not null "
+            f"then try_cast({total} as {SQL_TYPES['amount']}) end"
+        )
+        self.check(first, f"coalesce({', '.join(roles)}) is null", missing("amount").reason)
+        currencies = [currency_sql(self.cell(header)) for _, header in parts]
+        self["currency"] = f"least({', '.join(currencies)})"
+        self["other_currency"] = f"greatest({', '.join(currencies)})"
+        self.check(first, "currency <> other_currency", "amount is in more than one currency")
+        return first
 
     def value(self, role: str, header: str, *, yes_or_no: bool = False) -> None:
         """Map a column that holds a number as float64, or yes or no as 1 or 0."""
@@ -242,13 +309,16 @@ def transactions(
     mapper.date("timestamp", columns.timestamp)
     if columns.quantity is not None:
         mapper.number("quantity", columns.quantity, required=bool(columns.price))
-    money = columns.amount or columns.price or ""
-    mapper.number("amount" if columns.amount else "price", money, required=True)
-    product = "amount" if columns.amount else "price * quantity"
+    if columns.price is None:
+        money, product = mapper.amount(columns.amount or 0), "amount"
+    else:
+        money, product = columns.price, "price * quantity"
+        mapper.number("price", money, required=True)
+        mapper["currency"] = currency_sql(mapper.cell(money))
     mapper["amount_minor"] = f"try_cast(try({product} * {minor_units}) as bigint)"
-    mapper["currency"] = currency_sql(mapper.cell(money))
     beyond_int64 = "amount_minor is null"
-    mapper.check(money, f"{beyond_int64} or {TOO_LARGE.fails}", TOO_LARGE.reason)
+    if money:
+        mapper.check(money, f"{beyond_int64} or {TOO_LARGE.fails}", TOO_LARGE.reason)
     mapper.joined_text(columns.text)
     if columns.invoice_id is not None:
         mapper.id("invoice", columns.invoice_id, required=False)

@@ -67,13 +67,14 @@ def convert(
 ) -> Conversion:
     """The canonical columns; what is not the sale of a product to a client is excluded."""
     conversion = mapping.transactions(rows, columns, rules, minor_units=minor_units)
-    client = f"c{rows.column(columns.client_id)}"
+    client_id = str(columns.client_id)
+    client = f"c{rows.column(client_id)}"
     stock_code = _header(rows, NAMES["stock_code"])
     code = f"c{rows.column(stock_code)}"
     no_product = f"not coalesce(regexp_matches({code}, '{PRODUCT}'), false)"
     excluded = [
         (
-            columns.client_id,
+            client_id,
             client,
             f"client_id is null and not coalesce({scientific_sql(client)}, false)",
             "no client id",

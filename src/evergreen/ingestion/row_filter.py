@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
-from evergreen.ingestion.cells import MISSING
-from evergreen.ingestion.conversion import Check, trimmed_sql
+from evergreen.ingestion.conversion import Check, filled_sql, trimmed_sql
 from evergreen.ingestion.dates import ISO, DateFormat
 from evergreen.ingestion.mapping import NO, YES
 from evergreen.ingestion.money import number_sql
@@ -114,9 +113,7 @@ class RowFilter:
             word = f"lower({text})"
             yes, no = (f"{word} in {words}" for words in ((*YES, "1"), (*NO, "0")))
             return f"case when {yes} then true when {no} or {text} is null then false end"
-        words = ", ".join(f"'{word}'" for word in sorted(MISSING))
-        missing = f"case when lower({text}) in ({words}) then null else {text} end"
-        return missing if kind == "nullable text" else f"coalesce({text}, '')"
+        return filled_sql(cell) if kind == "nullable text" else f"coalesce({text}, '')"
 
     def _cell(self, header: str) -> str:
         return f"c{self._rows.column(header)}"

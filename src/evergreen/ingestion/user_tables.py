@@ -188,7 +188,7 @@ class _UserSource:
         conversions = []
         for rows, named in mapped:
             row_filter = RowFilter(rows, self.source.conditions)
-            headers = [*mapping.number_headers(named), *row_filter.numbers]
+            headers = [*mapping.number_headers(named, rows), *row_filter.numbers]
             rules = CellRules(formats, self._decimals(rows, headers), self.clients)
             conversion = self._conversion(rows, named, rules)
             dates = {header: formats[role] for role, header in mapping.date_roles(named).items()}

@@ -304,6 +304,20 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _amounts_are_known_where_spend_is_predicted(self) -> Settings:
+        tables = self.source.transaction_tables.values()
+        constant = [t.columns is not None and isinstance(t.columns.amount, float) for t in tables]
+        if any(constant) and not all(constant):
+            raise ValueError("one table has a number as its amount, so all tables need one")
+        spend = [name for name, target in self.targets.items() if target.kind == "regression"]
+        if any(constant) and spend:
+            raise ValueError(
+                f"the amount of transactions is a number, so no spend is known: remove "
+                f"{' and '.join(f'targets.{name}' for name in spend)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _churn_horizon_covers_purchase(self) -> Settings:
         horizons = {n: t.horizon_days for n, t in self.targets.items() if t.label == "purchase"}
         for name, target in self.targets.items():

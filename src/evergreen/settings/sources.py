@@ -25,7 +25,10 @@ from evergreen.settings.simulation import Simulation
 
 Header = Annotated[str, Field(min_length=1)]
 Headers = Header | Annotated[list[Header], Field(min_length=1)]
-ClientId = Annotated[Header, Field(description="Column with the client's id")]
+ClientId = Annotated[
+    Headers,
+    Field(description="Column with the client's id, or a list: the first that is not blank counts"),
+]
 IngestedOn = Annotated[
     Header | None,
     Field(
@@ -53,8 +56,10 @@ class TransactionColumns(SourceSection):
 
     client_id: ClientId
     timestamp: Header = Field(description="Column with the date of purchase, with or without time")
-    amount: Header | None = Field(
-        None, description="Column with the amount in major units, negative for a return"
+    amount: Header | Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+        None,
+        description="Column with the amount in major units, negative for a return; or a sum of "
+        "columns such as Item Total - Coupon + Shipping; or a number, where there are no amounts",
     )
     price: Header | None = Field(
         None, description="Column with the unit price, instead of amount; needs quantity"

@@ -18,7 +18,7 @@ LINES = "read 9 rows = 4 accepted + 0 already ingested + 0 after the requested d
 
 
 def ingest(shop, name, content=None):
-    shop.source = {"files": f"inbox/{name}", "adapter": "online-retail-ii"}
+    shop.source = {"files": f"inbox/{name}", "preset": "online-retail"}
     if content:
         shop.lay(name, content)
     else:
@@ -46,6 +46,11 @@ def test_every_line_of_the_workbook_is_accounted_for(shop):
 
 def test_the_overlap_of_its_sheets_is_found_in_one_file_too(shop):
     assert f"{LINES}2 duplicate in another file" in ingest(shop, "retail.csv", as_csv())[1]
+
+
+def test_the_older_names_of_columns_are_known(shop):
+    older = as_csv().replace("Customer ID", "CustomerID").replace("Invoice,", "InvoiceNo,")
+    assert "4 accepted" in ingest(shop, "retail.csv", older.replace(",Price", ",UnitPrice"))[1]
 
 
 def test_a_return_is_a_negative_amount_of_its_own_invoice(shop):

@@ -1,6 +1,11 @@
 """Presets read what the vendors' exports hold; see ``presets/README.md`` for the sums."""
 
+from datetime import date
 from pathlib import Path
+
+import pytest
+
+from evergreen.ingestion.ingest import preview
 
 EXPORTS = Path(__file__).with_name("presets")
 
@@ -18,3 +23,35 @@ def test_a_column_may_have_other_names(shop):
     shop.ingest()
     amounts = {row["client_id"]: row["amount_minor"] for row in shop.rows()}
     assert amounts == {"a": 100, "b": 200, "c": 300}
+
+
+@pytest.mark.parametrize(
+    ("name", "net", "clients", "days", "excluded"),
+    [
+        ("square", "80.00", 4, ("2024-03-09", "2024-03-12"), {"no client": 1}),
+        (
+            "online-retail",
+            "163.10",
+            3,
+            ("2010-12-01", "2010-12-06"),
+            {"no client id": 1, "price of zero or below": 1, "stock code is not a product": 3},
+        ),
+    ],
+)
+def test_net_revenue_is_what_the_report_of_the_shop_says(shop, name, net, clients, days, excluded):
+    shop.source = {"files": "inbox/*", "preset": name}
+    shop.lay(f"{name}.csv", (EXPORTS / f"{name}.csv").read_bytes())
+    shop.max_bad_share = 0
+    shown = preview(shop.settings(), through=date(2030, 1, 1))
+    totals = shown.totals
+    assert (totals.amount, totals.clients) == (net, clients)
+    assert (str(totals.first_day), str(totals.last_day)) == days
+    lines = [line.partition(" excluded: ") for line in shown.lines if " excluded: " in line]
+    assert {reason: int(count.split()[-1]) for count, _, reason in lines} == excluded
+
+
+def test_equal_lines_of_an_order_are_both_kept(shop):
+    shop.source = {"files": "inbox/*", "preset": "square"}
+    shop.lay("square.csv", (EXPORTS / "square.csv").read_bytes())
+    shop.ingest(date(2024, 3, 31))
+    assert [r["amount_minor"] for r in shop.rows() if r["invoice_id"] == "TX1"] == [1200, 1200]

@@ -154,7 +154,11 @@ DATABASE = {"url_env": "SHOP_DB", "table": "sales"}
     ("source", "message"),
     [
         ({}, "give either demo or transactions"),
-        ({"transactions": {"files": "*.csv"}}, "give either columns or adapter"),
+        ({"transactions": {"files": "*.csv"}}, "give columns, or a preset: "),
+        (
+            {"transactions": {"files": "*.csv", "adapter": "online-retail-ii"}},
+            "adapter was replaced: write `preset: online-retail` instead",
+        ),
         ({"transactions": {"columns": COLUMNS}}, "give either files or url_env"),
         (
             {"transactions": {"url_env": "SHOP", "columns": COLUMNS}},

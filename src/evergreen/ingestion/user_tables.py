@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
 from evergreen.errors import UndecidedError
-from evergreen.ingestion import ingestion_state, mapping, online_retail, row_identity
+from evergreen.ingestion import ingestion_state, mapping, row_identity
 from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import find_format
 from evergreen.ingestion.ingestion_state import IngestionState
@@ -88,7 +88,7 @@ def _raw_tables(settings: Settings) -> Iterator[RawTable]:
 def _transactions(settings: Settings) -> RawTable:
     """The raw table of the transactions, which several tables of the source may fill."""
     sources = settings.source.transaction_tables
-    by_id = any(source.columns and source.columns.row_id for source in sources.values())
+    by_id = any(source.columns.row_id for source in sources.values())
     by_table = any(source.name for source in sources.values())
     schema = {
         (False, False): transactions.SCHEMA,
@@ -172,9 +172,8 @@ class _UserSource:
         )
         opener = self._open_files if self.source.url_env is None else self._open_database
         inputs, notices, settled = opener(con, state)
-        columns = [self.source.columns or online_retail.columns_of(rows) for rows in inputs]
-        mapped = list(zip(inputs, columns, strict=True))
-        formats = self._formats(mapped, state.date_formats)
+        columns = self.source.columns
+        formats = self._formats(inputs, state.date_formats)
         detected = {role: how.text for role, how in formats.items() if not how.given}
 
         def settle(ingested: Ingested) -> None:
@@ -186,12 +185,12 @@ class _UserSource:
             ingestion_state.write(self.key, new_state, ingested.state_file)
 
         conversions = []
-        for rows, named in mapped:
+        for rows in inputs:
             row_filter = RowFilter(rows, self.source.conditions)
-            headers = [*mapping.number_headers(named, rows), *row_filter.numbers]
+            headers = [*mapping.number_headers(columns, rows), *row_filter.numbers]
             rules = CellRules(formats, self._decimals(rows, headers), self.clients)
-            conversion = self._conversion(rows, named, rules)
-            dates = {header: formats[role] for role, header in mapping.date_roles(named).items()}
+            conversion = self._conversion(rows, columns, rules)
+            dates = {header: formats[role] for role, header in mapping.date_roles(columns).items()}
             conversion.checks[:0] = row_filter.checks(rules.decimals, dates)
             conversions.append((rows, conversion))
         return OpenedSource(
@@ -211,10 +210,11 @@ class _UserSource:
         return [result.rows.renamed(self.source.aliases or {})], [], settled
 
     def _open_files(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
-        columns = self.source.columns
-        wanted = online_retail.HEADERS if columns is None else mapping.mapped_headers(columns)
-        wanted = [*wanted, *chain.from_iterable((self.source.aliases or {}).values())]
-        wanted = [*wanted, *filtered_columns(self.source.conditions)]
+        wanted = [
+            *mapping.mapped_headers(self.source.columns),
+            *chain.from_iterable((self.source.aliases or {}).values()),
+            *filtered_columns(self.source.conditions),
+        ]
         work, required = paths.WORK / self.key, isinstance(self.source, TransactionsSource)
         opened = open_files(con, self.source, wanted, state.files, work, required=required)
 
@@ -226,19 +226,17 @@ class _UserSource:
         inputs = [rows.renamed(self.source.aliases or {}) for rows in opened.inputs]
         return inputs, opened.notices, settled
 
-    def _formats(
-        self, mapped: list[tuple[Input, AnyColumns]], remembered: dict[str, str]
-    ) -> dict[str, DateFormat]:
+    def _formats(self, inputs: list[Input], remembered: dict[str, str]) -> dict[str, DateFormat]:
         """How the inputs write their dates, by role."""
-        roles = [(rows, mapping.date_roles(columns)) for rows, columns in mapped]
         return {
             role: find_format(
-                [rows.values(rows.column(headers[role])) for rows, headers in roles],
+                [rows.values(rows.column(header)) for rows in inputs],
                 self.source.date_format,
                 remembered.get(role),
                 name=f"{self.key}: column {header!r}",
             )
-            for role, header in (roles[0][1] if roles else {}).items()
+            for role, header in mapping.date_roles(self.source.columns).items()
+            if inputs
         }
 
     def _decimals(self, rows: Input, headers: list[str]) -> dict[str, Sign]:
@@ -283,8 +281,10 @@ class _UserSource:
             binary = {name for name, target in targets if target.kind == "binary"}
             exact = self.key == "outcomes"
             return mapping.by_target(rows, columns, rules, binary=binary, exact=exact)
-        convert = mapping.transactions if self.source.columns else online_retail.convert
-        conversion = convert(rows, columns, rules, minor_units=self.settings.data.minor_units)
-        if isinstance(self.source, TransactionsSource) and self.source.name:
-            mapping.of_table(conversion, self.source.name)
+        minor_units = self.settings.data.minor_units
+        conversion = mapping.transactions(rows, columns, rules, minor_units=minor_units)
+        if isinstance(self.source, TransactionsSource):
+            conversion.two_sheets = bool(self.source.joined_sheets)
+            if self.source.name:
+                mapping.of_table(conversion, self.source.name)
         return conversion

@@ -9,7 +9,6 @@ from typing import Literal
 
 Mode = Literal["auto", "incremental", "full", "compare"]
 Demo = Literal["complete-journey", "cdnow", "simulated"]
-Adapter = Literal["online-retail-ii"]
 EstimatorName = Literal["lightgbm", "random_forest", "linear", "blend"]
 TextForm = Literal["components", "terms"]
 Analyzer = Literal["word", "char_wb"]

@@ -19,8 +19,8 @@ from pydantic import (
 
 from evergreen.settings import filters
 from evergreen.settings.base import Section
-from evergreen.settings.names import Adapter, Demo
-from evergreen.settings.presets import Preset, with_preset
+from evergreen.settings.names import Demo
+from evergreen.settings.presets import Preset, preset_names, with_preset
 from evergreen.settings.simulation import Simulation
 
 Header = Annotated[str, Field(min_length=1)]
@@ -238,19 +238,28 @@ class TransactionsSource(TableSource):
         None,
         description="A known export; its settings hold where this table has none of its own",
     )
-    adapter: Adapter | None = Field(None, description="A known file format, instead of columns")
-    columns: TransactionColumns | None = None
+    joined_sheets: bool | None = Field(
+        None,
+        description="Whether a file may be two overlapping sheets in one: rows from where the "
+        "dates step back repeat some of those before",
+    )
+    columns: TransactionColumns
 
     @model_validator(mode="before")
     @classmethod
     def _completed_by_preset(cls, values: object) -> object:
-        return with_preset(values) if isinstance(values, Mapping) else values
+        if not isinstance(values, Mapping):
+            return values
+        if "adapter" in values:
+            raise ValueError("adapter was replaced: write `preset: online-retail` instead")
+        completed = with_preset(values)
+        if not completed.keys() & {"columns", "preset"}:
+            raise ValueError(f"give columns, or a preset: {', '.join(preset_names())}")
+        return completed
 
     @model_validator(mode="after")
-    def _columns_or_adapter(self) -> Self:
-        if (self.columns is None) == (self.adapter is None):
-            raise ValueError("give either columns or adapter, and not both")
-        if self.watermark is not None and (self.columns is None or self.columns.row_id is None):
+    def _watermark_needs_a_key(self) -> Self:
+        if self.watermark is not None and self.columns.row_id is None:
             raise ValueError(
                 "watermark needs columns.row_id: without it, a new row that equals an old one "
                 "would be mistaken for it"

@@ -59,6 +59,7 @@ def declared_outs(stage):
 
 def test_every_path_in_dvc_yaml_is_known_to_the_path_module(dvc_yaml):
     known = {str(value) for value in vars(paths).values() if isinstance(value, Path)}
+    known |= {str(paths.PARAMETERS_USED / f"{stage}.json") for stage in STAGES}
     for stage in dvc_yaml["stages"].values():
         data = {dep for dep in stage["deps"] if not dep.startswith("src/")}
         assert (data | set(declared_outs(stage))) - known == set()

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
-from evergreen.history.parameter_changes import flat
 from evergreen.settings import paths
 from evergreen.store import files
+from evergreen.store.used_parameters import flat
 from evergreen.vcs.dvc_internals import LockedInputs, locked_inputs
 from evergreen.vcs.git import changes, show
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from evergreen.settings import paths
+from evergreen.store.used_parameters import flat
 from evergreen.vcs.git import show
 
 OF_THE_RUN = {"as_of", "mode", "full_retrain.as_of"}
@@ -30,18 +31,3 @@ def parameters_changed(commit: str) -> dict[str, tuple[Any, Any]]:
 @lru_cache(maxsize=16)
 def _values(text: str) -> dict[str, Any]:
     return flat(yaml.safe_load(text))
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values in one mapping.
-
-    >>> flat({"seed": 1, "gate": {"window_days": 14}})
-    {'seed': 1, 'gate.window_days': 14}
-    """
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found

@@ -20,6 +20,7 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files
+from evergreen.store.used_parameters import check_used
 from evergreen.vcs.dvc import outdated
 from evergreen.vcs.git import changes, commit
 from evergreen.vcs.tracked_paths import CODE, RECORDED
@@ -71,6 +72,7 @@ def finish(*, push: bool = False, replace: str | None = None) -> Iterator[str]:
         return
     experiment = _experiment(settings, replace)
     _check_complete(settings, experiment)
+    check_used()
     record = record_of(settings)
     if experiment is not None:
         record = record.model_copy(update={"replaces": _replacement(experiment, record, replace)})

@@ -25,7 +25,7 @@ def load_settings(path: Path = paths.PARAMS) -> Settings:
     SettingsError
         If the file is missing or invalid; names each offending key, its value and what is allowed.
     """
-    return parse_settings(_read_yaml(path), source=str(path))
+    return parse_settings(read_values(path), source=str(path))
 
 
 def parse_settings(values: object, *, source: str = "params.yaml") -> Settings:
@@ -58,7 +58,14 @@ def _validated(values: object, complaint: str, next_step: str) -> Settings:
         raise SettingsError(f"{complaint}:\n  " + "\n  ".join(lines), next_step) from None
 
 
-def _read_yaml(path: Path) -> object:
+def read_values(path: Path = paths.PARAMS) -> Any:  # noqa: ANN401 - as wide as YAML
+    """Read the settings as they are written.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing or not YAML.
+    """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

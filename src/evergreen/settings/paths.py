@@ -40,6 +40,7 @@ METRICS_REPORT = Path("reports/metrics.json")
 COMPARISON_REPORT = Path("reports/comparison.json")
 DRIFT_REPORT = Path("reports/drift.json")
 DECISION_REPORT = Path("reports/decision.json")
+PARAMETERS_USED = Path("reports/parameters")
 PLOT_ROWS = Path("reports/plots")
 FIGURES = Path("reports/figures")
 

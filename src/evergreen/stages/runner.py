@@ -9,23 +9,29 @@ from pathlib import Path
 
 from evergreen.errors import EvergreenError, from_os_error
 from evergreen.settings import paths
-from evergreen.settings.loading import load_settings
+from evergreen.settings.loading import parse_settings, read_values
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files
+from evergreen.store.used_parameters import used_parameters, write_used
 
 
 def main(run: Callable[[Settings], Iterable[str]]) -> None:
-    """Run a stage and print each line that it yields.
+    """Run a stage and print each line that it yields; write the parameters that it has used.
 
-    Exits with 1 and a message after an `EvergreenError` or an error of the operating system.
+    Exits with 1 and a message after an `EvergreenError` or an error of the operating system, or if
+    the parameters of the stage were edited meanwhile.
     """
     started = time.perf_counter()
+    stage = Path(sys.argv[0]).stem
     try:
-        for line in run(load_settings()):
+        values = read_values()
+        settings, used = parse_settings(values), used_parameters(stage, values)
+        for line in run(settings):
             print(f"  {line}", flush=True)  # noqa: T201 - a stage prints to the terminal
+        write_used(stage, used)
         # For `evergreen finish`; no output of a stage contains its duration.
         seconds = f"{time.perf_counter() - started:.2f}"
-        files.write_text(seconds, paths.SECONDS / Path(sys.argv[0]).stem)
+        files.write_text(seconds, paths.SECONDS / stage)
     except EvergreenError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

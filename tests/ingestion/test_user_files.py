@@ -175,3 +175,47 @@ def test_every_sheet_of_a_workbook_is_read(shop):
         ("0", 150),
         ("1", 150),
     ]
+
+
+def test_what_a_cluster_leaves_beside_its_parts_is_not_read(shop):
+    shop.lay("part-0.csv", TEXT)
+    shop.lay("part-1.csv", "")
+    for name in ("_SUCCESS", ".part-0.csv.crc", "~$book.xlsx", "part-2.csv.crdownload"):
+        shop.lay(name, "x")
+    shop.lay("_temporary/0/part-0.csv".replace("/", "-"), TEXT)
+    (shop.folder / "inbox/old").mkdir()
+    lines = shop.ingest()
+    assert lines[:6] == [
+        "transactions: 2 files",
+        "transactions: inbox/part-1.csv is empty",
+        "transactions: inbox/.part-0.csv.crc and 2 more are not read: names beginning with _ or .",
+        "transactions: inbox/part-2.csv.crdownload is not read: an unfinished copy or download",
+        "transactions: inbox/~$book.xlsx is not read: the lock of an open workbook",
+        "transactions: inbox/old is a folder, and not read: add inbox/old/* to `files`",
+    ]
+    assert clients(shop) == ["José", "b"]
+
+
+def test_a_folder_that_a_cluster_left_is_not_read_by_a_deep_pattern(shop):
+    shop.source["files"] = "inbox/**/*.csv"
+    shop.lay("part-0.csv", TEXT)
+    (shop.folder / "inbox/_temporary/0").mkdir(parents=True)
+    (shop.folder / "inbox/_temporary/0/part-1.csv").write_text(TEXT.replace("b,", "c,"))
+    shop.ingest()
+    assert clients(shop) == ["José", "b"]
+
+
+def test_a_file_that_is_named_itself_is_read(shop):
+    shop.source["files"] = "inbox/_old.csv"
+    shop.lay("_old.csv", TEXT)
+    shop.ingest()
+    assert clients(shop) == ["José", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("shop.json", "save it as CSV or Parquet"), ("shop.tar.gz", "unpack it")]
+)
+def test_a_file_of_another_kind_is_refused_with_the_way_on(shop, name, step):
+    shop.lay(name, TEXT)
+    with pytest.raises(DataError, match=f"inbox/{name} is not a file that can be read.*\n.*{step}"):
+        shop.ingest()

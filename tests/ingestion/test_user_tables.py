@@ -177,7 +177,7 @@ BAD = {
     "a novel": (f"a,2024-01-05,1,{'x' * 131_073}", "Item", "text has more than 131,072"),
     "a cell too few": ("a,2024-01-05,1", "", "3 cells, the header has 4"),
     "a cell too many": ("a,2024-01-05,1,x,y", "", "5 cells, the header has 4"),
-    "an open quote": ('a,2024-01-05,1,"x', "", "a quote is not closed"),
+    "an open quote": ('"a,2024-01-05,1,x', "", "a quote is not closed"),
 }
 
 

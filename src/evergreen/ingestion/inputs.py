@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
+from evergreen.ingestion.header_row import header_text
 from evergreen.ingestion.redaction import is_no_header
 from evergreen.store import sql
 
@@ -19,6 +21,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+
+
+class Mapped(NamedTuple):
+    """The columns of a source that are mapped, and those of them that hold texts."""
+
+    headers: list[str]
+    texts: list[str]
+
+    def extended(self, aliases: Mapping[str, Sequence[str]], others: Iterable[str]) -> Mapped:
+        """With the other names of the columns, and with other columns."""
+        texts = [name for text in self.texts for name in (text, *aliases.get(text, ()))]
+        return Mapped([*self.headers, *chain.from_iterable(aliases.values()), *others], texts)
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,12 @@ class Input:
         The cells of a column as text, from the first on.
     decimal_point
         The columns that held numbers in the source, so their text has a decimal point.
+    notices
+        What users should know about it, a line each; complete once its rows are read.
+    in_lines
+        Whether lines that are not rows, such as blank ones and totals, may be among its rows.
+    footer
+        The lines at its end that the settings skip.
     """
 
     name: str
@@ -56,6 +76,9 @@ class Input:
     careful: Callable[[], str] | None
     values: Callable[[int], Iterator[str]]
     decimal_point: frozenset[int] = frozenset()
+    notices: list[str] = field(default_factory=list)
+    in_lines: bool = False
+    footer: tuple[int, ...] = ()
 
     def renamed(self, aliases: Mapping[str, Sequence[str]]) -> Input:
         """With one of its other names renamed to each column that it lacks."""
@@ -74,6 +97,7 @@ class Input:
         DataError
             If no column, or more than one, has that name; names the nearest one.
         """
+        header = header if header in self.headers else header_text(header)
         count = self.headers.count(header)
         if count == 1:
             return self.headers.index(header)
@@ -87,7 +111,8 @@ class Input:
             raise DataError(
                 f"{self.name} lacks the column {header!r}; its first line holds data, not column "
                 "names; nothing was changed",
-                "have the file delivered with a header, or add one",
+                "have the file delivered with a header, or add one; or set `header_row` of the "
+                "source in params.yaml to the line that has it",
             )
         near = difflib.get_close_matches(header, self.headers, n=1, cutoff=0.4)
         nearest = f"; nearest: {near[0]!r}" if near else ""

@@ -20,6 +20,7 @@ from evergreen.ingestion.conversion import (
     blank_sql,
     trimmed_sql,
 )
+from evergreen.ingestion.inputs import Mapped
 from evergreen.ingestion.money import currency_sql, number_sql, register_readers
 from evergreen.store import sql
 
@@ -75,7 +76,7 @@ class CellRules:
         register_readers(con)
 
 
-def mapped_headers(columns: AnyColumns) -> list[str]:
+def mapped(columns: AnyColumns) -> Mapped:
     """Every column of the source that is mapped."""
     headers: list[str] = []
     for role, value in columns.model_dump().items():
@@ -85,7 +86,7 @@ def mapped_headers(columns: AnyColumns) -> list[str]:
             headers += value.values()
         else:
             headers += _listed(value)
-    return headers
+    return Mapped(headers, _listed(getattr(columns, "text", None)))
 
 
 def number_headers(columns: AnyColumns, rows: Input) -> list[str]:

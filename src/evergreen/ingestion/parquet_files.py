@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import replace
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
 from evergreen.errors import DataError
 from evergreen.ingestion.cells import number_text
+from evergreen.ingestion.header_row import SEARCHED, find_header, header_of, matches
 from evergreen.ingestion.inputs import Input, copied_input, sql_input, write_copy
 from evergreen.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from python_calamine import CalamineSheet
+
+    from evergreen.ingestion.inputs import Mapped
+    from evergreen.settings.sources import TableSource
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 BATCH_ROWS = 50_000
@@ -57,8 +66,12 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     )
 
 
-def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> list[Input]:
+def read_workbook(
+    con: duckdb.DuckDBPyConnection, path: Path, mapped: Mapped, source: TableSource, folder: Path
+) -> list[Input]:
     """The sheets of a workbook, each an input; they are copied to `folder`.
+
+    Hidden sheets are not read, nor sheets with none of the mapped columns if others have some.
 
     Raises
     ------
@@ -67,42 +80,91 @@ def read_workbook(con: duckdb.DuckDBPyConnection, path: Path, folder: Path) -> l
     """
     try:
         book = CalamineWorkbook.from_path(path)
-        copies = {
-            name: _copy_sheet(book, name, folder / f"sheet-{number}.parquet")
-            for number, name in enumerate(book.sheet_names)
-        }
+        sheets = [
+            _Sheet(f"{path}, sheet {meta.name}", book.get_sheet_by_name(meta.name), mapped, source)
+            for meta in book.sheets_metadata
+            if meta.visible == SheetVisibleEnum.Visible
+        ]
+        filled = [sheet for sheet in sheets if sheet.header is not None]
+        read = [sheet for sheet in filled if sheet.names] or filled
+        inputs = [
+            sheet.as_input(con, folder / f"sheet-{number}.parquet")
+            for number, sheet in enumerate(read)
+        ]
     except (CalamineError, PasswordError, OSError) as error:
         raise _unreadable(path, error) from None
-    return [
-        copied_input(con, f"{path}, sheet {name}", *copy) for name, copy in copies.items() if copy
+    hidden = [
+        meta.name for meta in book.sheets_metadata if meta.visible != SheetVisibleEnum.Visible
     ]
+    others = [sheet.name for sheet in filled if sheet not in read]
+    if inputs:
+        inputs[0].notices.extend(f"{path}, sheet {name} is hidden, and not read" for name in hidden)
+        inputs[0].notices.extend(
+            f"{name} has none of the columns, and is not read" for name in others
+        )
+    return inputs
 
 
-def _copy_sheet(book: CalamineWorkbook, name: str, copy: Path) -> tuple[list[str], Path] | None:
-    """Copy a sheet; return its headers and the copy, or None if it is empty."""
-    rows = enumerate(book.get_sheet_by_name(name).iter_rows(), start=1)
-    header = next((row for _, row in rows if any(cell != "" for cell in row)), None)
-    if header is None:
-        return None
-    write_copy(copy, len(header), map(_columns, _batches(rows)))
-    return [(_cell(cell) or "").strip() for cell in header], copy
+class _Sheet:
+    """A sheet of a workbook.
 
+    Attributes
+    ----------
+    header
+        The number of the row with the names of columns, from 0; None if the sheet is empty.
+    names
+        How many of the mapped columns it names.
+    """
 
-def _batches(
-    rows: Iterator[tuple[int, Sequence[object]]],
-) -> Iterator[list[tuple[int, Sequence[object]]]]:
-    batch = []
-    for line, row in rows:
-        if any(cell != "" for cell in row):
-            batch.append((line, row))
-        if len(batch) >= BATCH_ROWS:
+    def __init__(
+        self, name: str, sheet: CalamineSheet, mapped: Mapped, source: TableSource
+    ) -> None:
+        self.name = name
+        self._sheet = sheet
+        self._footer = source.skip_footer or 0
+        firsts = [
+            [_cell(cell) or "" for cell in row]
+            for row in islice(sheet.iter_rows(), max(SEARCHED, source.header_row or 0))
+        ]
+        self.header = self._find(firsts, mapped, source.header_row)
+        self.headers = [] if self.header is None else header_of(firsts[self.header])
+        self.names = matches(self.headers, mapped.headers)
+
+    def _find(self, firsts: list[list[str]], mapped: Mapped, header_row: int | None) -> int | None:
+        if header_row is not None:
+            return header_row - 1 if header_row <= len(firsts) else None
+        at = find_header(firsts, mapped.headers)
+        filled = (number for number, row in enumerate(firsts) if any(row))
+        return next(filled, None) if at is None else at
+
+    def as_input(self, con: duckdb.DuckDBPyConnection, copy: Path) -> Input:
+        """Copy the rows, and give the input that reads the copy."""
+        start = (self.header or 0) + 1
+        footer: deque[tuple[int, list[Any]]] = deque()
+        write_copy(copy, len(self.headers), map(_columns, self._batches(start, footer)))
+        notices = [f"{self.name}: its header is on line {start}"] if start > 1 else []
+        text = copied_input(con, self.name, self.headers, copy)
+        lines = tuple(line for line, _ in footer)
+        return replace(text, notices=notices, in_lines=True, footer=lines)
+
+    def _batches(
+        self, start: int, footer: deque[tuple[int, list[Any]]]
+    ) -> Iterator[list[tuple[int, list[Any]]]]:
+        """The rows that are not blank, but for those of the footer, which are put there."""
+        batch = []
+        for line, row in enumerate(islice(self._sheet.iter_rows(), start, None), start=start + 1):
+            if any(cell != "" for cell in row):
+                footer.append((line, row))
+            if len(footer) > self._footer:
+                batch.append(footer.popleft())
+            if len(batch) >= BATCH_ROWS:
+                yield batch
+                batch = []
+        if batch:
             yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
-def _columns(batch: list[tuple[int, Sequence[object]]]) -> list[Iterable[Any]]:
+def _columns(batch: list[tuple[int, list[Any]]]) -> list[Iterable[Any]]:
     cells = zip(*(map(_cell, row) for _, row in batch), strict=True)
     return [[line for line, _ in batch], [None] * len(batch), *cells]
 

@@ -185,7 +185,9 @@ def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) 
         copy (
             select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
             from incoming join inputs using (input) left join checks using (input, status)
-            where status > 0 and coalesce(bad, true) order by input, sheet, line
+            where status > 0 and coalesce(bad, true)
+                and not starts_with(coalesce(malformed, ''), '{EXCLUDED}')
+            order by input, sheet, line
         ) to {sql.literal(bad_rows_path(table, through))} (header)
         """
     )

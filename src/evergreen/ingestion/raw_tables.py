@@ -15,6 +15,7 @@ from evergreen.ingestion.corrections import ACCEPTED, CORRECTION
 from evergreen.ingestion.day_files import write_days
 from evergreen.ingestion.deduplication import DEFERRED, deduplicate
 from evergreen.ingestion.ingestion_report import IngestionReport
+from evergreen.ingestion.non_rows import exclude_non_rows
 from evergreen.ingestion.outliers import WARNING, incoming_outliers
 from evergreen.ingestion.row_identity import check_identity
 from evergreen.ingestion.sources import Ingested
@@ -47,7 +48,8 @@ class CheckedTable:
         """What became of the rows, a line each; then a warning for each amount out of range."""
         lines = []
         for label, source in self.sources.items():
-            lines += [f"{label}: {line}" for line in source.notices]
+            notices = [line for rows, _ in source.inputs for line in rows.notices]
+            lines += [f"{label}: {line}" for line in [*source.notices, *notices]]
             lines += [f"{label}: {line}" for line in self.reports[label].lines()]
         return lines + [f"{WARNING}{self.table.label}: {line}" for line in self.outliers]
 
@@ -102,9 +104,10 @@ def _check(
     sources = {source.label: source for source in table.open(con)}
     inputs = [(label, *mapped) for label, source in sources.items() for mapped in source.inputs]
     for number, (label, rows, conversion) in enumerate(inputs):
-        stage(con, number, rows, conversion, table.schema)
+        cells = stage(con, number, rows, conversion, table.schema)
         quarantine.name_input(con, number, label, rows.name)
         quarantine.name_checks(con, number, conversion.checks)
+        exclude_non_rows(con, number, rows, cells)
     quarantine.check_currency(con, table, {s.currency for s in sources.values() if s.currency})
     quarantine.put_off(con, through)
     if table.complete:

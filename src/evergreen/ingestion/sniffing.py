@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evergreen.ingestion.cells import CellError
 from evergreen.ingestion.dates import COMPACT, NAMED, NUMBERED, YEAR_FIRST
 from evergreen.ingestion.header_words import HEADER_WORDS, plain
+from evergreen.ingestion.inputs import Mapped
 from evergreen.ingestion.money import read_money
 from evergreen.ingestion.user_files import open_files
 from evergreen.settings import paths
@@ -80,7 +81,7 @@ def sniff(pattern: str) -> tuple[str, list[SniffedColumn]]:
     work = paths.WORK / "sniffed"
     known = [name for name in preset_names() for name in _headers(preset_settings(name))]
     source = TableSource(files=pattern)
-    opened = open_files(con, source, known, {}, work, required=True)
+    opened = open_files(con, source, Mapped(known, []), {}, work, required=True)
     rows = next(iter(opened.inputs), None)
     return (rows.name, _columns(rows)) if rows else (pattern, [])
 

@@ -72,8 +72,8 @@ def stage(
     rows: Input,
     conversion: Conversion,
     schema: pa.Schema,
-) -> None:
-    """Put the rows of an input into ``incoming``.
+) -> str:
+    """Put the rows of an input into ``incoming``; return the SQL that they were read with.
 
     An engine's reader is fast, but may drop blank lines, or join lines at a stray quote. So it is
     trusted only where it gives as many rows as the file has lines; else the careful reader reads
@@ -85,8 +85,10 @@ def stage(
         If the file is damaged inside.
     """
     try:
-        if not _stage_fast(con, number, rows, conversion, schema) and rows.careful is not None:
-            _insert(con, number, rows.careful(), conversion, schema)
+        cells = _stage_fast(con, number, rows, conversion, schema)
+        if cells is None and rows.careful is not None:
+            cells = rows.careful()
+            _insert(con, number, cells, conversion, schema)
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         raise DataError(
             f"{rows.name} can't be read: {str(error).splitlines()[0]}; nothing was changed",
@@ -94,6 +96,7 @@ def stage(
         ) from None
     if conversion.two_sheets:
         _number_sheets(con, number)
+    return cells or ""
 
 
 def _stage_fast(
@@ -102,22 +105,23 @@ def _stage_fast(
     rows: Input,
     conversion: Conversion,
     schema: pa.Schema,
-) -> bool:
-    """Whether an engine's reader could put all rows into ``incoming``."""
+) -> str | None:
+    """Put all rows into ``incoming`` with an engine's reader; None if it could not."""
     if rows.fast is None:
-        return False
+        return None
     lines = f"row_number() over () + {rows.first_line - 1} as line, null::varchar as malformed"
     con.begin()
     try:
-        count = _insert(con, number, f"select *, {lines} from ({rows.fast})", conversion, schema)
+        cells = f"select *, {lines} from ({rows.fast})"
+        count = _insert(con, number, cells, conversion, schema)
     except duckdb.InvalidInputException:
         con.rollback()
         if rows.careful is None:
             raise
-        return False
+        return None
     complete = rows.row_count in (None, count)
     (con.commit if complete else con.rollback)()
-    return complete
+    return cells if complete else None
 
 
 def _insert(

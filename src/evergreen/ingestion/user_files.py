@@ -15,12 +15,23 @@ from evergreen.ingestion.parquet_files import read_parquet, read_workbook
 from evergreen.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import duckdb
 
-    from evergreen.ingestion.inputs import Input
+    from evergreen.ingestion.inputs import Input, Mapped
     from evergreen.settings.sources import TableSource
+
+
+UNFINISHED = (".part", ".partial", ".crdownload", ".filepart", ".download", ".tmp", ".swp")
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+PARQUET = (".parquet", ".pq")
+CONVERTED = {
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "save it as CSV or Parquet"),
+    **dict.fromkeys((".7z", ".rar", ".tar", ".tgz"), "unpack it"),
+    **dict.fromkeys((".orc", ".avro", ".feather", ".arrow"), "save it as Parquet"),
+    **dict.fromkeys((".numbers", ".pdf", ".docx", ".doc", ".html", ".htm"), "export it as CSV"),
+    **dict.fromkeys((".sqlite", ".db", ".mdb", ".accdb"), "use `url_env` for a database"),
+}
+"""What can't be read, by the ends of names, and what to do with it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class SourceFiles:
 def open_files(
     con: duckdb.DuckDBPyConnection,
     source: TableSource,
-    wanted: Collection[str],
+    mapped: Mapped,
     ingested: dict[str, str],
     work: Path,
     *,
@@ -58,7 +69,7 @@ def open_files(
 
     Parameters
     ----------
-    wanted
+    mapped
         The columns that are mapped.
     ingested
         SHA-256 by name of the files that were ingested completely.
@@ -72,12 +83,17 @@ def open_files(
     DataError
         If there are no files but one is required, or one can't be read.
     """
-    matches = sorted({path for pattern in source.patterns for path in _matches(pattern)})
+    listed = sorted({path for pattern in source.patterns for path in _listed(pattern)})
+    skipped = {path: why for path in listed if (why := _no_data(path, source.patterns))}
+    matches = [path for path in listed if path.is_file() and path not in skipped]
+    left = _notices_about(skipped)
+    fixed = {_fixed_part(pattern) for pattern in source.patterns if "**" not in pattern}
     if not matches and not required:
-        return SourceFiles([], [], {}, ["no files yet"])
+        return SourceFiles([], [], {}, ["no files yet", *left])
     if not matches:
         raise DataError(
-            f"no file matches {' or '.join(source.patterns)} in {Path.cwd()}",
+            f"no file matches {' or '.join(source.patterns)} in {Path.cwd()}"
+            + "".join(f"; {line}" for line in left[:1]),
             "fix `files` of the source in params.yaml, or put files there",
         )
     _check_names(matches)
@@ -86,23 +102,55 @@ def open_files(
     inputs: list[Input] = []
     owners, notices = [], []
     for number, path in enumerate(fresh):
-        of_file, encodings = _open(con, path, source, wanted, work / str(number))
+        of_file, encodings = _open(con, path, source, mapped, work / str(number))
         inputs += of_file
         owners += [path.as_posix()] * len(of_file)
         notices += [f"{path} is empty"] if not of_file else []
         notices += [f"{path} is read as {encoding}" for encoding in encodings]
-    notices += [f"{path} is a broken link" for path in _broken_links(source.patterns)]
+    notices += left
+    notices += [f"{p} is a broken link" for p in listed if p.is_symlink() and not p.exists()]
+    notices += [
+        f"{path} is a folder, and not read: add {path}/* to `files`"
+        for path in listed
+        if path.is_dir() and path not in skipped and path.parent in fixed
+    ]
     old = f", {len(matches) - len(fresh):,} of them already ingested" if ingested else ""
     return SourceFiles(inputs, owners, digests, [f"{plural(len(matches), 'file')}{old}", *notices])
 
 
-def _broken_links(patterns: list[str]) -> list[Path]:
-    paths = {path for pattern in patterns for path in _listed(pattern)}
-    return sorted(path for path in paths if path.is_symlink() and not path.exists())
+def _no_data(path: Path, patterns: list[str]) -> str | None:
+    """Why a file is not data although it matches a pattern; None if it is data."""
+    if path.as_posix() in patterns:
+        return None
+    if path.name.startswith("~$"):
+        return "the lock of an open workbook"
+    if path.suffix.lower() in UNFINISHED:
+        return "an unfinished copy or download"
+    fixed = min(len(_fixed_part(pattern).parts) for pattern in patterns)
+    if any(part.startswith((".", "_")) for part in path.parts[fixed:]):
+        return "names beginning with _ or ."
+    return None
 
 
-def _matches(pattern: str) -> list[Path]:
-    return [p for p in _listed(pattern) if p.is_file() and not p.name.startswith(".")]
+def _notices_about(skipped: dict[Path, str]) -> list[str]:
+    """A line for each reason, which names the first file."""
+    reasons: dict[str, list[Path]] = {}
+    for path, reason in skipped.items():
+        if path.is_file():
+            reasons.setdefault(reason, []).append(path)
+    return [
+        f"{paths[0]}{f' and {len(paths) - 1:,} more are' if paths[1:] else ' is'} not read: {why}"
+        for why, paths in reasons.items()
+    ]
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folder before the first wildcard."""
+    path = Path(pattern)
+    if path.is_dir():
+        return path
+    wild = (i for i, part in enumerate(path.parts) if set(part) & set("*?["))
+    return Path(*path.parts[: next(wild, len(path.parts) - 1)])
 
 
 def _listed(pattern: str) -> list[Path]:
@@ -127,19 +175,28 @@ def _open(
     con: duckdb.DuckDBPyConnection,
     path: Path,
     source: TableSource,
-    wanted: Collection[str],
+    mapped: Mapped,
     work: Path,
 ) -> tuple[list[Input], list[str]]:
     """The inputs in a file, and the encodings that were detected."""
-    if path.suffix.lower() in (".parquet", ".pq"):
+    suffix = path.suffix.lower()
+    if suffix in PARQUET:
         return [read_parquet(con, path)], []
-    if path.suffix.lower() == ".xlsx":
-        return read_workbook(con, path, work), []
+    if suffix in CONVERTED or path.name.lower().endswith((".tar.gz", ".tar.bz2", ".tar.zst")):
+        raise DataError(
+            f"{path} is not a file that can be read (CSV, Parquet or a workbook); "
+            "nothing was changed",
+            f"{CONVERTED.get(suffix, 'unpack it')}, or move it out of the source's folder",
+        )
+    if suffix in WORKBOOKS:
+        return read_workbook(con, path, mapped, source, work), []
     inputs, encodings = [], []
     work.mkdir(parents=True, exist_ok=True)
     for number, member in enumerate(archive_members(path)):
-        text = decode(path, member, source.encoding or "auto", work / f"{number}.csv")
-        rows = read_csv(text, wanted, source.delimiter or "auto", work / f"{number}.parquet")
+        folder = work / str(number)
+        folder.mkdir(exist_ok=True)
+        text = decode(path, member, source.encoding or "auto", folder / "rows.csv")
+        rows = read_csv(text, mapped, source, folder)
         inputs += [rows] if rows else []
         if source.encoding in (None, "auto") and not text.encoding.startswith("utf-8"):
             encodings.append(text.encoding)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from evergreen.core.events import transactions
@@ -210,13 +209,10 @@ class _UserSource:
         return [result.rows.renamed(self.source.aliases or {})], [], settled
 
     def _open_files(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
-        wanted = [
-            *mapping.mapped_headers(self.source.columns),
-            *chain.from_iterable((self.source.aliases or {}).values()),
-            *filtered_columns(self.source.conditions),
-        ]
+        named = mapping.mapped(self.source.columns)
+        mapped = named.extended(self.source.aliases or {}, filtered_columns(self.source.conditions))
         work, required = paths.WORK / self.key, isinstance(self.source, TransactionsSource)
-        opened = open_files(con, self.source, wanted, state.files, work, required=required)
+        opened = open_files(con, self.source, mapped, state.files, work, required=required)
 
         def settled(deferred: dict[int, int]) -> IngestionState:
             unsettled = {opened.owners[number] for number in deferred}

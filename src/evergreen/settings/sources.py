@@ -187,6 +187,20 @@ class TableSource(SourceSection):
     encoding: Annotated[str | None, AfterValidator(_known_encoding)] = Field(
         None, description="Encoding of CSV files, as Python names it; detected by default"
     )
+    quote: Literal["auto", '"', "'", "none"] | None = Field(
+        None,
+        description="What encloses cells of CSV files: a quotation mark, or none where quotation "
+        "marks are characters of the text; detected by default",
+    )
+    header_row: int | None = Field(
+        None, ge=1, description="Line of the header in each file, from 1; detected by default"
+    )
+    skip_footer: int | None = Field(
+        None,
+        ge=0,
+        description="Lines at the end of each file that are not rows; totals and footers that can "
+        "be told are excluded by default",
+    )
     decimal: Literal["auto", ".", ","] = Field(
         "auto", description="Decimal separator; by default as the cells of each file tell"
     )

@@ -36,7 +36,7 @@ COMMANDS = {
 }
 NAMES = [name for names in COMMANDS.values() for name in names]
 VERBS = """
-Assume Change Check Choose Compare Create Go Hold Ingest Install Judge Keep Let Limit List
+Assume Change Check Choose Compare Create Drop Go Hold Ingest Install Judge Keep Let Limit List
 Listen Make Pin Plot Print Pull Push Read Record Repeat Replace Replay Retrieve Score Seed Serve
 Show Simulate Start Take Use Verify Write
 """.split()  # noqa: SIM905 - shorter
@@ -162,6 +162,13 @@ def test_an_unknown_demo_names_those_that_there_are():
     result = invoke("ingest", "--demo", "monopoly")
     assert result.exit_code == 2
     assert "complete-journey" in result.output
+
+
+def test_a_demo_that_is_not_the_source_is_refused():
+    error = invoke("ingest", "--demo", "cdnow").exception
+    assert isinstance(error, errors.DataError)
+    assert "source of this repository is the demo complete-journey, not cdnow" in error.message
+    assert error.next_step == "evergreen init ../cdnow --demo cdnow"
 
 
 def test_a_date_that_is_none_is_refused():

@@ -40,9 +40,9 @@ class Shop:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
-    def settings(self):
+    def settings(self, source=None):
         values = yaml.safe_load(COMMITTED.read_text())
-        values["source"] = {"transactions": self.source} | self.others
+        values["source"] = source or {"transactions": self.source} | self.others
         values["data"] |= self.data | {"max_bad_share": self.max_bad_share}
         values["targets"] = {name: values["targets"][name] for name in self.targets}
         return parse_settings(values)
@@ -55,7 +55,7 @@ class Shop:
         demo = {"cdnow": lambda con, _: con.from_arrow(pa.Table.from_pylist(rows, schema=LOOSE))}
         with mock.patch.dict(demos.PACKAGED_DEMOS, demo):
             limits = {"through": through, "reach": reach}
-            return list(ingest_new_rows(self.settings(), demo="cdnow", **limits))
+            return list(ingest_new_rows(self.settings({"demo": "cdnow"}), **limits))
 
     def report(self, through=END):
         """The counts of the last ingestion's report that are not 0."""

@@ -117,3 +117,12 @@ def test_a_source_that_does_not_reach_far_enough_changes_nothing(shop):
     with pytest.raises(DataError, match="source ends on 2024-01-05, but rows until 2024-01-07"):
         shop.ingest_demo(row(), reach=date(2024, 1, 7))
     assert shop.stored() == {}
+
+
+def test_a_demo_is_not_added_to_the_rows_of_another_source(shop):
+    shop.lay("1.csv", "Client,Date,Total,Item\nx,2024-01-04,1,silk\n")
+    shop.ingest()
+    with pytest.raises(DataError, match="has rows of another source; nothing was changed") as error:
+        shop.ingest_demo(row(), row(day=date(2024, 1, 6)))
+    assert error.value.next_step.startswith("evergreen init ../cdnow --demo cdnow")
+    assert len(shop.rows()) == 1

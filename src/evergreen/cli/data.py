@@ -21,8 +21,7 @@ from evergreen.cli.app import (
     read_day,
 )
 from evergreen.cli.init_options import InitOptions
-from evergreen.errors import EvergreenError
-from evergreen.settings import paths
+from evergreen.errors import DataError, EvergreenError
 from evergreen.settings.dates import parse_date
 from evergreen.settings.names import Demo
 from evergreen.settings.presets import preset_names
@@ -151,7 +150,7 @@ def ingest(
         Demo | None,
         typer.Option(
             metavar="NAME",
-            help=f"Ingest this demo data set: {', '.join(get_args(Demo))}.",
+            help=f"Make sure that this demo data set is the source: {', '.join(get_args(Demo))}.",
             show_default="the source named in params.yaml",
         ),
     ] = None,
@@ -174,7 +173,8 @@ def ingest(
     drop_missing: Annotated[
         bool,
         typer.Option(
-            "--drop-missing", help="With --rebuild: lose rows that the source no longer has."
+            "--drop-missing",
+            help="Drop rows that the source no longer has; only with --rebuild.",
         ),
     ] = False,
 ) -> None:
@@ -184,14 +184,17 @@ def ingest(
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
 
     settings = load_settings()
+    if demo not in (None, settings.source.demo):
+        source = f"the demo {settings.source.demo}" if settings.source.demo else "tables of its own"
+        raise DataError(
+            f"the source of this repository is {source}, not {demo}: rows of both would be mixed",
+            f"evergreen init ../{demo} --demo {demo}",
+        )
     if rebuild or drop_missing:
         _rebuild(settings, through, drop_missing=drop_missing)
         return
     with exclusive(), progress_bar("ingest") as progress:
-        print_each(ingest_new_rows(settings, demo=demo, through=through, progress=progress))
-    config = paths.CONFIGS / f"{demo}.yaml"
-    if demo and config.is_file() and settings.source.demo != demo:
-        console.print(f"{demo} has its own settings: evergreen init ../{demo} --demo {demo}")
+        print_each(ingest_new_rows(settings, through=through, progress=progress))
 
 
 def _rebuild(settings: Settings, through: date | None, *, drop_missing: bool) -> None:

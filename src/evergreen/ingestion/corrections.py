@@ -1,7 +1,8 @@
 """Compare rows by their id in the source, so that a changed row corrects the ingested one.
 
 The raw table only grows. A correction is two rows that become known together: one that reverses
-the old row, and the row as it is now. A run as of an earlier date still sees what was known then.
+the old row, and the row as it is now. A row that is excluded since, such as a cancelled order, is
+reversed without another one. A run as of an earlier date still sees what was known then.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 ACCEPTED, LATE, ALREADY_INGESTED = "accepted", "late", "already ingested"
 CORRECTION, REPLACED = "correction of an ingested row", "replaced by a later version"
 IN_ANOTHER_FILE = "duplicate in another file"
+WITHDRAWAL, WITHDRAWN = "withdrawal of an ingested row", "withdrawn: "
+"""Precedes the id of a row that reverses one which is excluded now."""
 REVERSED = {"amount_minor": "-amount_minor", "quantity": "-quantity", "text": "null"}
 
 
@@ -37,10 +40,14 @@ def compare_by_id(
     The last of several rows with the same id counts. It is already ingested if the raw table's last
     row with this id is equal, and corrects that one if it is not. Where there are no amounts,
     nothing is reversed: readers take the row that became known last.
+
+    An id whose last input has only excluded rows is withdrawn. Rows of it in earlier inputs are
+    replaced.
     """
     content = content_of(schema)
-    _view_versions(con, folder, schema)
     row = f"struct_pack({', '.join(f'{name} := {name}' for name in content)})"
+    _find_withdrawn(con, schema, through)
+    _view_versions(con, folder, schema, row)
     con.execute(
         f"""
         insert into verdicts
@@ -51,44 +58,79 @@ def compare_by_id(
             from incoming where status = 0 and row_id is not null and day <= date '{through}'
         )
         select input, line,
-               case when nth > 1 and content = last then '{IN_ANOTHER_FILE}'
+               case when row_id in (from withdrawn) then '{REPLACED}'
+                    when nth > 1 and content = last then '{IN_ANOTHER_FILE}'
                     when nth > 1 then '{REPLACED}'
                     when ingested is not distinct from content then '{ALREADY_INGESTED}'
                     when ingested is not null then '{CORRECTION}'
                     when day <= date '{newest}' then '{LATE}'
                     else '{ACCEPTED}' end as verdict
-        from latest left join (
-            select row_id, arg_max({row}, ingested_on) as ingested from versions group by row_id
-        ) using (row_id)
+        from latest left join ingested_versions using (row_id)
         """
     )
     if "amount_minor" not in schema.names:
         return
+    con.execute(
+        f"""
+        insert into verdicts select input, line, '{WITHDRAWAL}' from incoming
+        where status > 0 and row_id in (
+            select row_id from ingested_versions
+            where ingested is not null and row_id in (from withdrawn))
+        """
+    )
     reversed_row = ", ".join(f"{REVERSED.get(name, name)} as {name}" for name in content[:-1])
     con.execute(
         f"""
         create temp table reversals as
-        select {reversed_row}, null::varchar as row_id
+        select {reversed_row}, if(gone, '{WITHDRAWN}' || row_id, null) as row_id
         from (
-            select unnest(arg_max({row}, ingested_on)) from versions
-            where row_id in (
-                select row_id from incoming join verdicts using (input, line)
-                where verdict = '{CORRECTION}'
-            ) group by versions.row_id
+            select unnest(ingested), gone from (
+                select ingested, row_id in (from withdrawn) as gone from ingested_versions
+                where ingested is not null and (gone or row_id in (
+                    select row_id from incoming join verdicts using (input, line)
+                    where verdict = '{CORRECTION}'))
+            )
         )
         """
     )
 
 
-def _view_versions(con: duckdb.DuckDBPyConnection, folder: Path, schema: pa.Schema) -> None:
-    """View every stored row that has one of the incoming ids."""
-    files = tables.partitions(folder).values()
-    if not files:
-        con.register("versions", schema.empty_table())
-        return
-    con.register("raw_columns", schema.empty_table())
-    stored = f"from raw_columns union all by name from {sql.parquet(files, by_name=True)}"
+def _find_withdrawn(con: duckdb.DuckDBPyConnection, schema: pa.Schema, through: date) -> None:
+    """Create ``withdrawn``, the ids of which the last input has excluded rows alone."""
+    excluded = "status in (select status from checks where checks.input = i.input and not bad)"
+    if "amount_minor" not in schema.names:
+        excluded = "false"
     con.execute(
-        f"create temp view versions as select {', '.join(schema.names)} from ({stored}) "
-        "where row_id in (select row_id from incoming where status = 0)"
+        f"""
+        create temp table withdrawn as
+        select row_id from (
+            select row_id, input, bool_or(status = 0) as good from incoming as i
+            where row_id is not null and day <= date '{through}' and (status = 0 or {excluded})
+            group by row_id, input
+        ) group by row_id having not arg_max(good, input)
+        """
+    )
+
+
+def _view_versions(
+    con: duckdb.DuckDBPyConnection, folder: Path, schema: pa.Schema, row: str
+) -> None:
+    """Create ``ingested_versions``: the last stored row of each incoming id; null if withdrawn."""
+    con.register("raw_columns", schema.empty_table())
+    stored = "from raw_columns"
+    if files := tables.partitions(folder).values():
+        stored += f" union all by name from {sql.parquet(files, by_name=True)}"
+    con.execute(
+        f"""
+        create temp table ingested_versions as
+        select id as row_id, arg_max_null(if(gone, null, {row}), ingested_on) as ingested
+        from (
+            select {", ".join(schema.names)}, starts_with(row_id, '{WITHDRAWN}') as gone,
+                   if(gone, row_id[{len(WITHDRAWN) + 1}:], row_id) as id
+            from ({stored}) where row_id is not null
+        )
+        where id in (
+            select row_id from incoming where status = 0 union from withdrawn)
+        group by id
+        """
     )

@@ -20,6 +20,7 @@ from evergreen.ingestion.corrections import (
     CORRECTION,
     IN_ANOTHER_FILE,
     LATE,
+    WITHDRAWAL,
     compare_by_id,
 )
 from evergreen.ingestion.staging import KNOWN_DAY, content_of
@@ -99,7 +100,7 @@ def deduplicate(
         con.execute(_verdicts_sql(table.schema, newest_or_min))
     span = Span(newest, through, *_days_to_write(con, table, newest, through, history))
     if span.end is None:
-        late = f"verdict in ('{LATE}', '{CORRECTION}')"
+        late = f"verdict in ('{LATE}', '{CORRECTION}', '{WITHDRAWAL}')"
         con.execute(f"update verdicts set verdict = '{DEFERRED}' where {late}")
     con.execute(f"update verdicts set verdict = '{ACCEPTED}' where verdict = '{LATE}'")
     return span

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 def ingest_new_rows(
     settings: Settings,
     *,
-    demo: str | None = None,
     through: date | None = None,
     reach: date | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -36,8 +35,6 @@ def ingest_new_rows(
 
     Parameters
     ----------
-    demo
-        A demo instead of the source that the settings name.
     through
         The last day to ingest; by default the day before as_of, since a file may hold a part of
         today, or a mistyped year.
@@ -57,8 +54,8 @@ def ingest_new_rows(
         As `checked_tables`.
     """
     through = through or settings.as_of - timedelta(days=1)
-    name = demo or settings.source.demo
-    raw_tables = demos.raw_tables(name, settings) if name else user_tables.raw_tables(settings)
+    demo = settings.source.demo
+    raw_tables = demos.raw_tables(demo, settings) if demo else user_tables.raw_tables(settings)
     with checked_tables(raw_tables, settings, through=through, reach=reach) as checked:
         for table in checked:
             write_table(table, progress)

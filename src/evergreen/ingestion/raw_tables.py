@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from evergreen.core.wording import plural
 from evergreen.errors import DataError
 from evergreen.ingestion import quarantine
-from evergreen.ingestion.corrections import ACCEPTED, CORRECTION
+from evergreen.ingestion.corrections import ACCEPTED, CORRECTION, WITHDRAWAL
 from evergreen.ingestion.day_files import write_days
 from evergreen.ingestion.deduplication import DEFERRED, deduplicate
 from evergreen.ingestion.ingestion_report import IngestionReport
@@ -43,6 +44,7 @@ class CheckedTable:
     reports: dict[str, IngestionReport]
     span: Span
     outliers: list[str]
+    withdrawals: int
 
     def lines(self) -> list[str]:
         """What became of the rows, a line each; then a warning for each amount out of range."""
@@ -51,6 +53,9 @@ class CheckedTable:
             notices = [line for rows, _ in source.inputs for line in rows.notices]
             lines += [f"{label}: {line}" for line in [*source.notices, *notices]]
             lines += [f"{label}: {line}" for line in self.reports[label].lines()]
+        if self.withdrawals:
+            withdrawn = plural(self.withdrawals, "ingested row")
+            lines.append(f"{self.table.label}: {withdrawn} withdrawn: excluded in the source now")
         return lines + [f"{WARNING}{self.table.label}: {line}" for line in self.outliers]
 
     def days(self) -> tuple[date, date] | None:
@@ -137,7 +142,16 @@ def _check(
         if "amount_minor" in table.schema.names
         else []
     )
-    return CheckedTable(table, sources, con, reports, span, outliers)
+    [(withdrawals,)] = (
+        con.execute(
+            "select count(distinct row_id) from incoming join verdicts using (input, line) "
+            "where verdict = ?",
+            [WITHDRAWAL],
+        ).fetchall()
+        if "row_id" in table.schema.names
+        else [(0,)]
+    )
+    return CheckedTable(table, sources, con, reports, span, outliers, withdrawals)
 
 
 def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | None) -> None:
@@ -198,7 +212,7 @@ def _deferred(con: duckdb.DuckDBPyConnection, through: date) -> dict[int, int]:
         con.sql(
             f"""
             select input, min(line) from incoming left join verdicts using (input, line)
-            where status <= 0 and (verdict = '{DEFERRED}' or day > date '{through}')
+            where verdict = '{DEFERRED}' or (status <= 0 and day > date '{through}')
             group by input
             """
         ).fetchall()

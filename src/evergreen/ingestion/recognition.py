@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
-from evergreen.ingestion.corrections import ACCEPTED, REVERSED
+from evergreen.ingestion.corrections import ACCEPTED, REVERSED, WITHDRAWN
 from evergreen.ingestion.mapping import CLIENT_ID_OF
 from evergreen.ingestion.quarantine import create_checks, name_input
 from evergreen.ingestion.staging import (
@@ -222,8 +222,12 @@ def _load_stored(
     if keyed and "row_id" in columns:
         named = "coalesce(source_table, '')" if "source_table" in columns else "''"
         by_key = f"{named} in ({', '.join(map(sql.literal, keyed))})"
-    last = "row_number() over (partition by row_id order by ingested_on desc)"
-    superseded = f"{by_key} and (row_id is null or {last} > 1)" if by_key != "false" else by_key
+    gone = f"starts_with(row_id, '{WITHDRAWN}')"
+    key = f"if({gone}, row_id[{len(WITHDRAWN) + 1}:], row_id)"
+    last = f"row_number() over (partition by {key} order by ingested_on desc)"
+    superseded = f"{by_key} and (row_id is null or {gone} or {last} > 1)"
+    if by_key == "false":
+        superseded = by_key
     con.execute(
         f"""
         create temp table stored_rows as

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.core.wording import plural
 from evergreen.errors import DataError
+from evergreen.ingestion.corrections import WITHDRAWN
 from evergreen.ingestion.mapping import CLIENT_ID_OF, ID_OF
 from evergreen.ingestion.redaction import shown
 from evergreen.ingestion.staging import content_of
@@ -146,8 +147,10 @@ def check_identity(
     DataError
         With what has changed, or how many rows.
     """
-    stored = tables.partitions(table.folder)
-    if not stored or table.by_day:
+    if not tables.partitions(table.folder):
+        return
+    if table.by_day:
+        _check_demo(con, table)
         return
     changed = {source.label: source.changes for source in sources if source.changes}
     if changed and not _reads_the_same(con, table, changed):
@@ -159,6 +162,25 @@ def check_identity(
         )
     if any(source.unrecorded for source in sources):
         _check_unrecorded(con, table)
+
+
+def _check_demo(con: duckdb.DuckDBPyConnection, table: RawTable) -> None:
+    """Stop if the rows of the last day with rows come from another source.
+
+    Comparing it is enough: a demo gives the same rows for the same days every time.
+    """
+    view_stored(con, table, tables.partitions(table.folder).values())
+    event = "client_id, timestamp"
+    con.execute(
+        f"create temp view last_day as select {event} from ingested "
+        "where ingested_on = (select max(ingested_on) from ingested)"
+    )
+    same = f"from last_day intersect select {event} from incoming where status = 0"
+    if con.sql("from last_day limit 1").fetchall() and not con.sql(f"{same} limit 1").fetchall():
+        raise DataError(
+            f"{table.label}: {table.folder} has rows of another source; nothing was changed",
+            f"evergreen init ../{table.label} --demo {table.label}, for a repository of its own",
+        )
 
 
 def view_stored(con: duckdb.DuckDBPyConnection, table: RawTable, files: Iterable[Path]) -> None:
@@ -211,9 +233,17 @@ def _compare(
             where {time} is not null and day <= date '{newest}' and {where})
     """
     if "row_id" in columns:
-        latest = "qualify row_number() over (partition by row_id order by"
-        now = f"select {content} {good} and row_id is not null {latest} input desc, line desc) = 1"
-        before = f"select {content} {known} and row_id is not null {latest} ingested_on desc) = 1"
+        first = "qualify row_number() over (partition by"
+        key = f"replace(row_id, '{WITHDRAWN}', '')"
+        now = (
+            f"select {content} {good} and row_id is not null "
+            f"{first} row_id order by input desc, line desc) = 1"
+        )
+        before = (
+            f"select {content} {known} and row_id is not null "
+            f"{first} {key} order by ingested_on desc) = 1 "
+            f"and not starts_with(row_id, '{WITHDRAWN}')"
+        )
     else:
         copies = f"select input, sheet, {content}, count(*) as copies {good} group by all"
         now = f"select {content}, max(copies) as copies from ({copies}) group by {content}"

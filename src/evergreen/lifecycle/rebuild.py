@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 
+from evergreen.errors import EvergreenError
 from evergreen.ingestion.rebuild import rebuild
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.dvc_internals import pin_file
 from evergreen.vcs.pinned_inputs import check_unaltered
+
+UNPINNED = Path(".dvc/tmp/rebuild-unfinished")
+"""Is there from the start of a rebuild until it is pinned; rows may differ from their pin then."""
 
 
 def rebuild_raw(
@@ -35,9 +40,16 @@ def rebuild_raw(
         As `rebuild`, or if rows are pinned that are not there.
     """
     pinned = pin_file(paths.RAW).exists()
-    if pinned and not paths.RAW.exists():
+    if pinned and not UNPINNED.exists():
         check_unaltered(paths.RAW)
-    yield from rebuild(settings, through=through, drop_missing=drop_missing, progress=progress)
+    UNPINNED.parent.mkdir(parents=True, exist_ok=True)
+    UNPINNED.touch()
+    try:
+        yield from rebuild(settings, through=through, drop_missing=drop_missing, progress=progress)
+    except EvergreenError:
+        UNPINNED.unlink()
+        raise
     if pinned:
         dvc("add", "--quiet", str(paths.RAW))
         yield f"{pin_file(paths.RAW)} pins the new rows; the next run uses and records them"
+    UNPINNED.unlink()

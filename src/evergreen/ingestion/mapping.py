@@ -21,7 +21,13 @@ from evergreen.ingestion.conversion import (
     trimmed_sql,
 )
 from evergreen.ingestion.inputs import Mapped
-from evergreen.ingestion.money import currency_sql, number_sql, register_readers
+from evergreen.ingestion.money import (
+    CURRENCY_NAMED,
+    currency_sql,
+    number_sql,
+    register_readers,
+)
+from evergreen.settings import currencies
 from evergreen.store import sql
 
 if TYPE_CHECKING:
@@ -46,6 +52,7 @@ CLIENT_ID_OF, ID_OF = "client_id_of", "id_of"
 MAX_CHARS = 131_072
 SQL_TYPES = {"amount": "decimal(28, 10)", "price": "decimal(22, 10)", "quantity": "decimal(16, 4)"}
 """Products of these are exact, or too large for a decimal and so for an amount."""
+ALREADY_NEGATIVE = "amount is negative already, but `sign: negative` is set"
 YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 TIME_OF = {"observed_on": "observed_at", "valid_from": "valid_at"}
 """The time in a column of which only the day is kept."""
@@ -244,11 +251,32 @@ class Mapper:
             f"then try_cast({total} as {SQL_TYPES['amount']}) end"
         )
         self.check(first, f"coalesce({', '.join(roles)}) is null", missing("amount").reason)
-        currencies = [currency_sql(self.cell(header)) for _, header in parts]
-        self["currency"] = f"least({', '.join(currencies)})"
-        self["other_currency"] = f"greatest({', '.join(currencies)})"
+        beside = ", ".join(currency_sql(self.cell(header)) for _, header in parts)
+        self["currency"] = f"least({beside})"
+        self["other_currency"] = f"greatest({beside})"
         self.check(first, "currency <> other_currency", "amount is in more than one currency")
         return first
+
+    def currency(self, header: str | None) -> None:
+        """Map the column with the currency, which holds where none is beside the amount.
+
+        Without a setting, a column with a name such as Currency is read where it is not blank.
+        """
+        named = [name for name in self._rows.headers if name.lower() in currencies.HEADERS]
+        column = header or (named[0] if len(named) == 1 else None)
+        if column is None:
+            return
+        cell = self.cell(column)
+        self["beside_amount"] = self.conversion.columns["currency"]
+        codes = ", ".join(map(sql.literal, sorted(currencies.CODES)))
+        self["named_currency"] = f"if({cell} in ({codes}), {cell}, {CURRENCY_NAMED}({cell}))"
+        self["currency"] = "coalesce(named_currency, beside_amount)"
+        if header is not None:
+            self.check(header, blank_sql("named_currency", cell), missing("currency").reason)
+            self.check(header, "named_currency is null", "currency is not a currency of ISO 4217")
+        one_of_several = ", ".join(map(sql.literal, currencies.SHARED))
+        other = f"beside_amount <> named_currency and beside_amount not in ({one_of_several})"
+        self.check(column, other, "currency is another one than beside the amount")
 
     def value(self, role: str, header: str, *, yes_or_no: bool = False) -> None:
         """Map a column that holds a number as float64, or yes or no as 1 or 0."""
@@ -294,7 +322,12 @@ class Mapper:
 
 
 def transactions(
-    rows: Input, columns: TransactionColumns, rules: CellRules, *, minor_units: int
+    rows: Input,
+    columns: TransactionColumns,
+    rules: CellRules,
+    *,
+    minor_units: int,
+    returns: bool = False,
 ) -> Conversion:
     """The canonical columns of transactions.
 
@@ -304,20 +337,28 @@ def transactions(
         As for `Mapper`.
     minor_units
         How many minor units of money make a major one.
+    returns
+        Whether amounts and quantities are those of returns, written without a sign.
     """
     mapper = Mapper(rows, rules)
     mapper.client_id(columns.client_id)
     mapper.date("timestamp", columns.timestamp)
     if columns.quantity is not None:
         mapper.number("quantity", columns.quantity, required=bool(columns.price))
+    if columns.quantity is not None and returns:
+        mapper["quantity"] = f"-abs({mapper.conversion.columns['quantity']})"
     if columns.price is None:
         money, product = mapper.amount(columns.amount or 0), "amount"
     else:
-        money, product = columns.price, "price * quantity"
+        money, product = columns.price, "price * abs(quantity)" if returns else "price * quantity"
         mapper.number("price", money, required=True)
         mapper["currency"] = currency_sql(mapper.cell(money))
-    mapper["amount_minor"] = f"try_cast(try({product} * {minor_units}) as bigint)"
+    mapper.currency(columns.currency)
+    sign = "-" if returns else ""
+    mapper["amount_minor"] = f"{sign}try_cast(try({product} * {minor_units}) as bigint)"
     beyond_int64 = "amount_minor is null"
+    if money and returns:
+        mapper.check(money, "amount_minor > 0", ALREADY_NEGATIVE)
     if money:
         mapper.check(money, f"{beyond_int64} or {TOO_LARGE.fails}", TOO_LARGE.reason)
     mapper.joined_text(columns.text)

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from evergreen.ingestion.cells import CellError, is_missing, register, text_of
-from evergreen.ingestion.currencies import currency_code
+from evergreen.settings.currencies import currency_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +32,8 @@ SYMBOL = "[$€£]"
 """Currencies that SQL reads without a function, as most exports have one of these."""
 READERS: dict[Sign, str] = {".": "number_with_point", ",": "number_with_comma"}
 """SQL functions that read numbers, by decimal separator."""
+CURRENCY_NAMED = "currency_named"
+"""SQL function that reads a currency from a cell of its own."""
 _POWER = re.compile(r"[-+]?\d(?:\.\d+)?[eE]([-+]?\d{1,3})")
 _SAME = str.maketrans(
     dict.fromkeys("\u00a0\u2007\u2009\u202f", " ")
@@ -192,6 +194,7 @@ def register_readers(con: duckdb.DuckDBPyConnection) -> None:
     for sign, name in READERS.items():
         register(con, name, partial(_amount_text, sign=sign))
     register(con, "currency_of", _currency_text)
+    register(con, CURRENCY_NAMED, lambda cell: currency_code(text_of(cell)))
 
 
 def _amount_text(cell: str, sign: Sign) -> str | None:

@@ -11,12 +11,12 @@ from evergreen.ingestion.deduplication import AFTER_THROUGH
 from evergreen.ingestion.ingestion_report import EXCLUDED, as_json
 from evergreen.ingestion.redaction import shown
 from evergreen.ingestion.row_filter import BLANK
-from evergreen.ingestion.staging import KNOWN_DAY, MALFORMED, PUT_OFF
+from evergreen.ingestion.staging import KNOWN_DAY, MALFORMED, OTHER_CURRENCY, PUT_OFF
 from evergreen.settings import paths
 from evergreen.store import files, sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
     from datetime import date
     from pathlib import Path
 
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
     from evergreen.ingestion.conversion import Check
     from evergreen.ingestion.ingestion_report import IngestionReport
-    from evergreen.ingestion.sources import RawTable
 
 REASONS_SHOWN = 3
-MORE_THAN_ONE = 2
 STRAY_DAYS, STRAY_SHARE = 366, 0.001
 
 
@@ -55,49 +53,6 @@ def name_checks(con: duckdb.DuckDBPyConnection, number: int, checks: list[Check]
         reason = f"{EXCLUDED if check.excluded else ''}{check.reason}"
         values = [number, status, check.column, reason, not check.excluded]
         con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
-
-
-def check_currency(
-    con: duckdb.DuckDBPyConnection, table: RawTable, earlier: Collection[str]
-) -> None:
-    """Stop if amounts are in more than one currency.
-
-    Parameters
-    ----------
-    earlier
-        The currency of the amounts ingested earlier, if it is known.
-
-    Raises
-    ------
-    DataError
-        With the number of rows of each.
-    """
-    counts = dict(_currencies(con))
-    if len(counts.keys() | set(earlier)) < MORE_THAN_ONE:
-        return
-    listed = ", ".join(f"{count:,} in {currency}" for currency, count in counts.items())
-    problem = (
-        f"amounts are in {len(counts)} currencies ({listed})"
-        if len(counts) > 1
-        else f"amounts are in another currency ({listed}) than those ingested earlier, which are "
-        f"in {', '.join(sorted(earlier))}"
-    )
-    raise DataError(
-        f"{table.label}: {problem}; nothing was changed",
-        "export or query one currency only: amounts in different ones can't be added up",
-    )
-
-
-def currency_of(con: duckdb.DuckDBPyConnection) -> str | None:
-    """The currency of the amounts, where it is beside them."""
-    return next((currency for currency, _ in _currencies(con)), None)
-
-
-def _currencies(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
-    return con.sql(
-        "select currency, count(*) as rows from incoming where status = 0 and currency is not null "
-        "group by currency order by rows desc, currency"
-    ).fetchall()
 
 
 def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
@@ -160,12 +115,14 @@ def count_by_status(
         f"""
             select label, source,
                    case when status = {MALFORMED} then malformed when status > 0 then reason
+                        when status = {OTHER_CURRENCY} then '{EXCLUDED}in ' || currency
                         when status = {PUT_OFF} then '{AFTER_THROUGH}'
                         when status = {KNOWN_DAY} then '{ALREADY_INGESTED}'
                         else coalesce(verdict, if(later, '{AFTER_THROUGH}', '{ACCEPTED}')) end,
                    sum(rows)::bigint
             from (
                 select input, status, malformed, verdict, day > date '{through}' as later,
+                       if(status = {OTHER_CURRENCY}, currency, null) as currency,
                        count(*) as rows
                 from incoming left join verdicts using (input, line) group by all
             ) join inputs using (input) left join checks using (input, status)

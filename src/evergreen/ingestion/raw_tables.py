@@ -17,6 +17,7 @@ from evergreen.ingestion.day_files import write_days
 from evergreen.ingestion.deduplication import DEFERRED, deduplicate
 from evergreen.ingestion.ingestion_report import IngestionReport
 from evergreen.ingestion.non_rows import exclude_non_rows
+from evergreen.ingestion.one_currency import check_currency, currency_of, keep_currency
 from evergreen.ingestion.outliers import WARNING, incoming_outliers
 from evergreen.ingestion.row_identity import check_identity
 from evergreen.ingestion.sources import Ingested
@@ -113,7 +114,10 @@ def _check(
         quarantine.name_input(con, number, label, rows.name)
         quarantine.name_checks(con, number, conversion.checks)
         exclude_non_rows(con, number, rows, cells)
-    quarantine.check_currency(con, table, {s.currency for s in sources.values() if s.currency})
+    if settings.data.currency is not None:
+        keep_currency(con, settings.data.currency)
+    earlier = {source.currency for source in sources.values() if source.currency}
+    check_currency(con, table, earlier, settings.data.currency)
     quarantine.put_off(con, through)
     if table.complete:
         quarantine.put_strays_aside(con, min(tables.partitions(table.folder), default=None))
@@ -196,7 +200,7 @@ def write_table(
         write_days(
             con, rows, schema=table.schema, folder=table.folder, days=days, progress=progress
         )
-    deferred, currency = _deferred(con, span.through), quarantine.currency_of(con)
+    deferred, currency = _deferred(con, span.through), currency_of(con)
     first = 0
     for source in checked.sources.values():
         end = first + len(source.inputs)

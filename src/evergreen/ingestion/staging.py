@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 MAX_SHOWN_CHARS = 200
 MEMORY = "512MB"
-MALFORMED, PUT_OFF, KNOWN_DAY = 1, -1, -2
-"""Statuses of a row: malformed; bad, but after the requested date; of a day already ingested.
+MALFORMED, PUT_OFF, KNOWN_DAY, OTHER_CURRENCY = 1, -1, -2, -3
+"""Statuses of a row: malformed; bad, but after the requested date; of a day already ingested; in a
+currency that is excluded.
 
 0 is a good row. The checks of an input are numbered from 2 on.
 """

@@ -188,7 +188,7 @@ class _UserSource:
             row_filter = RowFilter(rows, self.source.conditions)
             headers = [*mapping.number_headers(columns, rows), *row_filter.numbers]
             rules = CellRules(formats, self._decimals(rows, headers), self.clients)
-            conversion = self._conversion(rows, columns, rules)
+            conversion = self._conversion(rows, rules)
             dates = {header: formats[role] for role, header in mapping.date_roles(columns).items()}
             conversion.checks[:0] = row_filter.checks(rules.decimals, dates)
             conversions.append((rows, conversion))
@@ -267,20 +267,25 @@ class _UserSource:
             header: sign if sign in (".", ",") else usual or "." for header, sign in signs.items()
         }
 
-    def _conversion(self, rows: Input, columns: AnyColumns, rules: CellRules) -> Conversion:
-        if isinstance(columns, NoteColumns):
-            return mapping.notes(rows, columns, rules)
-        if isinstance(columns, AttributeColumns):
-            return mapping.attributes(rows, columns, rules)
-        if isinstance(columns, TargetColumns):
+    def _conversion(self, rows: Input, rules: CellRules) -> Conversion:
+        source = self.source
+        if isinstance(source, NotesSource):
+            return mapping.notes(rows, source.columns, rules)
+        if isinstance(source, AttributesSource):
+            return mapping.attributes(rows, source.columns, rules)
+        if isinstance(source, ByTargetSource):
             targets = self.settings.targets.items()
             binary = {name for name, target in targets if target.kind == "binary"}
             exact = self.key == "outcomes"
-            return mapping.by_target(rows, columns, rules, binary=binary, exact=exact)
-        minor_units = self.settings.data.minor_units
-        conversion = mapping.transactions(rows, columns, rules, minor_units=minor_units)
-        if isinstance(self.source, TransactionsSource):
-            conversion.two_sheets = bool(self.source.joined_sheets)
-            if self.source.name:
-                mapping.of_table(conversion, self.source.name)
+            return mapping.by_target(rows, source.columns, rules, binary=binary, exact=exact)
+        conversion = mapping.transactions(
+            rows,
+            source.columns,
+            rules,
+            minor_units=self.settings.data.minor_units,
+            returns=source.sign == "negative",
+        )
+        conversion.two_sheets = bool(source.joined_sheets)
+        if source.name:
+            mapping.of_table(conversion, source.name)
         return conversion

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from evergreen.settings.base import Day, Days, Section, Share
+from evergreen.settings.base import Day, Days, Section, Share, SparseSection
+from evergreen.settings.currencies import CODES, currency_code
 from evergreen.settings.estimators import EstimatorSettings
 from evergreen.settings.features import FeatureSettings
 from evergreen.settings.names import (
@@ -32,7 +33,14 @@ class FullRetrain(Section):
     )
 
 
-class Data(Section):
+def _one_currency(written: str | None) -> str | None:
+    code = None if written is None else currency_code(written)
+    if written is not None and code not in CODES:
+        raise ValueError("must be a code of ISO 4217, such as EUR")
+    return code
+
+
+class Data(SparseSection):
     """What is expected of the raw data."""
 
     max_lag_days: int = Field(
@@ -46,6 +54,11 @@ class Data(Section):
         ge=1,
         le=10_000,
         description="Minor units in one major unit of the currency, such as 100 cents in a euro",
+    )
+    currency: Annotated[str | None, AfterValidator(_one_currency)] = Field(
+        None,
+        description="Currency of the amounts to keep, as a code of ISO 4217; rows in others are "
+        "excluded",
     )
     max_bad_share: float = Field(
         0.05,

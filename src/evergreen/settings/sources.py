@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from evergreen.settings import filters
-from evergreen.settings.base import Section
+from evergreen.settings.base import SparseSection
 from evergreen.settings.names import Demo
 from evergreen.settings.presets import Preset, preset_names, with_preset
 from evergreen.settings.simulation import Simulation
@@ -40,15 +40,7 @@ Conditions = Header | list[Header] | dict[Header, Header]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
-class SourceSection(Section):
-    """A part of `source:`; keys that are null or left out are not written."""
-
-    @model_serializer(mode="wrap")
-    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if value is not None}
-
-
-class TransactionColumns(SourceSection):
+class TransactionColumns(SparseSection):
     """Columns of the transactions."""
 
     # What params.yaml lacks may come from a preset.
@@ -63,6 +55,11 @@ class TransactionColumns(SourceSection):
     )
     price: Header | None = Field(
         None, description="Column with the unit price, instead of amount; needs quantity"
+    )
+    currency: Header | None = Field(
+        None,
+        description="Column with the currency of the amount; by default the one column with a name "
+        "such as Currency, where its cells are not blank",
     )
     quantity: Header | None = Field(
         None, description="Column with the quantity, negative for a return"
@@ -91,7 +88,7 @@ class TransactionColumns(SourceSection):
         return self
 
 
-class NoteColumns(SourceSection):
+class NoteColumns(SparseSection):
     """Columns of advisors' notes."""
 
     client_id: ClientId
@@ -101,7 +98,7 @@ class NoteColumns(SourceSection):
     ingested_on: IngestedOn = None
 
 
-class TargetColumns(SourceSection):
+class TargetColumns(SparseSection):
     """Columns of outcomes or predictions."""
 
     client_id: ClientId
@@ -116,7 +113,7 @@ class TargetColumns(SourceSection):
     )
 
 
-class AttributeColumns(SourceSection):
+class AttributeColumns(SparseSection):
     """Columns of client attributes."""
 
     client_id: ClientId
@@ -165,7 +162,7 @@ def _listed(conditions: Conditions | None) -> dict[str, str]:
     return {f"does not meet {condition}": condition for condition in listed}
 
 
-class TableSource(SourceSection):
+class TableSource(SparseSection):
     """The rows of one table: from files, or from a database."""
 
     files: Headers | None = Field(
@@ -257,6 +254,11 @@ class TransactionsSource(TableSource):
         description="Whether a file may be two overlapping sheets in one: rows from where the "
         "dates step back repeat some of those before",
     )
+    sign: Literal["positive", "negative"] | None = Field(
+        None,
+        description="Whether amounts and quantities count as they are (positive, the default), or "
+        "as returns (negative), as in a table of refunds",
+    )
     columns: TransactionColumns
 
     @model_validator(mode="before")
@@ -325,7 +327,7 @@ OneOrMoreTables = Annotated[
 ]
 
 
-class Source(SourceSection):
+class Source(SparseSection):
     """Where new rows come from: a demo, or your own tables; see sources.md."""
 
     demo: Demo | None = Field(None, description="Demo data to ingest, instead of your own tables")

@@ -23,8 +23,32 @@ SYMBOLS = {
     "RS": "INR", "RS.": "INR", "RM": "MYR", "RP": "IDR",
 }  # fmt: skip
 """Symbols of one currency, in upper case."""
-SHARED = frozenset({"$", "¢", "¤", "KR", "KR.", "R"})
-"""Symbols of several currencies: they stay as they are."""
+_DOLLARS = frozenset(
+    """
+    ARS AUD BBD BMD BND BSD BZD CAD CLP COP FJD GYD HKD JMD KYD LRD MXN NAD NZD SBD SGD SRD TTD TWD
+    USD UYU XCD
+    """.split()  # noqa: SIM905
+)
+_CROWNS = frozenset({"DKK", "ISK", "NOK", "SEK"})
+SHARED = {
+    "$": _DOLLARS, "¢": _DOLLARS | {"EUR"}, "¤": CODES, "KR": _CROWNS, "KR.": _CROWNS,
+    "R": frozenset({"ZAR", "BRL"}),
+}  # fmt: skip
+"""Symbols of several currencies, which stay as they are, each with the codes it may stand for."""
+HEADERS = frozenset({
+    "currency", "currency code", "currency_code", "currencycode", "order currency",
+    "order_currency", "ordercurrency", "währung", "waehrung", "devise", "moneda", "valuta", "moeda",
+})  # fmt: skip
+"""Names, in lower case, of columns with the currency of a row."""
+
+
+def spellings(code: str) -> frozenset[str]:
+    """What `currency_code` may give for a currency, as texts write it.
+
+    >>> sorted(spellings("SEK"))
+    ['KR', 'KR.', 'SEK', '¤']
+    """
+    return frozenset({code} | {symbol for symbol, codes in SHARED.items() if code in codes})
 
 
 def currency_code(written: str) -> str | None:

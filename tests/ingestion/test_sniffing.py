@@ -65,7 +65,7 @@ def test_what_is_not_clear_is_left_open(shop):
     assert found.candidates == {"client_id": []}
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", [name for name in preset_names() if "-refunds" not in name])
 def test_a_preset_is_known_by_its_columns(name):
     headers = []
     for value in preset_settings(name)["columns"].values():

@@ -14,7 +14,8 @@ def parse(request):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_is_valid_and_says_which_export_it_reads(parse, name):
-    table = parse({"transactions": {"files": "*", "preset": name}}).transactions
+    tables = parse({"transactions": {"files": "*", "preset": name}}).transaction_tables
+    table = tables["transactions"]
     assert table.columns.client_id
     assert (
         table.model_dump(include=preset_settings(name).keys()).items()
@@ -38,6 +39,16 @@ def test_a_preset_of_the_source_holds_for_tables_that_name_none(parse):
     own = {"files": "*", "preset": None, "columns": columns}
     table = parse({"preset": "square", "transactions": own}).transactions
     assert (table.preset, table.columns.invoice_id) == (None, None)
+
+
+def test_a_preset_for_other_rows_of_the_same_files_is_added_as_a_table(parse):
+    given = {"files": "a/*", "delimiter": ";", "preset": "paypal", "columns": {"text": "Subject"}}
+    added = parse({"transactions": given}).transaction_tables["transactions/refunds"]
+    assert (added.files, added.delimiter, added.preset) == ("a/*", ";", "paypal-refunds")
+    assert added.columns.text is None
+    own = {"name": "refunds", "files": "b/*", "preset": "paypal-refunds"}
+    tables = parse({"transactions": [given, own]}).transaction_tables
+    assert [table.files for table in tables.values()] == ["a/*", "b/*"]
 
 
 def test_an_unknown_preset_is_refused_with_the_names_of_all(parse):

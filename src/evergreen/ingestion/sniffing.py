@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from evergreen.ingestion.amounts import possible_headers
 from evergreen.ingestion.cells import CellError
 from evergreen.ingestion.dates import COMPACT, NAMED, NUMBERED, YEAR_FIRST
 from evergreen.ingestion.header_words import HEADER_WORDS, plain
@@ -13,13 +14,11 @@ from evergreen.ingestion.inputs import Mapped
 from evergreen.ingestion.money import read_money
 from evergreen.ingestion.user_files import open_files
 from evergreen.settings import paths
-from evergreen.settings.presets import preset_names, preset_settings
+from evergreen.settings.presets import companions, preset_names, preset_settings
 from evergreen.settings.sources import TableSource
 from evergreen.store import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from evergreen.ingestion.inputs import Input
 
     Kind = Literal["date", "number", "text", "blank"]
@@ -79,7 +78,7 @@ def sniff(pattern: str) -> tuple[str, list[SniffedColumn]]:
     """
     con = tables.connect(1)
     work = paths.WORK / "sniffed"
-    known = [name for name in preset_names() for name in _headers(preset_settings(name))]
+    known = [header for name in preset_names() for header in _all(preset_settings(name))]
     source = TableSource(files=pattern)
     opened = open_files(con, source, Mapped(known, []), {}, work, required=True)
     rows = next(iter(opened.inputs), None)
@@ -145,7 +144,9 @@ def _named(columns: list[SniffedColumn], role: str) -> list[str]:
 
 def _presets(headers: set[str]) -> list[str]:
     """The presets all of whose columns there are, of those with the most columns."""
-    counts = {name: _count(preset_settings(name), headers) for name in preset_names()}
+    names = preset_names()
+    second = {companion for name in names for companion in companions(name).values()}
+    counts = {name: _count(preset_settings(name), headers) for name in names if name not in second}
     most = max(counts.values(), default=0)
     return [name for name, count in counts.items() if count == most > 0]
 
@@ -153,17 +154,20 @@ def _presets(headers: set[str]) -> list[str]:
 def _count(settings: dict[str, Any], headers: set[str]) -> int:
     """How many columns a preset needs; 0 if one is missing."""
     aliases = settings.get("aliases", {})
-    needed = _headers(settings)
-    found = [header for header in needed if {header, *aliases.get(header, ())} & headers]
-    return len(needed) if len(found) == len(needed) else 0
+    has = {header: bool({header, *aliases.get(header, ())} & headers) for header in _all(settings)}
+    whole_or_parts = [
+        has[text] or (len(parts) > 0 and all(has[part] for part in parts))
+        for text, *parts in _named_by(settings)
+    ]
+    return len(whole_or_parts) if all(whole_or_parts) else 0
 
 
-def _headers(settings: dict[str, Any]) -> list[str]:
-    """The columns that the settings of a table name."""
-    return list(_flat(settings["columns"].values()))
+def _named_by(settings: dict[str, Any]) -> list[list[str]]:
+    """For each text in the mapping of a preset: the text, and the columns that it may add up."""
+    values = settings["columns"].values()
+    texts = chain.from_iterable(v if isinstance(v, list) else [v] for v in values)
+    return [possible_headers(text) for text in texts]
 
 
-def _flat(values: Iterable[str | list[str]]) -> Iterable[str]:
-    for value in values:
-        for text in value if isinstance(value, list) else [value]:
-            yield from text.split(" - ")
+def _all(settings: dict[str, Any]) -> list[str]:
+    return list(chain.from_iterable(_named_by(settings)))

@@ -12,9 +12,16 @@ from pydantic import AfterValidator, WithJsonSchema
 
 FOLDER = Path(__file__).with_name("presets")
 ABOUT = "about"
-"""The key of a preset that says which export it reads; all others are settings of a table."""
+"""The key of a preset that says which export it reads."""
+ALSO = "also"
+"""The key with the presets that read other rows of the same files, by the name of their table.
+
+All other keys of a preset are settings of a table.
+"""
 MERGED = ("columns", "aliases", "where")
 """Settings with keys of their own: a table's keys are added to those of its preset."""
+MEANING = {"name", "preset", "amount_per", "sign", "joined_sheets", *MERGED}
+"""Settings that say what rows mean; the others, where they are and how cells are written."""
 
 
 def preset_names() -> list[str]:
@@ -35,7 +42,26 @@ def about(name: str) -> str:
 
 def preset_settings(name: str) -> dict[str, Any]:
     """The settings of a table that a preset stands for."""
-    return {key: value for key, value in _read(name).items() if key != ABOUT}
+    return {key: value for key, value in _read(name).items() if key not in (ABOUT, ALSO)}
+
+
+def companions(name: str) -> dict[str, str]:
+    """The presets that read other rows of the same files, by the name of their table."""
+    return dict(_read(name).get(ALSO, {}))
+
+
+def with_companions(tables: list[Any]) -> list[Any]:
+    """Add the tables for the companions of presets, unless there is one of that name."""
+    names = {table.get("name") for table in tables if isinstance(table, Mapping)}
+    added = []
+    for table in tables:
+        preset = table.get("preset") if isinstance(table, Mapping) else None
+        for name, companion in companions(preset).items() if preset in preset_names() else ():
+            full = f"{table['name']}_{name}" if table.get("name") else name
+            if full not in names:
+                same = {key: value for key, value in table.items() if key not in MEANING}
+                added.append(same | {"name": full, "preset": companion})
+    return [*tables, *added]
 
 
 def with_preset(table: Mapping[str, Any]) -> dict[str, Any]:

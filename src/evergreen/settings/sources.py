@@ -20,7 +20,7 @@ from pydantic import (
 from evergreen.settings import filters
 from evergreen.settings.base import SparseSection
 from evergreen.settings.names import Demo
-from evergreen.settings.presets import Preset, preset_names, with_preset
+from evergreen.settings.presets import Preset, preset_names, with_companions, with_preset
 from evergreen.settings.simulation import Simulation
 
 Header = Annotated[str, Field(min_length=1)]
@@ -372,16 +372,16 @@ class Source(SparseSection):
 
     @model_validator(mode="before")
     @classmethod
-    def _preset_of_tables(cls, values: object) -> object:
-        if not isinstance(values, Mapping) or values.get("preset") is None:
+    def _tables_of_presets(cls, values: object) -> object:
+        if not isinstance(values, Mapping) or values.get("transactions") is None:
             return values
-        default = {"preset": values["preset"]}
-        tables = values.get("transactions")
-        if isinstance(tables, list):
-            completed: object = [default | dict(t) if isinstance(t, Mapping) else t for t in tables]
-        else:
-            completed = default | dict(tables) if isinstance(tables, Mapping) else tables
-        return dict(values) | {"transactions": completed}
+        given, preset = values["transactions"], values.get("preset")
+        tables = given if isinstance(given, list) else [given]
+        if preset is not None:
+            tables = [{"preset": preset} | t if isinstance(t, dict) else t for t in tables]
+        tables = with_companions(tables)
+        one = not isinstance(given, list) and len(tables) == 1
+        return dict(values) | {"transactions": tables[0] if one else tables}
 
     @model_validator(mode="after")
     def _demo_or_user_tables(self) -> Source:

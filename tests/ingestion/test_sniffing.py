@@ -1,7 +1,7 @@
 import pytest
 
 from evergreen.ingestion.header_words import HEADER_WORDS, plain
-from evergreen.ingestion.sniffing import Guess, SniffedColumn, guess, sniff
+from evergreen.ingestion.sniffing import Guess, SniffedColumn, guess, may_tell_no_sales, sniff
 from evergreen.settings.presets import preset_names, preset_settings
 
 
@@ -73,6 +73,18 @@ def test_a_preset_is_known_by_its_columns(name):
     parts = {part for header in headers for part in header.split(" - ")}
     found = guess([column(header, "x") for header in (*parts, "Something else")])
     assert found.preset == name
+
+
+def test_columns_that_may_tell_what_is_no_sale_are_found():
+    headers = (
+        "Financial Status",
+        "Cancelled at",
+        "Statue",
+        "Refunded Amount",
+        "Bestellung storniert",
+    )
+    found = may_tell_no_sales([*(column(h, "x") for h in headers), column("Test", kind="blank")])
+    assert found == ["Financial Status", "Cancelled at", "Refunded Amount", "Bestellung storniert"]
 
 
 def test_no_word_stands_in_two_tiers_of_a_role():

@@ -14,7 +14,7 @@ from rich.table import Table
 from evergreen.cli.app import console, read_day
 from evergreen.cli.init_options import COLUMNS, READING, option
 from evergreen.errors import EvergreenError, SettingsError, UndecidedError
-from evergreen.ingestion.sniffing import guess
+from evergreen.ingestion.sniffing import guess, may_tell_no_sales
 from evergreen.lifecycle.init import preview_source, sniff_files
 from evergreen.settings import paths
 from evergreen.settings.presets import about
@@ -122,7 +122,8 @@ def _complete_columns(options: InitOptions) -> None:
         for role, header in found.columns.items():
             if getattr(options, role) is None:
                 setattr(options, role, header)
-    _show(os.path.relpath(name), columns, options)
+    absolute = Path(options.files or "").is_absolute()
+    _show(name if absolute else os.path.relpath(name), columns, options)
     for role in options.missing:
         _ask_for_column(options, role, found)
 
@@ -169,10 +170,12 @@ def _preview(options: InitOptions) -> Preview:
             choice = _chosen(options, error.setting, list(error.choices), error.message)
             setattr(options, error.setting, choice)
         except EvergreenError as error:
+            hint = error.next_step or ""
+            lost = str(paths.QUARANTINE) in hint  # with the folder of the preview
             raise SettingsError(
                 f"{error.message}\nThis was tried:\n{options.command()}",
-                f"change an option; or add --skip-preview and, in the new {paths.PARAMS}, "
-                f"{error.next_step or 'fix `source`'}",
+                "change an option; or add --skip-preview, and in the new folder "
+                f"{'fix `source` in params.yaml' if lost or not hint else hint}",
             ) from None
 
 
@@ -196,4 +199,9 @@ def _show(name: str, columns: list[SniffedColumn], options: InitOptions) -> None
     if len(filled) < len(columns):
         console.print(f"and {len(columns) - len(filled)} columns without cells")
     if options.preset:
-        console.print(f"taken for the preset {options.preset} ({about(options.preset)})")
+        console.print(f"taken for the preset {options.preset}\n({about(options.preset)})")
+    elif telling := [header for header in may_tell_no_sales(columns) if header not in roles]:
+        console.print(
+            f"not used, though they may tell what is no sale: {', '.join(telling)}\n"
+            "(set `where` for that; see docs/sources.md)"
+        )

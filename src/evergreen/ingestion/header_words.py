@@ -87,3 +87,10 @@ HEADER_WORDS: dict[str, list[set[str]]] = {
         "produit, producto, artículo, prodotto, articolo, produto",
     ),
 }
+
+[NO_SALE_WORDS] = _tiers(
+    "status, state, cancelled, canceled, refund, refunded, returned, void, voided, test, mode, "
+    "Zustand, storno, storniert, erstattet, Rückgabe, statut, annulé, remboursé, estado, "
+    "cancelado, reembolso, stato, annullato, rimborso, geannuleerd, terugbetaald"
+)
+"""Words in headers of columns that may tell which rows are no sale, or only a part of one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from evergreen.ingestion.amounts import possible_headers
 from evergreen.ingestion.cells import CellError
 from evergreen.ingestion.dates import COMPACT, NAMED, NUMBERED, YEAR_FIRST
-from evergreen.ingestion.header_words import HEADER_WORDS, plain
+from evergreen.ingestion.header_words import HEADER_WORDS, NO_SALE_WORDS, plain
 from evergreen.ingestion.inputs import Mapped
 from evergreen.ingestion.money import read_money
 from evergreen.ingestion.user_files import open_files
@@ -130,6 +130,12 @@ def guess(columns: list[SniffedColumn]) -> Guess:
     clear = {role: headers[0] for role, headers in roles.items() if len(headers) == 1}
     candidates = {role: roles[role] for role in REQUIRED if role not in clear}
     return Guess(presets, clear, candidates)
+
+
+def may_tell_no_sales(columns: list[SniffedColumn]) -> list[str]:
+    """The columns that may tell which rows are no sale, such as ``Financial Status``."""
+    filled = [column.header for column in columns if column.kind != "blank"]
+    return [header for header in filled if NO_SALE_WORDS & set(plain(header).split())]
 
 
 def _named(columns: list[SniffedColumn], role: str) -> list[str]:

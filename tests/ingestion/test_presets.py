@@ -37,6 +37,13 @@ def test_a_column_may_have_other_names(shop):
         ),
         ("square", "80.00", 4, ("2024-03-09", "2024-03-12"), {"no client": 1}),
         (
+            "stripe",
+            "1,124.44",
+            5,
+            ("2024-03-30", "2024-04-03"),
+            {"test payment": 1, "not paid": 2, "no client": 1},
+        ),
+        (
             "online-retail",
             "163.10",
             3,

@@ -164,3 +164,24 @@ def test_amounts_in_another_currency_than_before_are_refused(shop):
     shop.lay("2.csv", HEAD + "a,2024-01-06,$5.00,x,i,k\n")
     with pytest.raises(DataError, match=r"\(1 in \$\) than those ingested earlier.* in EUR"):
         shop.ingest()
+
+
+def test_another_name_for_an_ingested_table_is_refused(shop):
+    shop.source["name"] = "till"
+    shop.lay("1.csv", HEAD + ROWS)
+    shop.ingest()
+    shop.source["name"] = "shop"
+    with pytest.raises(DataError, match="has the settings of transactions/till") as error:
+        shop.ingest()
+    assert error.value.next_step == "give the table its name back in params.yaml"
+
+
+def test_a_further_table_is_no_change_of_the_first(shop):
+    shop.lay("1.csv", HEAD + ROWS)
+    shop.ingest()
+    (shop.folder / "refunds.csv").write_text("Who,When,Back\nc1,2024-01-25,-3\n")
+    columns = {"client_id": "Who", "timestamp": "When", "amount": "Back"}
+    refunds = {"name": "refunds", "files": "refunds.csv", "columns": columns}
+    shop.others = {"transactions": [shop.source, refunds]}
+    shop.ingest()
+    assert len(shop.rows()) == 41

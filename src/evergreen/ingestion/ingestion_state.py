@@ -15,7 +15,7 @@ from evergreen.settings import paths
 from evergreen.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass
@@ -88,6 +88,33 @@ def read(key: str, settings: str, mapping: dict[str, Any]) -> OpenedState:
         else IngestionState(settings, mapping=mapping, currency=state.currency)
     )
     return OpenedState(continued, differing, unrecorded)
+
+
+def check_names(mappings: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse another name for a table whose rows have its name.
+
+    Parameters
+    ----------
+    mappings
+        Of all sources of one raw table, by key.
+
+    Raises
+    ------
+    DataError
+        With both names.
+    """
+    table = min(mappings, default="").partition("/")[0]
+    recorded = {key: state.get("mapping") for key, state in _all().items()}
+    gone = [k for k in recorded if k.partition("/")[0] == table and k not in mappings]
+    for key, mapping in mappings.items():
+        renamed = [old for old in gone if recorded[old] == mapping]
+        if key not in recorded and renamed:
+            raise DataError(
+                f"{key}: has the settings of {renamed[0]}, which params.yaml no longer has: its "
+                "rows are ingested under the earlier name, and would be added a second time; "
+                "nothing was changed",
+                "give the table its name back in params.yaml",
+            )
 
 
 def recorded_mappings(table: str) -> dict[str, dict[str, Any]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen.core.events import transactions
 from evergreen.errors import UndecidedError
@@ -129,10 +129,12 @@ def _open_all(
 ) -> list[OpenedSource]:
     clients = IdRule(tuple(settings.source.missing_ids or ()), bool(settings.source.fold_case))
     CellRules({}, {}, clients).register(con)
-    return [
-        _UserSource(key, source, settings, clients, afresh).open(con)
-        for key, source in sources.items()
+    opened = [
+        _UserSource(key, source, settings, clients, afresh) for key, source in sources.items()
     ]
+    if not afresh:
+        ingestion_state.check_names({source.key: source.mapped_as for source in opened})
+    return [source.open(con) for source in opened]
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,12 @@ class _UserSource:
     clients: IdRule
     afresh: bool
 
+    @property
+    def mapped_as(self) -> dict[str, Any]:
+        """What its rows are recognised with."""
+        money = isinstance(self.source, TransactionsSource)
+        return row_identity.mapping_of(self.source, self.settings, money=money)
+
     def open(self, con: duckdb.DuckDBPyConnection) -> OpenedSource:
         """Open what has not been ingested completely; map its columns."""
         minor_units = self.settings.data.minor_units
@@ -162,8 +170,7 @@ class _UserSource:
         if self.clients != IdRule():
             read_with += [list(self.clients.missing), self.clients.fold_case]
         digest = files.digest_of(read_with)
-        money = isinstance(self.source, TransactionsSource)
-        mapped_as = row_identity.mapping_of(self.source, self.settings, money=money)
+        mapped_as = self.mapped_as
         state, changes, unrecorded = (
             ingestion_state.OpenedState(IngestionState(digest, mapping=mapped_as))
             if self.afresh

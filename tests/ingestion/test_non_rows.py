@@ -7,6 +7,7 @@ TOLD = {
     "ruled": ("--------+------\n", {"ruled line": 1}),
     "the header": ("Client;Date;Total;Item\n", {"repeated header": 1}),
     "subtotal": ("*;;4,00;\n", {"subtotal": 1}),
+    "groups": ("Ann;;;\nTotal for Ann;;3,00;\n", {"heading": 1, "subtotal": 1}),
     "total": ("Total;;4,00;\n", {"footer": 1}),
     "total of another column": ("Grand total:;;;2\n", {"footer": 1}),
     "total in German": ("Summe;;4,00 EUR;\n", {"footer": 1}),
@@ -77,3 +78,25 @@ def test_a_list_in_frames_is_read(shop):
     lines = shop.ingest()
     assert [row["amount_minor"] for row in shop.rows()] == [-3450, 123450]
     assert excluded(lines) == {"ruled line": 3, "subtotal": 1}
+
+
+def test_lines_that_continue_an_order_are_not_taken_for_a_footer(shop):
+    shop.lay("shop.csv", TABLE + ";;;lens\n;;;strap\n")
+    shop.ingest()
+    assert [row.split(",")[-1] for row in shop.quarantined()] == ["client_id is missing"] * 2
+
+
+def test_rows_that_a_filter_excludes_stay_excluded_by_it(shop):
+    shop.source["where"] = "Item <> 'z'"
+    shop.lay("shop.csv", TABLE + ";;1,00;z\n")
+    assert excluded(shop.ingest()) == {"does not meet Item <> 'z'": 1}
+
+
+def test_an_odd_last_row_of_another_table_is_bad(shop):
+    shop.others["notes"] = {
+        "files": "notes.csv",
+        "columns": {"client_id": "c", "timestamp": "t", "text": "x"},
+    }
+    shop.lay("shop.csv", TABLE)
+    (shop.folder / "notes.csv").write_text("c,t,x\na,2024-01-05,y\n,,z\nend\n")
+    assert "1 accepted" in " ".join(shop.ingest()[-6:])

@@ -84,6 +84,8 @@ def read_money(cell: str, sign: Sign = ".") -> Money | None:
     --------
     >>> [str(read_money(cell).amount) for cell in ("-$5.00", "($900.23)", "5.00-", "5.00 CR")]
     ['-5.00', '-900.23', '-5.00', '-5.00']
+    >>> read_money("Fr. 5.-")
+    Money(amount=Decimal('5'), currency='CHF')
     >>> read_money("1.234,50 EUR", ",")
     Money(amount=Decimal('1234.50'), currency='EUR')
     """
@@ -98,7 +100,8 @@ def read_money(cell: str, sign: Sign = ".") -> Money | None:
         raise CellError(f"is not a number with decimal separator '{sign}'")
     opened, closed = parts["open"] + parts["inner"], parts["close"] + parts["end"]
     credit = (parts["side"] or "").lower() == "cr"
-    minus = [*filter("-".__eq__, (parts["first"], parts["second"], parts["last"]))]
+    last = "" if number.endswith((".", ",")) else parts["last"]  # as in "Fr. 5.-", without cents
+    minus = [*filter("-".__eq__, (parts["first"], parts["second"], last))]
     if len(opened) != len(closed) or len(opened) + len(minus) + credit > 1:
         raise CellError("has more than one sign")
     grouped = number.replace(" ", "").replace("'", "").replace("," if sign == "." else ".", "")

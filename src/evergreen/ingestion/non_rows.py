@@ -19,6 +19,8 @@ END_LINES = 20
 BLANK_LINE = r"[\s;,|\"\x{a0}]*"
 RULED_LINE = r"[-=_+|*.:\s]*(---|===|___)[-=_+|*.:\s]*"
 SUBTOTAL = r"[\s|]*\*+[\s|]*[-+0-9.,\s|]*"
+SUBTOTAL_OF = r"[\s|]*[Tt]otal [^|]*\|[-+($€£0-9.,)\s|]*"
+HEADING = r"\s*[^|\d]*\pL[^|\d]*[\s|]*"
 TOTALS = frozenset(
     """
     total totals subtotal subtotals sub-total sum sums grandtotal overall gesamt summe gesamtsumme
@@ -30,9 +32,11 @@ FOOTER = re.compile(
     r"\W*(end of (the )?(report|file|document|list|data|export)|ende der (liste|datei)"
     r"|\(?\d[\d., ]* ?(rows?|records?|lines?|entries|zeilen|datensätze|lignes)\b.{0,40}"
     r"|\d* ?record\(s\) .{0,40}|seller id ?:.{0,80}"
+    r"|.{6,60} - (accrual|cash) basis"
     r"|(report )?(generated|created|printed|exported|erstellt) (on|at|by|am|von)\b.{0,80})\W*",
     re.IGNORECASE,
 )
+_NO_CLIENT = "client_id is null and timestamp is null"
 _NUMERIC = re.compile(r"\W*([^\W\d_]{1,3}\W*)?\d[\d\s.,'()+-]*(\W*[^\W\d_]{1,3})?\W*")
 
 
@@ -58,7 +62,10 @@ def exclude_non_rows(con: duckdb.DuckDBPyConnection, number: int, rows: Input, c
     if last is None:
         return
     _exclude_totals(con, number, rows, last)
-    bad = f"select line from incoming where input = {number} and status >= {MALFORMED}"
+    bad = (
+        "select line from incoming left join checks using (input, status) "
+        f"where input = {number} and status >= {MALFORMED} and coalesce(bad, true)"
+    )
     [(some_bad,)] = con.sql(f"select exists({bad})").fetchall()
     if some_bad:
         _exclude_told(con, number, rows, f"from ({cells}) where line in ({bad})")
@@ -67,15 +74,14 @@ def exclude_non_rows(con: duckdb.DuckDBPyConnection, number: int, rows: Input, c
 
 def _exclude_totals(con: duckdb.DuckDBPyConnection, number: int, rows: Input, last: int) -> None:
     """Exclude rows at the end whose amount is the sum of all above, without a client or a date."""
-    columns = {name for name, *_ in con.execute("describe incoming").fetchall()}
-    if "amount_minor" not in columns:
+    if not _has_amounts(con):
         return
     words = ", ".join(map(sql.literal, sorted(TOTALS)))
     candidates = con.sql(
         f"""
         select line, amount_minor from incoming
         where input = {number} and line > {last - END_LINES} and amount_minor != 0
-            and (client_id is null and timestamp is null
+            and ({_NO_CLIENT}
                  or lower(trim(client_id, ' :*')) in ({words}))
         """
     ).fetchall()
@@ -97,14 +103,20 @@ def _exclude(con: duckdb.DuckDBPyConnection, number: int, where: str, kind: str)
 
 
 def _exclude_told(con: duckdb.DuckDBPyConnection, number: int, rows: Input, bad: str) -> None:
-    """Exclude bad rows that are blank, ruled, subtotals, or the header once more."""
+    """Exclude bad rows that are blank, ruled, headings, subtotals, or the header once more."""
+    without_content = (
+        f"select line from incoming where input = {number} and malformed is null and {_NO_CLIENT}"
+        if _has_amounts(con)
+        else "select -1"
+    )
     width = len(rows.headers)
     equal = " + ".join(
         f"(trim(coalesce(c{i}, '')) = {sql.literal(text)})::int" if text else "0"
         for i, text in enumerate(rows.headers)
     )
     header = f"{equal} > {width / 2}"
-    whole = f"concat_ws('|', {', '.join(f'c{i}' for i in range(width))})"
+    texts = ", ".join(f"coalesce(c{i}, '')" for i in range(width))
+    whole = f"concat_ws('|', {texts})"
     con.execute(
         f"""
         update incoming set status = {MALFORMED}, malformed = '{EXCLUDED}' || told.kind
@@ -113,7 +125,10 @@ def _exclude_told(con: duckdb.DuckDBPyConnection, number: int, rows: Input, bad:
                    case when regexp_full_match({whole}, '{BLANK_LINE}') then 'blank line'
                         when regexp_full_match({whole}, '{RULED_LINE}') then 'ruled line'
                         when regexp_full_match({whole}, '{SUBTOTAL}') then 'subtotal'
-                        when {header} then 'repeated header' end as kind
+                        when {header} then 'repeated header'
+                        when not line in ({without_content}) then null
+                        when regexp_full_match({whole}, '{SUBTOTAL_OF}') then 'subtotal'
+                        when regexp_full_match({whole}, '{HEADING}') then 'heading' end as kind
             {bad}
         ) as told
         where input = {number} and incoming.line = told.line and told.kind is not null
@@ -144,21 +159,39 @@ def _exclude_footers(
         else:
             unclear.append(line)
     if unclear:
-        hint = sql.literal(_hint(unclear, last))
-        con.execute(
-            f"""
-            update incoming set status = {MALFORMED}, malformed = {hint}
-                || coalesce(malformed, (select reason from checks
-                    where checks.input = incoming.input and checks.status = incoming.status))
-            where input = {number} and line in ({", ".join(map(str, unclear))})
-                and (malformed like '% cells, the header has %'
-                     or malformed is null and client_id is null and timestamp is null)
-            """
-        )
+        _name_the_setting(con, number, unclear, last)
 
 
-def _hint(unclear: list[int], last: int) -> str:
-    return f"not a row; if it is a footer, set `skip_footer: {last - min(unclear) + 1}`: "
+def _name_the_setting(
+    con: duckdb.DuckDBPyConnection, number: int, unclear: list[int], last: int
+) -> None:
+    """Name `skip_footer` in the reason of rows of another width, or of a last sum of its own."""
+    of_another_width = "coalesce(malformed like '% cells, the header has %', false)"
+    own_sum = (
+        f"line = {max(unclear)} and malformed is null and {_NO_CLIENT} and amount_minor is not null"
+        if _has_amounts(con)
+        else "false"
+    )
+    lines = con.sql(
+        f"select line from incoming where input = {number} and line in {(*unclear, 0)} "
+        f"and ({of_another_width} or {own_sum})"
+    ).fetchall()
+    if not lines:
+        return
+    hint = f"not a row; if it is a footer, set `skip_footer: {last - min(lines)[0] + 1}`: "
+    con.execute(
+        f"""
+        update incoming set status = {MALFORMED}, malformed = {sql.literal(hint)} || coalesce(
+            malformed, (select reason from checks
+                        where checks.input = incoming.input and checks.status = incoming.status))
+        where input = {number} and line in {(*(line for (line,) in lines), 0)}
+        """
+    )
+
+
+def _has_amounts(con: duckdb.DuckDBPyConnection) -> bool:
+    columns = con.execute("describe incoming").fetchall()
+    return any(name == "amount_minor" for name, *_ in columns)
 
 
 def is_footer(cells: list[str]) -> bool:

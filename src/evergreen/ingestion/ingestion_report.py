@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from evergreen.core.wording import plural
 from evergreen.ingestion.corrections import (
     ACCEPTED,
     ALREADY_INGESTED,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ALWAYS_REPORTED = (ACCEPTED, ALREADY_INGESTED, AFTER_THROUGH)
 REPORTED_IF_ANY = (CORRECTION, IN_ANOTHER_FILE, REPLACED, DEFERRED)
 GOOD = (*ALWAYS_REPORTED, *REPORTED_IF_ANY)
+INPUTS_SHOWN = 5
 EXCLUDED = "excluded: "
 
 
@@ -79,7 +81,27 @@ class IngestionReport:
         excluded = [f"  {count:,} excluded: {reason}" for reason, count in self.excluded.items()]
         bad = [f"  {count:,} x {reason}" for reason, count in self.quarantined.items()]
         where = [f"  see {paths.QUARANTINE}"] if bad else []
-        return [f"read {self.read:,} rows = {total}", *excluded, *bad, *where]
+        listed = [*excluded, *bad, *self._lines_of_inputs(), *where]
+        return [f"read {self.read:,} rows = {total}", *listed]
+
+    def _lines_of_inputs(self) -> list[str]:
+        """Of several inputs, those with rows that are not simply ingested; most bad rows first."""
+        listed = []
+        for name, of_input in self.by_input.items():
+            report = replace(self, by_input={name: of_input})
+            counts = {status: of_input[status] for status in REPORTED_IF_ANY if status in of_input}
+            counts |= {"excluded": sum(report.excluded.values())}
+            counts |= {"quarantined": sum(report.quarantined.values())}
+            text = ", ".join(f"{count:,} {status}" for status, count in counts.items() if count)
+            if text:
+                rank = (-counts["quarantined"], -sum(counts.values()), name)
+                listed.append((rank, f"  {name}: {text}"))
+        if len(self.by_input) == 1 or not listed:
+            return []
+        lines = [line for _, line in sorted(listed)]
+        more = len(lines) - INPUTS_SHOWN
+        rest = [f"  {plural(more, 'more file')} with such rows"] if more > 0 else []
+        return lines[:INPUTS_SHOWN] + rest
 
     def counts(self) -> dict[str, Any]:
         """The counts as JSON: ``read`` is the sum of all others."""

@@ -1,7 +1,7 @@
 """Run an evergreen command and kill it, with all its children, at a named point.
 
 ``python killed_at.py POINT cycle --as-of ...``: POINT is part of a line that the command prints, or
-of a call that it is about to make, such as ``replace releases/`` or ``run git commit``.
+of a call that it is about to make, such as ``replace releases/`` or `` git commit ``.
 """
 
 import os

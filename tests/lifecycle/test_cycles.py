@@ -215,7 +215,7 @@ def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, dem
     name = changed[0]
     old = record(demo, "2017-04-01")["targets"][name]["version"]
     roll_back = ("evergreen", "rollback", name, "--to", "2017-04-01", "--reason", "odd", "--hold")
-    killed(copy, "run git commit", *roll_back[1:])
+    killed(copy, " git commit ", *roll_back[1:])
     assert "rollback" not in copy.run("evergreen", "history")
     said = copy.run(*roll_back)
     assert f"{name}: {after['targets'][name]['version']} -> {old}" in said

@@ -25,10 +25,10 @@ POINTS = (
     "clients scored",  # within promote
     "replace releases/.current",
     "replace history/",
-    "run git add",
-    "run git commit",
+    " git add ",
+    " git commit ",
     "push <dvc.data_cloud",  # the data
-    "run git push",
+    " git push ",
 )
 
 

@@ -83,7 +83,7 @@ def test_a_late_approval_takes_over_the_models_that_were_reviewed(proposed, monk
     proposed.run("evergreen", "get", f"{target}@{reviewed}", "--out", "again")
     shutil.rmtree(proposed.folder / "again")
     assert proposed.run("git", "status", "--short") == ""
-    assert "no run is waiting for review" in proposed.call("evergreen", "approve", NEXT).stderr
+    assert "already approved" in proposed.run("evergreen", "approve", NEXT)
 
 
 def test_a_rejected_run_is_not_served_and_not_proposed_again(proposed, two_runs):

@@ -165,7 +165,8 @@ def run_exclusively(lines: Iterable[object]) -> None:
     """Print what an iterator yields as it works, while no other run can start here."""
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
 
-    with exclusive():
+    with exclusive() as repaired:
+        print_each(repaired)
         print_each(lines)
 
 

@@ -136,7 +136,8 @@ def check() -> None:
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
     failed = False
-    with exclusive():
+    with exclusive() as repaired:
+        print_each(repaired)
         for finding in check_all():
             console.print(str(finding))
             failed = failed or finding.failed
@@ -193,7 +194,8 @@ def ingest(
     if rebuild or drop_missing:
         _rebuild(settings, through, drop_missing=drop_missing)
         return
-    with exclusive(), progress_bar("ingest") as progress:
+    with exclusive() as repaired, progress_bar("ingest") as progress:
+        print_each(repaired)
         print_each(ingest_new_rows(settings, through=through, progress=progress))
 
 
@@ -201,7 +203,8 @@ def _rebuild(settings: Settings, through: date | None, *, drop_missing: bool) ->
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
     from evergreen.lifecycle.rebuild import rebuild_raw  # noqa: PLC0415
 
-    with exclusive(), progress_bar("ingest") as progress:
+    with exclusive() as repaired, progress_bar("ingest") as progress:
+        print_each(repaired)
         print_each(
             rebuild_raw(settings, through=through, drop_missing=drop_missing, progress=progress)
         )

@@ -180,7 +180,8 @@ def replay(
 
     chosen = policies.policies_named(policy or policies.POLICIES)
     scenario = make_scenario(load_settings(), first, to, every, target)
-    with exclusive(), progress_bar(f"replay {len(chosen)} policies") as progress:
+    with exclusive() as repaired, progress_bar(f"replay {len(chosen)} policies") as progress:
+        print_each(repaired)
         results, labels = workers.replay(scenario, chosen, jobs=jobs, progress=progress)
     print_each(write_report(out, scenario, results, labels, budget=budget))
 

@@ -149,6 +149,16 @@ def replaced() -> list[RunRecord]:
     return [RunRecord.model_validate_json(text) for text in texts]
 
 
+def is_written(record: RunRecord) -> bool:
+    """Whether the record's file has this content; not if it is damaged."""
+    if not path_of(record.as_of).is_file():
+        return False
+    try:
+        return read(record.as_of) == record
+    except DataError:
+        return False
+
+
 def read(as_of: date) -> RunRecord:
     """Read the record of a run.
 

@@ -14,6 +14,7 @@ from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
+from evergreen.vcs import branch_move
 from evergreen.vcs.dvc import check_out
 from evergreen.vcs.dvc_fetch import fetched
 from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
@@ -47,6 +48,13 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
         If the predictions of its release differ from those at training.
     """
     run = _open(as_of)
+    if review.is_settled(run):
+        if rejected := review.rejection(run.as_of):
+            raise DataError(str(rejected), "evergreen cycle: the next run compares again")
+        yield f"{run.as_of}: already approved"
+        yield from ensure_served()
+        yield from _settle(run, push=push)
+        return
     _check_no_changes()
     with fetched(run.commit, paths.PRODUCTION) as folder:
         verify_in_clean_process(folder)
@@ -54,8 +62,10 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
     if git("diff", "--name-only", base, "HEAD", "--", *OF_RUNS):
         yield from _serve_approved(run)
     else:
-        git("merge", "--quiet", "--no-edit", run.commit)
+        message = f"Merge the run of {run.as_of}, approved"
+        branch_move.move_branch(branch_move.merged(run.commit, message), message)
         check_out()
+        branch_move.complete()
         yield f"{run.as_of}: merged"
         yield from ensure_served()
     yield from _settle(run, push=push)
@@ -75,6 +85,12 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
         If no such run is waiting.
     """
     run = _open(as_of)
+    if review.is_settled(run):
+        if review.rejection(run.as_of) is None:
+            raise DataError(f"the run of {run.as_of} was approved", "evergreen rollback --help")
+        yield f"{run.as_of}: already rejected"
+        yield from _settle(run, push=push)
+        return
     record = run.record
     rejection = review.Rejection(
         as_of=run.as_of,
@@ -90,7 +106,10 @@ def reject(as_of: date | None, reason: str, *, push: bool = False) -> Iterator[s
 
 
 def _open(as_of: date | None) -> review.PendingRun:
-    """Choose the run to decide on, with the main branch in the working folder."""
+    """Choose the run to decide on, with the main branch in the working folder.
+
+    It may be settled already: the same call may have been killed at any point.
+    """
     review.check_branch()
     run = _chosen(as_of)
     review.restore_main_if_pending(load_settings().as_of)
@@ -103,6 +122,8 @@ def _chosen(as_of: date | None) -> review.PendingRun:
         return next(iter(runs.values()))
     if as_of in runs:
         return runs[as_of]
+    if as_of is not None and (settled := review.settled_run(as_of)):
+        return settled
     if not runs:
         raise DataError("no run is waiting for review", "git fetch, if one was made elsewhere")
     days = ", ".join(map(str, runs))

@@ -56,7 +56,8 @@ def cycle(
     EvergreenError
         As `pin_run` and `finish`, or if a stage fails, with its output.
     """
-    with exclusive():
+    with exclusive() as repaired:
+        yield from repaired
         review.check_branch()
         yield from _finish_unfinished_run(push=push)
         yield from ensure_served()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 from evergreen.errors import EvergreenError
 from evergreen.history import rollback_records, run_records, run_summaries
@@ -22,9 +23,12 @@ from evergreen.settings.pipeline import Settings
 from evergreen.store import files
 from evergreen.store.used_parameters import check_used
 from evergreen.vcs.dvc import outdated
+from evergreen.vcs.dvc_internals import write_objects_through
 from evergreen.vcs.git import changes, commit
-from evergreen.vcs.tracked_paths import CODE, RECORDED
+from evergreen.vcs.tracked_paths import CODE, PINS, RECORDED
 
+NAMED = (paths.DVC_LOCK, *map(Path, PINS))
+"""The files that name the data of a run."""
 SKIP_CI = "[skip ci]"
 """Tells a forge not to start workflows for the commit of a run, which changes no code."""
 
@@ -121,12 +125,13 @@ def _needs_review(settings: Settings, record: run_records.RunRecord) -> bool:
     first = not any(day < record.as_of for day in run_records.dates())
     if settings.promotion.mode == "auto" or not promoted or first:
         return False
-    return not (run_records.is_recorded(record.as_of) and run_records.read(record.as_of) == record)
+    return not (run_records.is_recorded(record.as_of) and run_records.is_written(record))
 
 
 def _propose(settings: Settings, record: run_records.RunRecord) -> Iterator[str]:
     verify_in_clean_process(paths.PRODUCTION)
     yield from _write_history(settings, record)
+    write_objects_through(NAMED)
     run = review.set_aside(record.as_of, _message(record), RECORDED)
     review.restore_main(run)
     yield str(run)
@@ -141,6 +146,7 @@ def _accept(settings: Settings, record: run_records.RunRecord) -> Iterator[str]:
     )
     yield from _write_history(settings, record)
     if changes(*RECORDED):
+        write_objects_through(NAMED)
         commit(f"{_message(record)}\n\n{SKIP_CI}", *RECORDED)
         yield f"{record.as_of}: recorded in {run_records.path_of(record.as_of)} and committed"
     else:
@@ -153,9 +159,7 @@ def _write_history(settings: Settings, record: run_records.RunRecord) -> Iterato
     An identical run that was already recorded keeps its durations. Yields a line for the report,
     and one for each target whose new model uses other features.
     """
-    identical = (
-        run_records.path_of(record.as_of).is_file() and run_records.read(record.as_of) == record
-    )
+    identical = run_records.is_written(record)
     run_records.write(record)
     records = [r for r in run_records.read_all() if r.as_of <= record.as_of]
     files.write_csv(run_summaries.loss_rows(records), paths.HISTORY / "losses.csv")

@@ -8,27 +8,36 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from evergreen.errors import EvergreenError
+from evergreen.lifecycle.recovery import remove_leftovers, repair
 from evergreen.settings import paths
 from evergreen.vcs.dvc_internals import remove_stale_rwlock
+from evergreen.vcs.run_log import logged
 
 
 @contextmanager
-def exclusive() -> Iterator[None]:
+def exclusive() -> Iterator[list[str]]:
     """Keep other runs out of this repository during a block.
 
     The operating system releases the lock when the process ends, however it ends, so there are no
-    stale locks to remove.
+    stale locks to remove. What an earlier command left that was killed is made good first.
+
+    Yields
+    ------
+    list of str
+        A line for each repair.
 
     Raises
     ------
     EvergreenError
-        If another run is in progress.
+        If another run is in progress, or a child of a killed one still is.
     """
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(paths.LOCK, timeout=0):
             remove_stale_rwlock()
-            yield
+            removed = list(remove_leftovers())
+            with logged():
+                yield [*removed, *repair()]
     except Timeout:
         raise EvergreenError(
             f"another run is in progress in this repository (it holds {paths.LOCK})",

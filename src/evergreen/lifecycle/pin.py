@@ -17,7 +17,7 @@ from evergreen.lifecycle import params_file, review
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.settings.pipeline import Settings
-from evergreen.store import challengers, predictions, tables
+from evergreen.store import challengers, files, predictions, tables
 from evergreen.store.releases import load_release, write_empty_release
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import dvc
@@ -87,7 +87,7 @@ def _provide(folder: Path, settings: Settings) -> str:
     dvc("add", "--quiet", str(folder))
     if before is not None and pinned.read_text(encoding="utf-8") != before:
         shutil.rmtree(folder)
-        pinned.write_text(before, encoding="utf-8")
+        files.write_text(before, pinned)
         raise DataError(
             f"{pinned} pins data of a later run that is not in DVC's cache",
             f"dvc pull {pinned}; if no remote has it, check out the commit of the first run",
@@ -199,7 +199,7 @@ def _inherit(last: date) -> None:
     with fetched(commit, scored) as copy:
         copy.replace(tables.partition_path(paths.PREDICTIONS, last))
     with fetched(*rollback_records.current_release(last)) as copy:
-        shutil.rmtree(paths.CHAMPION, ignore_errors=True)
+        shutil.rmtree(paths.CHAMPION, ignore_errors=True)  # written again, whatever stops it here
         copy.replace(paths.CHAMPION)
     champions = load_release(paths.CHAMPION).models
     with fetched(commit, paths.INCREMENTAL) as updated:

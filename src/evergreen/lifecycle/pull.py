@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError
@@ -12,16 +11,19 @@ from evergreen.lifecycle import review
 from evergreen.lifecycle.ensure_served import ensure_served
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
-from evergreen.vcs.commands import CommandError
+from evergreen.store import files
+from evergreen.vcs import branch_move
 from evergreen.vcs.dvc import check_out
 from evergreen.vcs.dvc_internals import pin_file
-from evergreen.vcs.git import changes, git, remote_name, remove_branch, upstream_branch
+from evergreen.vcs.git import changes, git, remote_name, remove_branch, show, upstream_branch
 from evergreen.vcs.tracked_paths import (
     CODE,
     INPUTS,
     NAMES_DATA,
     RECORDED,
 )
+
+REASON = "evergreen pull"
 
 
 def pull() -> Iterator[str]:
@@ -55,10 +57,12 @@ def pull() -> Iterator[str]:
             yield f"{upstream} has nothing new"
         else:
             yield from _drop_unfinished_run()
+            branch_move.check_unmodified()
             yield from _follow(upstream)
             yield f"{plural(int(theirs), 'commit')} of {upstream} pulled"
         if theirs != "0" or _lacks_inputs():
             check_out()
+            branch_move.complete()
             paths.PAGE.unlink(missing_ok=True)  # of an earlier run; `evergreen report` writes it
     yield from ensure_served()
 
@@ -86,10 +90,15 @@ def _drop_unfinished_run() -> Iterator[str]:
     if run_records.is_recorded(as_of):
         return
     tracked = git("ls-files", "--", *RECORDED).splitlines()
-    for line in changes(*(tracked or [str(paths.PARAMS)]), untracked=False).splitlines():
-        git("restore", "--source=HEAD", "--staged", "--worktree", "--", line[3:])
+    changed = changes(*(tracked or [str(paths.PARAMS)]), untracked=False).splitlines()
+    names = {line[3:] for line in changed} - {str(paths.PARAMS)}
+    if names:
+        git("restore", "--source=HEAD", "--staged", "--worktree", "--", *sorted(names))
     run_records.path_of(as_of).unlink(missing_ok=True)
     (paths.HISTORY / "seconds" / f"{as_of}.json").unlink(missing_ok=True)
+    # Last of all, as it tells that there is an unfinished run.
+    git("restore", "--source=HEAD", "--staged", "--", str(paths.PARAMS))
+    files.write_text(show("HEAD", paths.PARAMS), paths.PARAMS)
     yield f"{as_of}: the unfinished run was dropped; it can be run again"
 
 
@@ -112,26 +121,25 @@ def _follow(upstream: str) -> Iterator[str]:
         )
     aside = f"unpushed-{git('rev-parse', '--short', 'HEAD').strip()}"
     git("branch", "--force", aside)
-    git("reset", "--quiet", "--keep", upstream)
+    others = git("rev-list", "--reverse", "--no-merges", ours).split()
+    new, conflicting = branch_move.replay_commits(
+        upstream, [commit for commit in others if commit not in runs]
+    )
+    branch_move.move_branch(new, REASON)
     yield f"runs of this clone that were not pushed are kept on the branch {aside}"
-    for commit in git("rev-list", "--reverse", "--no-merges", f"{upstream}..{aside}").split():
-        if commit not in runs:
-            yield from _apply(commit, aside)
+    for commit in conflicting:
+        yield f"{commit[:7]} conflicts with others' commits; it is on the branch {aside} only"
 
 
 def _rebase(upstream: str) -> None:
-    """Rebase the commits of this clone, or leave everything as it was."""
-    try:
-        git("rebase", "--quiet", upstream)
-    except CommandError:
-        with suppress(CommandError):  # it may have refused to start
-            git("rebase", "--abort")
-        raise
-
-
-def _apply(commit: str, aside: str) -> Iterator[str]:
-    try:
-        git("cherry-pick", commit)
-    except CommandError:
-        git("cherry-pick", "--abort")
-        yield f"{commit[:7]} conflicts with others' commits; it is on the branch {aside} only"
+    """Move the commits of this clone after the others', or leave everything as it was."""
+    new_ones = ("--right-only", "--cherry-pick", "--no-merges", "--reverse")
+    commits = git("rev-list", *new_ones, f"{upstream}...HEAD").split()
+    new, conflicting = branch_move.replay_commits(upstream, commits)
+    if conflicting:
+        subjects = git("log", "--no-walk", "--format=%h %s", *conflicting).splitlines()
+        raise EvergreenError(
+            f"these commits conflict with those of {upstream}: {'; '.join(subjects)}",
+            "git pull --rebase, resolve the conflicts, then evergreen pull",
+        )
+    branch_move.move_branch(new, REASON)

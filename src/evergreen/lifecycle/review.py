@@ -10,6 +10,8 @@ from pathlib import Path
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.settings import paths
+from evergreen.store import files
+from evergreen.vcs import branch_move
 from evergreen.vcs.dvc import check_out
 from evergreen.vcs.git import (
     branches,
@@ -85,20 +87,16 @@ class PendingRun:
 
 def pending_runs() -> list[PendingRun]:
     """The runs that were neither merged nor rejected, by date."""
+    return [run for run in all_runs() if not is_settled(run)]
+
+
+def all_runs() -> list[PendingRun]:
+    """The runs that have a branch of their own, by date; some may be settled."""
     runs = {}
     for ref, commit in branches(f"{REVIEW_BRANCH}{ANY_DATE}"):  # this clone's replace the remote's
         day = date.fromisoformat(ref.rpartition(REVIEW_BRANCH)[2])
         runs[day] = PendingRun(day, ref, commit)
-    return [runs[day] for day in sorted(runs) if not _is_settled(runs[day])]
-
-
-def _is_settled(run: PendingRun) -> bool:
-    """Whether a run was rejected, or merged in any way that a forge offers."""
-    rejected = rejection(run.as_of)
-    if rejected is not None and rejected.commit == run.commit:
-        return True
-    name = str(run_records.path_of(run.as_of))
-    return is_merged(run.ref) or not git("diff", "--name-only", "HEAD", run.commit, "--", name)
+    return [runs[day] for day in sorted(runs)]
 
 
 def rejection(as_of: date) -> Rejection | None:
@@ -149,9 +147,31 @@ def check_branch() -> None:
         )
 
 
-def set_aside(as_of: date, message: str, files: Sequence[str]) -> PendingRun:
+def set_aside(as_of: date, message: str, names: Sequence[str]) -> PendingRun:
     """Commit a run on its own branch; HEAD and git's index stay as they are."""
-    return PendingRun(as_of, *commit_on_branch(f"{REVIEW_BRANCH}{as_of}", files, message))
+    return PendingRun(as_of, *commit_on_branch(f"{REVIEW_BRANCH}{as_of}", names, message))
+
+
+def settled_run(as_of: date) -> PendingRun | None:
+    """A run that was approved or rejected, whether its branch is still there or not."""
+    for run in all_runs():
+        if run.as_of == as_of and is_settled(run):
+            return run
+    branch = local_ref(f"{REVIEW_BRANCH}{as_of}")
+    if rejected := rejection(as_of):
+        return PendingRun(as_of, branch, rejected.commit)
+    if run_records.is_recorded(as_of):
+        return PendingRun(as_of, branch, run_records.commit_of(as_of))
+    return None
+
+
+def is_settled(run: PendingRun) -> bool:
+    """Whether a run was rejected, or merged in any way that a forge offers."""
+    rejected = rejection(run.as_of)
+    if rejected is not None and rejected.commit == run.commit:
+        return True
+    name = str(run_records.path_of(run.as_of))
+    return is_merged(run.ref) or not git("diff", "--name-only", "HEAD", run.commit, "--", name)
 
 
 def merge_record(run: PendingRun, message: str) -> None:
@@ -162,15 +182,20 @@ def merge_record(run: PendingRun, message: str) -> None:
     """
     last = run_records.last()
     precedes = last is not None and run.as_of < last.as_of
-    merge_without_files(
-        run.commit, message, but=run_records.path_of(run.as_of) if precedes else None
-    )
+    but = run_records.path_of(run.as_of) if precedes else None
+    branch_move.move_branch(merge_without_files(run.commit, message, but=but), message)
+    branch_move.complete()  # it changes no data
 
 
 def restore_main(run: PendingRun) -> None:
-    """Restore the working folder to the main branch; the run stays on its branch."""
-    restore_files_of(run.commit)
+    """Restore the working folder to the main branch; the run stays on its branch.
+
+    The settings come last: as long as they are those of the run, the next call does it again.
+    """
+    restore_files_of(run.commit, but=paths.PARAMS)
     check_out()
+    git("restore", "--source=HEAD", "--staged", "--", str(paths.PARAMS))
+    files.write_text(show("HEAD", paths.PARAMS), paths.PARAMS)
 
 
 def restore_main_if_pending(as_of: date) -> bool:

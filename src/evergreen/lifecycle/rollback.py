@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,13 +13,16 @@ from evergreen.history import rollback_records, run_records
 from evergreen.history.rollback_records import RollbackRecord, What
 from evergreen.history.run_summaries import find_version
 from evergreen.lifecycle import params_file
+from evergreen.lifecycle.hold import set_hold
 from evergreen.lifecycle.publish import publish
+from evergreen.lifecycle.recovery import SCRATCH
 from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
 from evergreen.settings.loading import load_settings
 from evergreen.store import files, models, releases
 from evergreen.vcs import dvc_fetch
 from evergreen.vcs.dvc import dvc
+from evergreen.vcs.dvc_internals import write_objects_through
 from evergreen.vcs.git import commit
 from evergreen.vcs.tracked_paths import ROLLBACK_PIN
 
@@ -47,14 +49,14 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
     Raises
     ------
     DataError
-        If there is no such run or version, or it is served already.
+        If there is no such run or version.
     EvergreenError
         If a run is not finished.
     """
     settings, last = load_settings(), run_records.last()
     if last is None or settings.as_of != last.as_of:
         raise run_records.unfinished(settings.as_of)
-    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=paths.LOCK.parent) as scratch:
         before = _fetch_current(last.as_of, Path(scratch) / "now")
         older = _older(target, to, Path(scratch) / "older")
         yield from _exchange(before, older, last.as_of, to, reason, hold=hold)
@@ -83,7 +85,7 @@ def serve_approved(as_of: date, commit: str, champions: dict[str, str | None]) -
     last = run_records.last()
     if last is None:
         raise DataError("no run is recorded", "evergreen history")
-    with tempfile.TemporaryDirectory(dir=paths.LOCK.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=paths.LOCK.parent) as scratch:
         before = _fetch_current(last.as_of, Path(scratch) / "now")
         approved = _fetch_release(commit, paths.PRODUCTION, Path(scratch) / "approved").released
         chosen = {name: approved[name] for name in champions}
@@ -119,11 +121,14 @@ def _exchange(
         if _version(now.get(name)) != model.model.manifest.version
     }
     if not changed:
-        raise DataError(f"{to} is already served", "evergreen versions")
+        yield f"{to} is already served"
+        if hold:
+            yield from _hold(chosen, reason)
+        return
     next_day = (last + timedelta(days=1)).isoformat()
     new = {name: _served_since(chosen[name], next_day) for name in changed}
-    shutil.rmtree(paths.ROLLBACK, ignore_errors=True)
-    version = releases.write_release(paths.ROLLBACK, now | new)
+    with files.replacing(paths.ROLLBACK) as unfinished:
+        version = releases.write_release(unfinished, now | new)
     publish(paths.ROLLBACK)
     yield f"release {version} is served from {paths.CURRENT}"
     dvc("add", "--quiet", str(paths.ROLLBACK))
@@ -139,9 +144,16 @@ def _exchange(
     files.write_json(record.model_dump(mode="json"), record.path)
     if hold:
         params_file.write({"hold": dict(load_settings().hold) | dict.fromkeys(changed, reason)})
+    write_objects_through([Path(ROLLBACK_PIN)])
     _commit(record)
     yield from (f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
     yield f"recorded in {record.path}; the next run starts from these models"
+
+
+def _hold(targets: Iterable[str], reason: str) -> Iterator[str]:
+    for target in targets:
+        if target not in load_settings().hold:
+            yield from set_hold(target, reason)
 
 
 def _fetch_current(last: date, into: Path) -> releases.Release:

@@ -22,7 +22,7 @@ from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.replay.hindsight import JUDGED, judge_policy, read_result
 from evergreen.replay.policy_run import FAILED, RUNS, replay_policy
 from evergreen.settings import paths
-from evergreen.store import tables
+from evergreen.store import files, tables
 from evergreen.store.cache import Cache
 from evergreen.store.labels import open_labels
 
@@ -111,6 +111,8 @@ def _prepare(scenario: Scenario) -> Path:
     for other in paths.REPLAYS.glob("*"):
         if other != folder:
             shutil.rmtree(other)
+    for left in folder.rglob(".*.unfinished"):
+        files.remove(left)
     raw = folder / paths.RAW
     if not raw.exists():
         raw.parent.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +21,7 @@ from evergreen.serving.scores_file import read_client_ids, scores_file
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import predictions, sql, tables
+from evergreen.store.files import remove, remove_left
 
 if TYPE_CHECKING:
     from evergreen.serving.sql_table import SqlTable
@@ -77,12 +78,13 @@ def score(
     schema = predictions.schema(release.kinds)
     with ExitStack() as stack:
         out.parent.mkdir(parents=True, exist_ok=True)
+        remove_left(out)
         writers = [stack.enter_context(scores_file(out, schema))]
         if to_sql is not None:
             from evergreen.serving.sql_table import scores_table  # noqa: PLC0415 - an extra
 
             writers.append(stack.enter_context(scores_table(to_sql, schema)))
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out.parent)))
+        scratch = Path(stack.enter_context(_scratch(out)))
         con = _connect(settings, as_of, scratch)
         plan = _plan(con, as_of, listed)
         done, total = 0, len(plan)
@@ -94,6 +96,18 @@ def score(
             done += len(rows)
             progress(done, total)
     return BatchResult(total, int((plan["events"] == 0).sum()))
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """A temporary folder beside a file; `remove_left` removes those of killed processes."""
+    folder = out.with_name(f".{out.name}.scratch.{os.getpid()}.unfinished")
+    remove(folder)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        remove(folder)
 
 
 def _score_chunk(

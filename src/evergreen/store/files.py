@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,8 +26,10 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2
 def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """Write a file, folder or link under a temporary name, and rename it to `path` at the end.
 
-    Readers see the old content or the new one as a whole. If the body fails, the old content stays;
-    what a killed process leaves is overwritten by the next call.
+    Readers see the old content or the new one as a whole. Where the system can't exchange two
+    folders, a folder is missing for an instant. The content is on the disk before it gets the name.
+    If the body fails, the old content stays; what a killed process leaves is overwritten by the
+    next call.
 
     Parameters
     ----------
@@ -38,49 +42,84 @@ def replacing(path: Path, *, shared: bool = False) -> Iterator[Path]:
         The temporary name, in the same folder; nothing is there yet.
     """
     process = f".{os.getpid()}" if shared else ""
-    unfinished = path.with_name(f".{path.name}{process}.unfinished")
+    unfinished, old = (
+        path.with_name(f".{path.name}{process}{part}.unfinished") for part in ("", ".old")
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
+    recover(old)
     remove(unfinished)
     try:
         yield unfinished
-        if unfinished.is_file():
-            with unfinished.open("rb") as file:
-                os.fsync(file.fileno())
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        os.replace(unfinished, path)  # noqa: PTH105 - replaces a file atomically
+        write_through(unfinished)
+        if not path.is_dir() or path.is_symlink():
+            os.replace(unfinished, path)  # noqa: PTH105 - replaces a file atomically
+        elif not _exchange(unfinished, path):
+            path.rename(old)  # a folder half removed would look like a folder
+            unfinished.rename(path)
     finally:
+        recover(old)
         remove(unfinished)
 
 
 @contextmanager
 def replacing_at_once(folder: Path) -> Iterator[Path]:
-    """Write a folder anew, and exchange it with the one that is there at one instant.
-
-    Where the system can't exchange two folders, the old one is moved aside first; after a kill in
-    between, the next call moves it back.
+    """Write a folder anew, and exchange it with the one that is there; see `replacing`.
 
     Yields
     ------
     Path
         An empty folder beside it.
     """
-    unfinished, aside = (folder.with_name(f".{folder.name}{n}.unfinished") for n in ("", ".old"))
-    if aside.exists() and not folder.exists():
-        aside.rename(folder)
-    remove(unfinished)
-    unfinished.mkdir(parents=True)
-    try:
+    with replacing(folder) as unfinished:
+        unfinished.mkdir()
         yield unfinished
-        if not folder.exists():
-            unfinished.rename(folder)
-        elif not _exchange(unfinished, folder):
-            remove(aside)
-            folder.rename(aside)
-            unfinished.rename(folder)
-            remove(aside)
-    finally:
-        remove(unfinished)
+
+
+def recover(unfinished: Path) -> None:
+    """Remove what is left under a temporary name of `replacing`.
+
+    An old folder that was moved aside, and whose successor is not there yet, is moved back.
+    """
+    match = re.fullmatch(r"\.(.+?)(\.\d+)?\.old\.unfinished", unfinished.name)
+    if match and unfinished.exists() and not unfinished.with_name(match[1]).exists():
+        unfinished.rename(unfinished.with_name(match[1]))
+    remove(unfinished)
+
+
+def write_through(path: Path) -> None:
+    """Make sure that the content of a file or folder is on the disk."""
+    if path.is_symlink():
+        return
+    for place in (*path.rglob("*"), path) if path.is_dir() else (path,):
+        if not place.is_symlink():
+            descriptor = os.open(place, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def is_left(unfinished: Path) -> bool:
+    """Whether no process works on a temporary name of `replacing`, if none but shared ones may."""
+    number = re.search(r"\.(\d+)(\.old)?\.unfinished$", unfinished.name)
+    return number is None or not _is_running(int(number[1]))
+
+
+def remove_left(path: Path) -> None:
+    """Remove what killed processes left under temporary names of a shared `path`."""
+    for unfinished in path.parent.glob(f".{glob.escape(path.name)}.*.unfinished"):
+        if is_left(unfinished):
+            remove(unfinished)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
-from evergreen.errors import FREE_SPACE, EvergreenError, is_disk_full
+from evergreen.errors import FREE_SPACE, is_disk_full
+from evergreen.vcs import run_log
+from evergreen.vcs.run_log import CommandError, KilledError
 
+LOCK_EXISTS = re.compile(r"'([^']+\.lock)': File exists")
 
-class CommandError(EvergreenError):
-    """A git or dvc command failed."""
+__all__ = ["CommandError", "environment", "next_step_after", "run"]
 
 
 def environment() -> dict[str, str]:
@@ -23,7 +27,9 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
-def run(command: list[str], next_step: str, variables: dict[str, str]) -> str:
+def run(
+    command: list[str], next_step: str, variables: dict[str, str], *, writes: bool = True
+) -> str:
     """Run a command and return its output.
 
     Parameters
@@ -34,25 +40,37 @@ def run(command: list[str], next_step: str, variables: dict[str, str]) -> str:
         What to do if it fails.
     variables
         Further environment variables.
+    writes
+        Whether it may leave something behind if it is killed.
 
     Raises
     ------
     CommandError
         If it fails; with its own message.
     """
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=environment() | variables
-    )
-    if done.returncode:
-        output = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
-        shown = " ".join(command).replace(f"{sys.executable} -m ", "")
-        raise CommandError(
-            f"`{shown}` failed with exit code {done.returncode}: {output}",
-            next_step_after(output, next_step),
+    with run_log.child(command) if writes else nullcontext(command) as words:
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, env=environment() | variables
         )
+        if done.returncode:
+            output = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
+            shown = " ".join(command).replace(f"{sys.executable} -m ", "")
+            kind = KilledError if done.returncode < 0 else CommandError
+            raise kind(
+                f"`{shown}` failed with exit code {done.returncode}: {output}",
+                next_step_after(output, next_step),
+            )
     return done.stdout
 
 
 def next_step_after(output: str, otherwise: str) -> str:
-    """What to do after a command failed with this output: make room, or else `otherwise`."""
+    """What to do after a command failed with this output; `otherwise` if nothing better is known.
+
+    A lock of git that is not known to be left by a killed command of ours is named, and stays.
+    """
+    if lock := LOCK_EXISTS.search(output):
+        return (
+            "wait until no other git command is at work here; if none is, one was killed: "
+            f"rm -f {lock[1]}, then the same command again"
+        )
     return FREE_SPACE if is_disk_full(output) else otherwise

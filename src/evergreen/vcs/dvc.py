@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-from evergreen.vcs import dvc_internals
+from evergreen.vcs import dvc_internals, run_log
 from evergreen.vcs.commands import CommandError, environment, next_step_after, run
+from evergreen.vcs.run_log import KilledError
 
 LAST_LINES = 8
 """Lines of output shown when `dvc repro` fails."""
@@ -56,21 +57,25 @@ def reproduce(tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str
         If a stage fails; with the last lines of the output.
     """
     output = []
-    with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment(),
-    ) as process:
-        for line in process.stdout or ():
-            output.append(line.rstrip())
-            if line.startswith("  "):  # as the stages print
-                yield line.strip()
-            elif stage := dvc_internals.started_stage(line):
-                tell(stage)
-    if process.returncode:
-        raise CommandError(
-            "`dvc repro` failed; its last lines:\n  " + "\n  ".join(output[-LAST_LINES:]),
-            next_step_after("\n".join(output), "fix the cause, then run the same command again"),
-        )
+    with run_log.child([sys.executable, "-m", "dvc", "repro"]) as command:
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(),
+        ) as process:
+            for line in process.stdout or ():
+                output.append(line.rstrip())
+                if line.startswith("  "):  # as the stages print
+                    yield line.strip()
+                elif stage := dvc_internals.started_stage(line):
+                    tell(stage)
+        if process.returncode:
+            kind = KilledError if process.returncode < 0 else CommandError
+            raise kind(
+                "`dvc repro` failed; its last lines:\n  " + "\n  ".join(output[-LAST_LINES:]),
+                next_step_after(
+                    "\n".join(output), "fix the cause, then run the same command again"
+                ),
+            )

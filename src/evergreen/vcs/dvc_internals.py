@@ -19,6 +19,9 @@ from typing import Any, NamedTuple
 import psutil
 import yaml
 
+from evergreen.settings import paths
+from evergreen.store.files import write_through
+
 CACHE = ".dvc/cache/files/md5"
 RWLOCK = Path(".dvc/tmp/rwlock")
 """DVC's list of the files in use, with the processes that use them."""
@@ -80,6 +83,28 @@ def locked_inputs(text: str) -> LockedInputs:
     return inputs
 
 
+def write_objects_through(named: Iterable[Path]) -> None:
+    """Make sure that the data that ``dvc.lock`` and ``.dvc`` files name is on the disk.
+
+    DVC leaves it to the system when the files of its cache are written; a commit that survives a
+    power loss must not name data that doesn't. Files that are on the disk take microseconds.
+    """
+    listings: set[str] = set()
+    for path in named:
+        if path.is_file():
+            text = path.read_text("utf-8")
+            listings |= (
+                set(locked_md5s(text).values()) if path == paths.DVC_LOCK else {pinned_md5(text)}
+            )
+    for md5_hex in listings:
+        listing = Path(object_path(md5_hex))
+        if listing.is_file():
+            content = json.loads(listing.read_text("utf-8")) if listing.suffix == ".dir" else ()
+            for place in (listing, *(Path(object_path(entry["md5"])) for entry in content)):
+                if place.is_file():
+                    write_through(place)
+
+
 def parse_status(text: str) -> list[str]:
     """The stages and ``.dvc`` files that are not up to date, from `dvc status --json`."""
     return list(json.loads(text))
@@ -113,6 +138,31 @@ def _is_dvc(pid: int) -> bool:
         return any("dvc" in word for word in psutil.Process(pid).cmdline())
     except psutil.Error:
         return False
+
+
+def is_cut_off(name: str, text: str, committed: str | None) -> bool:
+    """Whether the text of a ``dvc.lock`` or ``.dvc`` file is not whole.
+
+    YAML that was cut off often parses. So a text is also not whole if it lacks the end of a line,
+    or a stage that the committed one has.
+    """
+    if not text.endswith("\n"):
+        return True
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA, COMPILED_SINGLE_STAGE_SCHEMA
+    from voluptuous import Invalid
+
+    lock = name == str(paths.DVC_LOCK)
+    try:
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+        (COMPILED_LOCKFILE_SCHEMA if lock else COMPILED_SINGLE_STAGE_SCHEMA)(content)
+    except (yaml.YAMLError, Invalid):
+        return True
+    if not lock:
+        return not any({"md5", "path"} <= out.keys() for out in content.get("outs", ()))
+    if committed is None:
+        return False
+    before = yaml.load(committed, Loader=yaml.CSafeLoader)
+    return bool(before["stages"].keys() - content.get("stages", {}).keys())
 
 
 class DataChanges(NamedTuple):

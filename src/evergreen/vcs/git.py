@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,13 @@ from evergreen.settings import paths
 from evergreen.vcs.commands import CommandError, run
 
 OWN_INDEX = "GIT_INDEX_FILE"
+
+
+READS = {"diff", "for-each-ref", "hash-object", "log", "ls-files", "ls-tree", "merge-base",
+         "remote", "rev-list", "rev-parse", "show", "status"}  # fmt: skip
+"""Commands that write nothing, so that a kill of one leaves nothing."""
+CONFIG = {"core.fsync": "all", "gc.autoDetach": "false", "maintenance.autoDetach": "false"}
+"""What is committed survives a power loss; nothing goes on in the background after a command."""
 
 
 def git(*arguments: str, **variables: str) -> str:
@@ -21,7 +29,24 @@ def git(*arguments: str, **variables: str) -> str:
     CommandError
         With git's own message.
     """
-    return run(["git", *arguments], "git status", {"GIT_OPTIONAL_LOCKS": "0"} | variables)
+    if arguments[0] in READS:
+        options = {"GIT_OPTIONAL_LOCKS": "0"} | variables
+        return run(["git", *arguments], "git status", options, writes=False)
+    return run(["git", *arguments], "git status", _config() | variables)
+
+
+def _config() -> dict[str, str]:
+    """`CONFIG` as environment variables, after those that the caller has."""
+    first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    options = {"GIT_OPTIONAL_LOCKS": "0", "GIT_CONFIG_COUNT": str(first + len(CONFIG))}
+    for number, (key, value) in enumerate(CONFIG.items(), first):
+        options |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return options
+
+
+def git_folders() -> set[Path]:
+    """The folders of git: of this working folder, and shared by all of the repository."""
+    return {Path(git("rev-parse", option).strip()) for option in ("--git-dir", "--git-common-dir")}
 
 
 def current_branch() -> str:
@@ -70,10 +95,11 @@ def commit_at(ref: str) -> str | None:
 
 
 def commit(message: str, *names: str | Path) -> None:
-    """Commit some files, and no others."""
+    """Commit some files, and no others, unless they are committed already."""
     chosen = ("--", *map(str, names))
     git("add", *chosen)
-    git("commit", "--quiet", "--message", message, *chosen)
+    if git("diff", "--cached", "--name-only", *chosen):
+        git("commit", "--quiet", "--message", message, *chosen)
 
 
 def local_ref(branch: str) -> str:
@@ -117,16 +143,18 @@ def commit_on_branch(branch: str, names: Sequence[str], message: str) -> tuple[s
     return local_ref(branch), new
 
 
-def merge_without_files(other: str, message: str, *, but: Path | None = None) -> None:
-    """Merge a commit with only one of its files, or none."""
+def merge_without_files(other: str, message: str, *, but: Path | None = None) -> str:
+    """Merge a commit with only one of its files, or none; return the new commit.
+
+    The branch stays where it is.
+    """
     index = _own_index()
     git("read-tree", "HEAD", **index)
     if but is not None:
         blob = git("rev-parse", f"{other}:{but}").strip()
         git("update-index", "--add", "--cacheinfo", f"100644,{blob},{but}", **index)
     tree = git("write-tree", **index).strip()
-    merged = git("commit-tree", tree, "-p", "HEAD", "-p", other, "-m", message).strip()
-    git("merge", "--quiet", "--ff-only", merged)
+    return git("commit-tree", tree, "-p", "HEAD", "-p", other, "-m", message).strip()
 
 
 def _own_index() -> dict[str, str]:
@@ -134,14 +162,17 @@ def _own_index() -> dict[str, str]:
     return {OWN_INDEX: str((paths.LOCK.parent / "review-index").resolve())}
 
 
-def restore_files_of(other: str) -> None:
-    """Restore every file that a commit changes to its state at HEAD; remove those it adds."""
+def restore_files_of(other: str, *, but: Path) -> None:
+    """Restore every file that a commit changes to its state at HEAD, except one.
+
+    Those that it adds are removed.
+    """
     changed = git("diff", "--name-status", "--no-renames", "HEAD", other).splitlines()
     restored: list[str] = []
     for status, name in (line.split("\t", 1) for line in changed):
         if status == "A":
             Path(name).unlink(missing_ok=True)
-        else:
+        elif name != str(but):
             restored.append(name)
     if restored:
         git("restore", "--source=HEAD", "--worktree", "--", *restored)

@@ -1,33 +1,41 @@
 import pytest
 
 from evergreen.errors import DataError
-from evergreen.ingestion.dates import find_format
+from evergreen.ingestion.dates import DateSettings, settle_dates
 from evergreen.store import tables
 
 
-def found(*cells, setting="auto", remembered=None):
-    return find_format([iter(cells)], setting, remembered, name="shop: column 'Date'")
+def settled(*cells, date_format="auto", **options):
+    settings = DateSettings(date_format, options.pop("date_order", None))
+    return settle_dates(iter(cells), settings, name="shop: column 'Date'", **options)
+
+
+def read(column, cell):
+    con = tables.connect(1)
+    column.register(con)
+    con.execute("create table cells as select ? as cell", [cell])
+    [(time,)] = con.sql(f"select {column.sql('cell')} from cells").fetchall()
+    return time
 
 
 @pytest.mark.parametrize(
-    ("cell", "shown"),
+    ("cell", "usual"),
     [
-        ("2024-03-31", "iso"),
-        ("2024/3/31 9:05", "iso"),
+        ("2024-03-31", None),
+        ("2024/3/31 9:05", None),
         ("20240331", "%Y%m%d"),
         ("31/03/2024", "%d/%m/%Y"),
-        ("3/31/2024 8:26", "%m/%d/%Y"),
+        ("3/31/2024 8:26", "%m/%d/%Y %H:%M"),
+        ("3/31/2024 8:26:30 PM", "%m/%d/%Y %I:%M:%S %p"),
         ("31.03.24", "%d.%m.%y"),
-        ("1.3.2024", "%d.%m.%Y"),
         ("31-Mar-2024", "%d-%b-%Y"),
         ("31 March 2024", "%d %B %Y"),
     ],
 )
-def test_the_format_is_found_out_and_reads_the_cell(cell, shown):
-    how = found(cell)
-    [(read,)] = tables.connect(1).sql(f"select ({how.sql(repr(cell))})::date").fetchall()
-    assert how.text == shown
-    assert (read.year, read.month) == (2024, 3)
+def test_the_format_is_detected_and_reads_the_cell(cell, usual):
+    column = settled(cell)
+    assert (column.usual or [None])[0] == usual
+    assert str(read(column, cell)).startswith("2024-03-31")
 
 
 @pytest.mark.parametrize(
@@ -35,25 +43,103 @@ def test_the_format_is_found_out_and_reads_the_cell(cell, shown):
     ["3/31/2024 8:26", "3/31/2024 08:26:30", "3/31/2024 8:26 PM", "3/31/2024 8:26:30.5"],
 )
 def test_times_are_read_in_any_usual_form(cell):
-    [(read,)] = tables.connect(1).sql(f"select {found(cell).sql(repr(cell))}").fetchall()
-    assert (read.hour % 12, read.minute) == (8, 26)
+    time = read(settled(cell), cell)
+    assert (time.hour % 12, time.minute) == (8, 26)
 
 
 def test_day_and_month_are_settled_by_any_cell_however_late():
-    assert found(*["01/02/2024"] * 5000, "13/02/2024").text == "%d/%m/%Y"
-    assert found(*["01/02/2024"] * 5000, "02/13/2024").text == "%m/%d/%Y"
+    assert settled(*["01/02/2024"] * 5000, "13/02/2024").cells.order == "day_first"
+    assert settled(*["01/02/2024"] * 5000, "02/13/2024").cells.order == "month_first"
 
 
 def test_day_and_month_are_never_guessed():
-    with pytest.raises(DataError, match="can't be told apart") as error:
-        found("01/02/2024", "03/04/2024")
-    assert "%d/%m/%Y or %m/%d/%Y" in str(error.value)
+    with pytest.raises(DataError, match="such as '01/02/2024' in which day and month") as error:
+        settled("01/02/2024", "03/04/2024")
+    assert "set `date_order` of the source in params.yaml: day_first or month_first" in str(
+        error.value
+    )
 
 
-def test_what_was_found_out_once_holds():
-    assert found("01/02/2024", remembered="%d/%m/%Y").text == "%d/%m/%Y"
+def test_the_setting_settles_what_no_cell_tells():
+    column = settled("01/02/2024", date_order="month_first")
+    assert str(read(column, "01/02/2024")) == "2024-01-02 00:00:00"
 
 
-def test_a_column_without_dates_is_named():
-    with pytest.raises(DataError, match="shop: column 'Date' was expected to hold dates, found 'x"):
-        found("xyz")
+@pytest.mark.parametrize("cells", [["03/03/2024"], ["1.2.2024"], ["2 January 2024", "2024-02-01"]])
+def test_nothing_is_asked_where_nothing_is_unclear(cells):
+    settled(*cells)
+
+
+def test_a_number_that_comes_late_is_not_guessed_either():
+    column = settled(*["2024-02-01"] * 5000, "03/02/2024")
+    assert read(column, "03/02/2024") is None
+
+
+def test_points_are_day_first_unless_a_cell_tells_otherwise():
+    assert settled("01.02.2024").cells.order == "day_first"
+    assert settled("01.02.2024", "01.13.2024").cells.order == "month_first"
+
+
+def test_two_digits_that_look_like_years_first_are_asked_about():
+    with pytest.raises(DataError, match="seem to begin with the year") as error:
+        settled("17/03/01", "17/03/02")
+    assert '"%y/%m/%d"' in str(error.value)
+    assert str(read(settled(date_format="%y/%m/%d"), "17/03/01")) == "2017-03-01 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("cells", "found", "setting"),
+    [
+        (["xyz"], "found 'xyz'", "`date_format` of the source"),
+        (["42799", "42800.5"], "found numbers of 5 digits", "`date_format: excel`"),
+        (["1488326400"], "found numbers of 10 digits", "`date_format: epoch`"),
+        (["1488326400000"], "found numbers of 13 digits", "`date_format: epoch_ms`"),
+        (["20170330", "20170331", "7"], "found numbers of 8 digits", '`date_format: "%Y%m%d"`'),
+        (["12:30"], "found '12:30'", "`date_format` of the source"),
+        (["2017-03-01 12:00 EST"], "a time zone's abbreviation may mean several", "UTC offsets"),
+    ],
+)
+def test_a_column_without_dates_is_named_with_the_setting(cells, found, setting):
+    with pytest.raises(DataError, match="shop: column 'Date' was expected to hold dates") as error:
+        settled(*cells)
+    assert found in str(error.value)
+    assert setting in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("date_format", "cell"),
+    [
+        ("excel", "42824"),
+        ("excel", "42824.7395833333"),
+        ("excel", "42824,7395833333"),
+        ("epoch", "1490895900"),
+        ("epoch_ms", "1490895900000"),
+        ("%d|%m|%Y %H.%M", "30|03|2017 17.45"),
+        ("%m/%d/%Y %H:%M %z", "03/30/2017 17:45 -0500"),
+        ("%d/%m/%Y", "2017-03-30T17:45"),
+        ("iso", "2017-03-30 17:45"),
+    ],
+)
+def test_a_setting_says_how_cells_are_read(date_format, cell):
+    time = read(settled(cell, date_format=date_format), cell)
+    assert str(time) in ("2017-03-30 17:45:00", "2017-03-30 00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("date_format", "cell"),
+    [
+        ("iso", "30/03/2017"),
+        ("%d/%m/%Y", "03/30/2017"),
+        ("%d/%m/%Y %H:%M", "30/03/2017 17:45 +0530"),
+        ("%m/%d/%Y %H:%M %z", "03/30/2017 17:45"),
+        ("%Y-%d-%m", "2017-03-30"),
+        ("epoch", "now"),
+    ],
+)
+def test_a_setting_excludes_all_else(date_format, cell):
+    assert read(settled(cell, date_format=date_format), cell) is None
+
+
+def test_numbers_are_dates_in_a_workbook_column_of_dates():
+    column = settled("2017-03-30 00:00:00", "42824", serials=True)
+    assert str(read(column, "42824.5")) == "2017-03-30 12:00:00"

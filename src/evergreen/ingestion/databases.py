@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,9 @@ def _text(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(" ")
+        # a database keeps the instant alone; the offset is that of a session
+        zoned = value.tzinfo is not None
+        return (value.astimezone(UTC) if zoned else value).isoformat(" ")
     if isinstance(value, float | Decimal):
         return number_text(value)
     return str(value).replace("\0", "")

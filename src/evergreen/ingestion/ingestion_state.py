@@ -29,7 +29,10 @@ class IngestionState:
     files
         SHA-256 by name of the files of which no row is deferred.
     date_formats
-        How its columns write dates, by role, where that was detected.
+        Whether the day or the month is first in a database's columns, by role, where rows told.
+    clock
+        The hours and UTC offsets of zoned times that are kept as they are written; see
+        `evergreen.ingestion.zones.turning_points`.
     watermark
         From which value on to query a database; None from the start.
     mapping
@@ -42,6 +45,7 @@ class IngestionState:
     settings: str
     files: dict[str, str] = field(default_factory=dict)
     date_formats: dict[str, str] = field(default_factory=dict)
+    clock: list[int] = field(default_factory=list)
     watermark: str | None = None
     mapping: dict[str, Any] | None = None
     currency: str | None = None

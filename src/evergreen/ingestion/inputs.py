@@ -66,6 +66,8 @@ class Input:
         Whether lines that are not rows, such as blank ones and totals, may be among its rows.
     footer
         The lines at its end that the settings skip.
+    serials
+        The columns of a workbook in which some cells are dates, so that numbers are dates too.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Input:
     notices: list[str] = field(default_factory=list)
     in_lines: bool = False
     footer: tuple[int, ...] = ()
+    serials: frozenset[int] = frozenset()
 
     def renamed(self, aliases: Mapping[str, Sequence[str]]) -> Input:
         """With one of its other names renamed to each column that it lacks."""

@@ -13,8 +13,6 @@ from evergreen.errors import DataError
 from evergreen.ingestion.amounts import possible_headers, summands
 from evergreen.ingestion.cells import LOST_DIGITS, IdRule, register, scientific_sql
 from evergreen.ingestion.conversion import (
-    EARLIEST,
-    LATEST,
     Check,
     Conversion,
     blank_sql,
@@ -27,6 +25,7 @@ from evergreen.ingestion.money import (
     number_sql,
     register_readers,
 )
+from evergreen.ingestion.times import NOT_A_DATE, REASONS, WORDS
 from evergreen.settings import currencies
 from evergreen.store import sql
 
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from evergreen.ingestion.dates import DateFormat
     from evergreen.ingestion.inputs import Input
     from evergreen.ingestion.money import Sign
+    from evergreen.ingestion.time_sql import TimeColumn
     from evergreen.settings.sources import (
         AttributeColumns,
         NoteColumns,
@@ -72,7 +71,7 @@ class CellRules:
         How ids of clients are read.
     """
 
-    formats: dict[str, DateFormat]
+    formats: dict[str, TimeColumn]
     decimals: dict[str, Sign] = field(default_factory=dict)
     clients: IdRule = field(default_factory=IdRule)
 
@@ -202,13 +201,17 @@ class Mapper:
 
     def date(self, role: str, header: str) -> None:
         """Map a column that must hold a date, with or without a time."""
-        date_format = self._rules.formats[role]
-        self[role] = date_format.sql(self.cell(header))
+        column, cell = self._rules.formats[role], self.cell(header)
+        self[role] = column.sql(cell)
+        self["known_clock" if role == "ingested_on" else "clock"] = column.clock_sql(cell, role)
         name = next((day for day, time in TIME_OF.items() if time == role), role)
-        out = f"not ({role} >= timestamp '{EARLIEST}' and {role} < timestamp '{LATEST}')"
-        self.check(header, blank_sql(role, self.cell(header)), missing(name).reason)
-        self.check(header, f"{role} is null", f"{name} is not a date in the format {date_format}")
-        self.check(header, out, f"{name} is not between 1970 and 2200")
+        self.check(header, blank_sql(role, cell), missing(name).reason)
+        for reason in REASONS:
+            problem = f"{column.problem_sql(cell)} = {sql.literal(reason)}"
+            fails = f"case when {role} is null then {problem} else false end"
+            self.check(header, fails, f"{name} {reason}")
+        given = "" if column.cells.text in WORDS else f" in the format {column.cells.text}"
+        self.check(header, f"{role} is null", f"{name} {NOT_A_DATE}{given}")
 
     def number(self, role: str, header: str, *, required: bool) -> None:
         """Map a column that holds an exact number."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections import deque
 from dataclasses import replace
 from datetime import date, datetime
@@ -52,6 +54,8 @@ def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
 def _text(name: str, kind: str) -> str:
     """SQL of a cell as text; whole numbers stored as fractions, due to gaps, are whole again."""
     column = '"' + name.replace('"', '""') + '"'
+    if kind == "TIMESTAMP_NS":
+        return f"{column}::timestamp::varchar"
     if kind not in ("FLOAT", "DOUBLE"):
         return f"{column}::varchar"
     whole = f"abs({column}) < 1e15 and {column} = floor({column})"
@@ -80,6 +84,7 @@ def read_workbook(
     """
     try:
         book = CalamineWorkbook.from_path(path)
+        serials = not _counts_from_1904(path)
         sheets = [
             _Sheet(f"{path}, sheet {meta.name}", book.get_sheet_by_name(meta.name), mapped, source)
             for meta in book.sheets_metadata
@@ -88,7 +93,7 @@ def read_workbook(
         filled = [sheet for sheet in sheets if sheet.header is not None]
         read = [sheet for sheet in filled if sheet.names] or filled
         inputs = [
-            sheet.as_input(con, folder / f"sheet-{number}.parquet")
+            sheet.as_input(con, folder / f"sheet-{number}.parquet", serials=serials)
             for number, sheet in enumerate(read)
         ]
     except (CalamineError, PasswordError, OSError) as error:
@@ -103,6 +108,18 @@ def read_workbook(
             f"{name} has none of the columns, and is not read" for name in others
         )
     return inputs
+
+
+def _counts_from_1904(path: Path) -> bool:
+    """Whether a workbook counts days as old ones of the Macintosh do."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as book:
+        try:
+            properties = book.read("xl/workbook.xml")
+        except KeyError:
+            return False
+    return re.search(rb'date1904="(1|true)"', properties) is not None
 
 
 class _Sheet:
@@ -121,6 +138,7 @@ class _Sheet:
     ) -> None:
         self.name = name
         self._sheet = sheet
+        self._dated: set[int] = set()
         self._footer = source.skip_footer or 0
         firsts = [
             [_cell(cell) or "" for cell in row]
@@ -137,15 +155,19 @@ class _Sheet:
         filled = (number for number, row in enumerate(firsts) if any(row))
         return next(filled, None) if at is None else at
 
-    def as_input(self, con: duckdb.DuckDBPyConnection, copy: Path) -> Input:
-        """Copy the rows, and give the input that reads the copy."""
+    def as_input(self, con: duckdb.DuckDBPyConnection, copy: Path, *, serials: bool) -> Input:
+        """Copy the rows, and give the input that reads the copy.
+
+        With `serials`, numbers in columns that hold dates are dates.
+        """
         start = (self.header or 0) + 1
         footer: deque[tuple[int, list[Any]]] = deque()
         write_copy(copy, len(self.headers), map(_columns, self._batches(start, footer)))
         notices = [f"{self.name}: its header is on line {start}"] if start > 1 else []
         text = copied_input(con, self.name, self.headers, copy)
         lines = tuple(line for line, _ in footer)
-        return replace(text, notices=notices, in_lines=True, footer=lines)
+        dated = frozenset(self._dated) if serials else frozenset()
+        return replace(text, notices=notices, in_lines=True, footer=lines, serials=dated)
 
     def _batches(
         self, start: int, footer: deque[tuple[int, list[Any]]]
@@ -154,6 +176,7 @@ class _Sheet:
         batch = []
         for line, row in enumerate(islice(self._sheet.iter_rows(), start, None), start=start + 1):
             if any(cell != "" for cell in row):
+                self._dated.update(i for i, cell in enumerate(row) if isinstance(cell, date))
                 footer.append((line, row))
             if len(footer) > self._footer:
                 batch.append(footer.popleft())

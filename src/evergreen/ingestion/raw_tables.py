@@ -114,6 +114,8 @@ def _check(
         quarantine.name_input(con, number, label, rows.name)
         quarantine.name_checks(con, number, conversion.checks)
         exclude_non_rows(con, number, rows, cells)
+    for source in sources.values():
+        source.check(con)
     if settings.data.currency is not None:
         keep_currency(con, settings.data.currency)
     earlier = {source.currency for source in sources.values() if source.currency}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.ingestion.conversion import Check, filled_sql, trimmed_sql
-from evergreen.ingestion.dates import ISO, DateFormat
 from evergreen.ingestion.mapping import NO, YES
 from evergreen.ingestion.money import number_sql
+from evergreen.ingestion.time_sql import TimeColumn
+from evergreen.ingestion.times import ISO, TimeFormat
 from evergreen.settings import filters
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from evergreen.settings.filters import Condition, Kind
 
 
+OTHER_DATES = TimeColumn(TimeFormat(ISO))
+"""How columns with dates are read that no role maps."""
 BLANK = " (a cell is blank)"
 """Ends the reason for which a row is excluded if a condition is neither true nor false."""
 
@@ -56,7 +59,7 @@ class RowFilter:
         named = [(self._header(n), kinds) for columns in found for n, kinds in columns.items()]
         self.numbers = [header for header, kinds in named if "number" in kinds]
 
-    def checks(self, decimals: Mapping[str, Sign], dates: Mapping[str, DateFormat]) -> list[Check]:
+    def checks(self, decimals: Mapping[str, Sign], dates: Mapping[str, TimeColumn]) -> list[Check]:
         """For each condition: the rows that it excludes, then those with cells that it can't read.
 
         Parameters
@@ -80,7 +83,7 @@ class RowFilter:
         self,
         condition: Condition,
         decimals: Mapping[str, Sign],
-        dates: Mapping[str, DateFormat],
+        dates: Mapping[str, TimeColumn],
     ) -> list[Check]:
         checks = []
         for name, kinds in condition.columns.items():
@@ -99,7 +102,7 @@ class RowFilter:
         name: str,
         kind: Kind,
         decimals: Mapping[str, Sign],
-        dates: Mapping[str, DateFormat],
+        dates: Mapping[str, TimeColumn],
     ) -> str:
         """SQL of the cells of a column as a kind."""
         header = self._header(name)
@@ -108,7 +111,7 @@ class RowFilter:
         if kind == "number":
             return number_sql(cell, decimals.get(header, "."), filters.SQL_TYPES[kind])
         if kind == "date":
-            return dates.get(header, DateFormat(ISO)).sql(cell)
+            return dates.get(header, OTHER_DATES).sql(cell)
         if kind == "truth":
             word = f"lower({text})"
             yes, no = (f"{word} in {words}" for words in ((*YES, "1"), (*NO, "0")))

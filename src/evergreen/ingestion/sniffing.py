@@ -7,11 +7,11 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from evergreen.ingestion.amounts import possible_headers
-from evergreen.ingestion.cells import CellError
-from evergreen.ingestion.dates import COMPACT, NAMED, NUMBERED, YEAR_FIRST
+from evergreen.ingestion.cells import CellError, text_of
 from evergreen.ingestion.header_words import HEADER_WORDS, NO_SALE_WORDS, plain
 from evergreen.ingestion.inputs import Mapped
 from evergreen.ingestion.money import read_money
+from evergreen.ingestion.times import TimeFormat
 from evergreen.ingestion.user_files import open_files
 from evergreen.settings import paths
 from evergreen.settings.presets import companions, preset_names, preset_settings
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CELLS, SAMPLES = 500, 3
 TYPICAL = 0.9
 """The share of cells that have to be dates, or numbers, for a column to hold them."""
+DATES = TimeFormat(order="day_first", compact=True)
+"""Reads whatever is built like a date."""
 REQUIRED = ("client_id", "timestamp", "amount")
 KIND_OF_ROLE: dict[str, Kind] = {
     "timestamp": "date",
@@ -105,7 +107,7 @@ def _kind(cells: list[str]) -> Kind:
 
 
 def _is_date(cell: str) -> bool:
-    return any(shape.match(cell) for shape in (YEAR_FIRST, COMPACT, NAMED, NUMBERED))
+    return DATES.is_shaped(text_of(cell))
 
 
 def _is_number(cell: str) -> bool:

@@ -11,6 +11,7 @@ from evergreen.settings import paths
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import duckdb
     import pyarrow as pa
 
     from evergreen.ingestion.conversion import Conversion
@@ -56,6 +57,8 @@ class OpenedSource:
         Whether there may be earlier rows whose mapping is not on record.
     currency
         Of the amounts ingested earlier, where a currency was beside them.
+    check
+        Called when all rows are staged, before any is written; raises DataError.
     """
 
     label: str
@@ -65,6 +68,7 @@ class OpenedSource:
     changes: Sequence[str] = ()
     unrecorded: bool = False
     currency: str | None = None
+    check: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None
 
 
 @dataclass(frozen=True)

@@ -55,14 +55,16 @@ def create_incoming(con: duckdb.DuckDBPyConnection, schema: pa.Schema) -> None:
 
     Columns of ``incoming``: input, sheet, line; the canonical ones without ingested_on; day (on
     which the row became known, from the source or else its own date); currency,
-    where one is beside the amount; status, and for a bad row
+    where one is beside the amount; clock and known_clock, the readings of
+    `evergreen.ingestion.time_sql.TimeColumn.clock_sql`; status, and for a bad row
     why it is malformed (if it is) and the text to show.
     """
     columns = [f"{name} {_sql_type(schema, name)}" for name in content_of(schema)]
     con.execute(
         "create temp table incoming "
         f"(input int, sheet int default 0, line bigint, {', '.join(columns)}, "
-        "day date, currency varchar, status smallint, malformed varchar, value varchar)"
+        "day date, currency varchar, clock int, known_clock int, "
+        "status smallint, malformed varchar, value varchar)"
     )
     con.execute("create temp table verdicts (input int, line bigint, verdict varchar)")
 
@@ -141,12 +143,16 @@ def _insert(
         f"{name if name in conversion.columns else 'null'}::{_sql_type(schema, name)}"
         for name in content
     )
-    currency = "currency" if "currency" in conversion.columns else "null"
+    optional = ", ".join(
+        name if name in conversion.columns else "null"
+        for name in ("currency", "clock", "known_clock")
+    )
     [(count,)] = con.execute(
         f"""
         insert into incoming
-               (input, line, {", ".join(content)}, day, currency, status, malformed, value)
-        select {number}, line, {cells}, day, {currency}, status, malformed,
+               (input, line, {", ".join(content)}, day, currency, clock, known_clock,
+                status, malformed, value)
+        select {number}, line, {cells}, day, {optional}, status, malformed,
                case when status > 0 then left(
                    case status when {MALFORMED} then c0 {values} end::varchar, {MAX_SHOWN_CHARS}
                ) end

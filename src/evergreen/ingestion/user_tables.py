@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.core.events import transactions
 from evergreen.errors import UndecidedError
-from evergreen.ingestion import ingestion_state, mapping, row_identity
+from evergreen.ingestion import ingestion_state, mapping, row_identity, times
 from evergreen.ingestion.cells import IdRule
-from evergreen.ingestion.dates import find_format
+from evergreen.ingestion.dates import DateSettings, settle_dates
 from evergreen.ingestion.ingestion_state import IngestionState
 from evergreen.ingestion.mapping import CellRules
 from evergreen.ingestion.money import settle_sign
-from evergreen.ingestion.row_filter import RowFilter, filtered_columns
+from evergreen.ingestion.row_filter import OTHER_DATES, RowFilter, filtered_columns
 from evergreen.ingestion.sources import Ingested, OpenedSource, RawTable
+from evergreen.ingestion.time_checks import check_clock, check_order
 from evergreen.ingestion.user_files import open_files
+from evergreen.ingestion.zones import Zones
 from evergreen.settings import paths
 from evergreen.settings.sources import (
     AttributeColumns,
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from evergreen.ingestion.conversion import Conversion
-    from evergreen.ingestion.dates import DateFormat
     from evergreen.ingestion.inputs import Input
     from evergreen.ingestion.money import Sign
+    from evergreen.ingestion.time_sql import TimeColumn
     from evergreen.settings.pipeline import Settings
 
 RawSource = TransactionsSource | NotesSource | AttributesSource | ByTargetSource
@@ -129,8 +131,10 @@ def _open_all(
 ) -> list[OpenedSource]:
     clients = IdRule(tuple(settings.source.missing_ids or ()), bool(settings.source.fold_case))
     CellRules({}, {}, clients).register(con)
+    registered: set[str] = set()
     opened = [
-        _UserSource(key, source, settings, clients, afresh) for key, source in sources.items()
+        _UserSource(key, source, settings, clients, afresh, registered)
+        for key, source in sources.items()
     ]
     if not afresh:
         ingestion_state.check_names({source.key: source.mapped_as for source in opened})
@@ -149,6 +153,8 @@ class _UserSource:
         How ids of clients are read: in the same way in all tables.
     afresh
         Whether to read all of it, as if nothing had been ingested.
+    registered
+        The names of the `TimeColumn`s whose functions the connection has.
     """
 
     key: str
@@ -156,6 +162,7 @@ class _UserSource:
     settings: Settings
     clients: IdRule
     afresh: bool
+    registered: set[str]
 
     @property
     def mapped_as(self) -> dict[str, Any]:
@@ -179,28 +186,40 @@ class _UserSource:
         opener = self._open_files if self.source.url_env is None else self._open_database
         inputs, notices, settled = opener(con, state)
         columns = self.source.columns
-        formats = self._formats(inputs, state.date_formats)
-        detected = {role: how.text for role, how in formats.items() if not how.given}
+        formats = [self._formats(rows, state.date_formats) for rows in inputs]
+        dated = [OTHER_DATES, *(column for by_role in formats for column in by_role.values())]
+        columns_by_name = {column.name: column for column in dated}
+        for name in columns_by_name.keys() - self.registered:
+            columns_by_name[name].register(con)
+            self.registered.add(name)
+        clock = state.clock
+
+        def check(con: duckdb.DuckDBPyConnection) -> None:
+            nonlocal clock
+            if times.as_order(self.source.date_order) is None:
+                check_order(con, self.key)
+            clock = check_clock(con, self.key, state.clock)
 
         def settle(ingested: Ingested) -> None:
             new_state = replace(
                 settled(ingested.deferred),
-                date_formats=state.date_formats | detected,
+                date_formats=state.date_formats | _orders(formats) if self.source.url_env else {},
+                clock=clock,
                 currency=ingested.currency or state.currency,
             )
             ingestion_state.write(self.key, new_state, ingested.state_file)
 
         conversions = []
-        for rows in inputs:
+        for rows, by_role in zip(inputs, formats, strict=True):
             row_filter = RowFilter(rows, self.source.conditions)
             headers = [*mapping.number_headers(columns, rows), *row_filter.numbers]
-            rules = CellRules(formats, self._decimals(rows, headers), self.clients)
+            rules = CellRules(by_role, self._decimals(rows, headers), self.clients)
             conversion = self._conversion(rows, rules)
-            dates = {header: formats[role] for role, header in mapping.date_roles(columns).items()}
+            dates = {header: by_role[role] for role, header in mapping.date_roles(columns).items()}
             conversion.checks[:0] = row_filter.checks(rules.decimals, dates)
             conversions.append((rows, conversion))
         return OpenedSource(
-            self.key, conversions, notices, settle, changes, unrecorded, state.currency
+            self.key, conversions, notices, settle, changes, unrecorded, state.currency, check
         )
 
     def _open_database(self, con: duckdb.DuckDBPyConnection, state: IngestionState) -> Opened:
@@ -229,17 +248,21 @@ class _UserSource:
         inputs = [rows.renamed(self.source.aliases or {}) for rows in opened.inputs]
         return inputs, opened.notices, settled
 
-    def _formats(self, inputs: list[Input], remembered: dict[str, str]) -> dict[str, DateFormat]:
-        """How the inputs write their dates, by role."""
+    def _formats(self, rows: Input, remembered: Mapping[str, str]) -> dict[str, TimeColumn]:
+        """How an input writes its dates, by role."""
+        zones = Zones(self.settings.source.timezone, self.source.timezone)
+        order = times.as_order(self.source.date_order)
+        settings = DateSettings(self.source.date_format, order, zones)
         return {
-            role: find_format(
-                [rows.values(rows.column(header)) for rows in inputs],
-                self.source.date_format,
-                remembered.get(role),
-                name=f"{self.key}: column {header!r}",
+            role: settle_dates(
+                rows.values(column),
+                settings,
+                name=f"{rows.name}: column {header!r}",
+                order=times.as_order(remembered.get(role)),
+                serials=column in rows.serials,
             )
             for role, header in mapping.date_roles(self.source.columns).items()
-            if inputs
+            if (column := rows.column(header)) is not None
         }
 
     def _decimals(self, rows: Input, headers: list[str]) -> dict[str, Sign]:
@@ -296,3 +319,13 @@ class _UserSource:
         if source.name:
             mapping.of_table(conversion, source.name)
         return conversion
+
+
+def _orders(formats: list[dict[str, TimeColumn]]) -> dict[str, str]:
+    """Whether the day or the month is first, by role, where cells told."""
+    return {
+        role: column.cells.order
+        for by_role in formats
+        for role, column in by_role.items()
+        if column.cells.order is not None
+    }

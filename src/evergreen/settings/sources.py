@@ -19,6 +19,7 @@ from pydantic import (
 
 from evergreen.settings import filters
 from evergreen.settings.base import SparseSection
+from evergreen.settings.dates import DateFormat, TimeZone
 from evergreen.settings.names import Demo
 from evergreen.settings.presets import Preset, preset_names, with_companions, with_preset
 from evergreen.settings.simulation import Simulation
@@ -201,9 +202,20 @@ class TableSource(SparseSection):
     decimal: Literal["auto", ".", ","] = Field(
         "auto", description="Decimal separator; by default as the cells of each file tell"
     )
-    date_format: Header = Field(
+    date_format: DateFormat = Field(
         "auto",
-        description="Format of dates: iso, a strptime format, or auto to detect it",
+        description="Format of dates: auto, iso, excel (days as spreadsheets count them), epoch "
+        "(seconds since 1970), epoch_ms, or a strptime format, which may end in %z",
+    )
+    date_order: Literal["auto", "day_first", "month_first"] | None = Field(
+        None,
+        description="Which number of a date such as 03/02/2017 is the day; by default as the cells "
+        "of each file tell",
+    )
+    timezone: TimeZone = Field(
+        None,
+        description="Zone in which this table writes times without a zone; by default "
+        "source.timezone",
     )
 
     aliases: dict[Header, list[Header]] | None = Field(
@@ -335,6 +347,11 @@ class Source(SparseSection):
         None, description="Preset of all tables of transactions that name none, not even null"
     )
     simulation: Simulation = Field(default_factory=Simulation)
+    timezone: TimeZone = Field(
+        None,
+        description="IANA time zone of the retailer, to which all times with a zone are converted; "
+        "by default they must be of one zone, and are kept as written",
+    )
     missing_ids: list[Header] | None = Field(
         None, description="Words that stand for no client in any table, such as Guest"
     )
@@ -382,6 +399,31 @@ class Source(SparseSection):
         tables = with_companions(tables)
         one = not isinstance(given, list) and len(tables) == 1
         return dict(values) | {"transactions": tables[0] if one else tables}
+
+    @model_validator(mode="after")
+    def _zones_of_tables_need_one_of_the_source(self) -> Self:
+        if self.timezone is None:
+            for key, table in self.tables.items():
+                if table.timezone is not None:
+                    raise ValueError(
+                        f"timezone of {key} needs source.timezone too, the retailer's own zone, "
+                        "such as timezone: Europe/Paris"
+                    )
+        return self
+
+    @property
+    def tables(self) -> dict[str, TableSource]:
+        """All tables by key, those of transactions first."""
+        others = {
+            "notes": self.notes,
+            "attributes": self.attributes,
+            "outcomes": self.outcomes,
+            "predictions": self.predictions,
+        }
+        return {
+            **self.transaction_tables,
+            **{name: table for name, table in others.items() if table is not None},
+        }
 
     @model_validator(mode="after")
     def _demo_or_user_tables(self) -> Source:

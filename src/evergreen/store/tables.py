@@ -67,8 +67,10 @@ def attributes_schema(numbers: Iterable[str], levels: Iterable[str]) -> pa.Schem
 
 
 def connect(threads: int) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB with a fixed number of threads."""
-    return duckdb.connect(":memory:", config={"threads": threads})
+    """Open an in-memory DuckDB with a fixed number of threads, whatever the machine's time zone."""
+    con = duckdb.connect(":memory:", config={"threads": threads})
+    con.execute("set TimeZone = 'UTC'")
+    return con
 
 
 def write(table: pa.Table, path: Path) -> None:

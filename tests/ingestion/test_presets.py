@@ -35,6 +35,13 @@ def test_a_column_may_have_other_names(shop):
             ("2024-03-30", "2024-04-03"),
             {"not a sale": 6, "not completed": 2, "no client": 1, "not a refund": 12},
         ),
+        (
+            "magento",
+            "216.00",
+            4,
+            ("2024-04-05", "2024-04-09"),
+            {"not a sale": 2, "another currency": 1, "no client": 1},
+        ),
         ("square", "80.00", 4, ("2024-03-09", "2024-03-12"), {"no client": 1}),
         (
             "stripe",

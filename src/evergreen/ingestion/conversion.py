@@ -56,9 +56,10 @@ def trimmed_sql(cell: str) -> str:
 
 def filled_sql(cell: str) -> str:
     """SQL of the text of a cell; null if it is blank, or holds a word such as NULL or #N/A."""
-    words = ", ".join(f"'{word}'" for word in sorted(MISSING))
     text = trimmed_sql(cell)
-    return f"case when lower({text}) in ({words}) then null else {text} end"
+    words = "|".join(sorted(MISSING))
+    missing = f"regexp_full_match(lower({text}), '{words}')"  # a list would be joined with all rows
+    return f"case when {missing} then null else {text} end"
 
 
 def blank_sql(role: str, cell: str) -> str:

@@ -23,7 +23,9 @@ from evergreen.ingestion.money import (
     CURRENCY_NAMED,
     currency_sql,
     number_sql,
+    quick_sql,
     register_readers,
+    with_point,
 )
 from evergreen.ingestion.times import NOT_A_DATE, REASONS, WORDS
 from evergreen.settings import currencies
@@ -51,6 +53,9 @@ CLIENT_ID_OF, ID_OF = "client_id_of", "id_of"
 MAX_CHARS = 131_072
 SQL_TYPES = {"amount": "decimal(28, 10)", "price": "decimal(22, 10)", "quantity": "decimal(16, 4)"}
 """Products of these are exact, or too large for a decimal and so for an amount."""
+QUICK = {"amount": (10, 4), "price": (7, 4), "quantity": (4, 0)}
+"""Digits before and after the point of numbers whose products in minor units are small decimals."""
+MOST_UNITS = 1000
 ALREADY_NEGATIVE = "amount is negative already, but `sign: negative` is set"
 YES, NO = ("true", "yes", "y", "t"), ("false", "no", "n", "f")
 TIME_OF = {"observed_on": "observed_at", "valid_from": "valid_at"}
@@ -121,6 +126,11 @@ def date_roles(columns: AnyColumns) -> dict[str, str]:
     return {TIME_OF.get(role, role): header for role, header in roles.items()}
 
 
+def _quick(role: str) -> str:
+    """The column that tells whether a cell has a plain number of few digits."""
+    return f"{role}_is_quick"
+
+
 class Mapper:
     """Maps the columns of one input, one after the other.
 
@@ -134,6 +144,7 @@ class Mapper:
         self.conversion = Conversion()
         self._rows = rows
         self._rules = rules
+        self._quick_cells: dict[str, str] = {}
 
     def __setitem__(self, role: str, value: str) -> None:
         """Set a canonical column to SQL, which may refer to columns set before."""
@@ -217,7 +228,10 @@ class Mapper:
         """Map a column that holds an exact number."""
         decimal = self._sign(header)
         cell = self.cell(header)
-        self[role] = number_sql(cell, decimal, SQL_TYPES[role.partition("_")[0]])
+        kind = role.partition("_")[0]
+        self[_quick(role)] = quick_sql(cell, decimal, *QUICK[kind])
+        self[role] = number_sql(cell, decimal, SQL_TYPES[kind], _quick(role))
+        self._quick_cells[role] = with_point(cell, decimal)
         blank = blank_sql(role, cell)
         if required:
             self.check(header, blank, missing(role).reason)
@@ -243,7 +257,7 @@ class Mapper:
         first = parts[0].header
         if len(parts) == 1:
             self.number("amount", first, required=True)
-            self["currency"] = currency_sql(self.cell(first))
+            self["currency"] = currency_sql(self.cell(first), _quick("amount"))
             return first
         for number, (_, header) in enumerate(parts):
             self.number(f"amount_{number}", header, required=False)
@@ -254,11 +268,29 @@ class Mapper:
             f"then try_cast({total} as {SQL_TYPES['amount']}) end"
         )
         self.check(first, f"coalesce({', '.join(roles)}) is null", missing("amount").reason)
-        beside = ", ".join(currency_sql(self.cell(header)) for _, header in parts)
+        beside = ", ".join(
+            currency_sql(self.cell(p.header), _quick(r)) for p, r in zip(parts, roles, strict=True)
+        )
         self["currency"] = f"least({beside})"
         self["other_currency"] = f"greatest({beside})"
         self.check(first, "currency <> other_currency", "amount is in more than one currency")
         return first
+
+    def minor_units(self, product: str, units: int) -> str:
+        """SQL of an amount in minor units, rounded once, half away from zero.
+
+        Wide decimals are slow to round, so numbers with few digits do without them.
+        """
+        exact = f"try_cast(try({product} * {units}) as bigint)"
+        roles = [role for role in QUICK if role in self._quick_cells and role in product]
+        if units > MOST_UNITS or not roles:
+            return exact
+        for role in roles:
+            digits, decimals = QUICK[role]
+            kind = f"decimal({digits + decimals}, {decimals})"
+            product = product.replace(role, f"try_cast({self._quick_cells[role]} as {kind})")
+        few = " and ".join(map(_quick, roles))
+        return f"case when {few} then ({product} * {units})::bigint else {exact} end"
 
     def currency(self, header: str | None) -> None:
         """Map the column with the currency, which holds where none is beside the amount.
@@ -355,10 +387,10 @@ def transactions(
     else:
         money, product = columns.price, "price * abs(quantity)" if returns else "price * quantity"
         mapper.number("price", money, required=True)
-        mapper["currency"] = currency_sql(mapper.cell(money))
+        mapper["currency"] = currency_sql(mapper.cell(money), _quick("price"))
     mapper.currency(columns.currency)
     sign = "-" if returns else ""
-    mapper["amount_minor"] = f"{sign}try_cast(try({product} * {minor_units}) as bigint)"
+    mapper["amount_minor"] = sign + mapper.minor_units(product, minor_units)
     beyond_int64 = "amount_minor is null"
     if money and returns:
         mapper.check(money, "amount_minor > 0", ALREADY_NEGATIVE)

@@ -165,28 +165,41 @@ def settle_sign(cells: Iterable[str]) -> Sign | Literal["?"] | None:
     return "?" if signs["?"] else None
 
 
-def number_sql(cell: str, sign: Sign, kind: str) -> str:
+def quick_sql(cell: str, sign: Sign, digits: int, decimals: int) -> str:
+    """SQL that is true where a cell is a plain number of at most so many digits."""
+    after = f"([{sign}][0-9]{{1,{decimals}}})?" if decimals else ""
+    return f"regexp_full_match({cell}, '[-+]?[0-9]{{1,{digits}}}{after}')"
+
+
+def with_point(cell: str, sign: Sign) -> str:
+    """SQL of a plain number with a decimal point."""
+    return cell if sign == "." else f"replace({cell}, ',', '.')"
+
+
+def number_sql(cell: str, sign: Sign, kind: str, quick: str = "false") -> str:
     """SQL of the number in a cell, exact; null where there is none.
 
     Parameters
     ----------
     kind
         An SQL type of a decimal.
+    quick
+        As from `quick_sql`; a column that has it, so that it is found once.
     """
     plain = rf"[-+]?[0-9]{{1,{DIGITS}}}([{sign}][0-9]{{1,{DECIMALS}}})?"
-    quick = cell if sign == "." else f"replace({cell}, ',', '.')"
+    text = with_point(cell, sign)
     is_plain = f"regexp_full_match({cell}, '{plain}')"
     with_symbol = f"regexp_full_match({cell}, '{SYMBOL}{plain}') and not {cell}[2] in ('-', '+')"
     number = (
-        f"case when {is_plain} then {quick} when {with_symbol} then {quick}[2:] "
+        f"case when {quick} or {is_plain} then {text} when {with_symbol} then {text}[2:] "
         f"else {READERS[sign]}({cell}) end"
     )
     return f"try_cast({number} as {kind})"
 
 
-def currency_sql(cell: str) -> str:
+def currency_sql(cell: str, quick: str) -> str:
     """SQL of the currency in a cell; null where it has none."""
-    none = f"regexp_full_match({cell}, '[-+0-9.,]*')"
+    none = f"{quick} or regexp_full_match({cell}, '[-+0-9.,]*')"
     usual = f"regexp_full_match({cell}, '{SYMBOL}[0-9.,]+')"
     code = f"case {cell}[1] when '€' then 'EUR' when '£' then 'GBP' else '$' end"
     return f"case when {none} then null when {usual} then {code} else currency_of({cell}) end"

@@ -10,7 +10,7 @@ WEEKS := evergreen cycle --as-of 2017-04-08 --through 2017-05-27 --every 7
 RECORDED := dvc.lock history reports data models
 CLONE := .cache/record
 
-.PHONY: help setup demo demo-weeks test quick lint format lock dvc-yaml record bench
+.PHONY: help setup demo demo-weeks test quick lint format lock dvc-yaml record bench kills
 
 help:
 	@echo "make demo        set up, ingest the demo data, run the pipeline, show the results"
@@ -23,6 +23,7 @@ help:
 	@echo "make lock        upgrade the lock files to the newest versions"
 	@echo "make record      rerun the recorded demo from scratch and update its files and pictures"
 	@echo "make bench       run the benchmarks"
+	@echo "make kills       kill commands everywhere for 20 minutes (KILLS=1500: for 1,500 kills)"
 
 # The environment comes from the lock file alone; the stamp makes a second call free.
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -88,3 +89,8 @@ record: setup
 
 bench: setup
 	for file in benchmarks/bench_*.py; do python $$file; done
+
+# Goes on where the last call stopped; COMMANDS="pull push" chooses some commands. Remove .cache/kills
+# to begin anew, as after a change of the code.
+kills: setup
+	python benchmarks/kills/campaign.py

@@ -8,6 +8,7 @@ from evergreen.lifecycle.lock import exclusive
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.vcs import run_log
+from evergreen.vcs.dvc import check_out
 from evergreen.vcs.git import commit, git
 
 STAGE = """\
@@ -101,6 +102,11 @@ def test_leftovers_of_a_killed_command_are_removed_and_foreign_files_kept():
     assert line.endswith("was killed, which is made good")
     assert not any(folder.exists() for folder in left[:1])
     assert all(folder.exists() for folder in foreign)
+
+
+def test_before_the_first_run_there_is_no_data_to_check_out():
+    paths.DVC_LOCK.unlink()
+    check_out()
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])

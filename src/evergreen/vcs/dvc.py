@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+from evergreen.settings import paths
 from evergreen.vcs import dvc_internals, run_log
 from evergreen.vcs.commands import CommandError, environment, next_step_after, run
 from evergreen.vcs.run_log import KilledError
@@ -32,6 +33,8 @@ def outdated() -> list[str]:
 
 def check_out() -> None:
     """Restore the data of the current commit from DVC's cache, or else from the remote."""
+    if not paths.DVC_LOCK.is_file():  # before the first run
+        return
     try:
         dvc("checkout", "--quiet")
     except CommandError:

@@ -1,9 +1,11 @@
 import pytest
 import yaml
 
+from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import check as loop_check
 from evergreen.lifecycle.check import CheckResult, check
 from evergreen.settings import paths
+from evergreen.settings.loading import load_settings
 
 COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total"}
 
@@ -103,3 +105,29 @@ def test_a_wild_amount_is_advice(own):
     *_, wild = found("source")
     assert wild.message.startswith("transactions: shop.csv, line 22: amount 36,000,291,452.00 is ")
     assert (wild.next_step, wild.failed) == ("if it is wrong, correct it in the source", False)
+
+
+def test_rows_without_a_key_are_named_as_not_to_be_corrected(own):
+    (own / "shop.csv").write_text("Client,Date,Total\na,2017-03-30,1\n")
+    [note] = found("corrections")
+    assert "an order that changes after it was ingested is not corrected" in note.message
+    assert not note.failed
+
+
+def test_ids_that_differ_in_case_are_advice(own):
+    (own / "shop.csv").write_text("Client,Date,Total\nA7,2017-03-30,1\na7,2017-03-29,1\n")
+    *_, advice = found("source")
+    assert "'A7' and 'a7'" in advice.message
+    assert advice.advice
+
+
+def test_settings_that_read_ingested_rows_differently_stop_a_run(own):
+    (own / "shop.csv").write_text("Client,Date,Total,Item\na,2017-03-30,1,x\n")
+    list(ingest_new_rows(load_settings()))
+    values = yaml.safe_load(paths.PARAMS.read_text())
+    values["source"]["transactions"]["columns"]["text"] = "Item"
+    paths.PARAMS.write_text(yaml.safe_dump(values))
+    [refused] = found("source")
+    assert "columns.text: not set -> Item" in refused.message
+    assert refused.next_step.startswith("evergreen ingest --rebuild")
+    assert refused.failed

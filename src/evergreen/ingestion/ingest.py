@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from evergreen.ingestion import demos, user_tables
+from evergreen.ingestion.hints import ids_by_case
 from evergreen.ingestion.outliers import WARNING
 from evergreen.ingestion.raw_tables import checked_tables, write_table
 from evergreen.ingestion.totals import accepted_totals
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date
 
+    from evergreen.ingestion.hints import Hint
     from evergreen.ingestion.totals import Totals
     from evergreen.settings.pipeline import Settings
 
@@ -60,6 +62,7 @@ def ingest_new_rows(
         for table in checked:
             write_table(table, progress)
             yield from table.lines()
+            yield from (f"{WARNING}{hint}" for hint in table.hints)
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,13 @@ class Preview:
         What would become of the rows, a line each.
     totals
         What the new transactions add up to; None if there are none.
+    hints
+        What to look at.
     """
 
     lines: list[str]
     totals: Totals | None
+    hints: list[Hint]
 
 
 def preview(settings: Settings, *, through: date) -> Preview:
@@ -91,4 +97,7 @@ def preview(settings: Settings, *, through: date) -> Preview:
         lines = list(chain.from_iterable(table.lines() for table in checked))
         added = [f"{checked[0].table.label}: {totals}"] if totals else []
         warned = [line for line in lines if line.startswith(WARNING)]
-        return Preview([line for line in lines if line not in warned] + added + warned, totals)
+        hints = list(chain.from_iterable(table.hints for table in checked))
+        hints += ids_by_case(checked[0].con, "incoming where status = 0")
+        lines = [line for line in lines if line not in warned] + added + warned
+        return Preview(lines, totals, hints)

@@ -15,6 +15,7 @@ from evergreen.ingestion import quarantine
 from evergreen.ingestion.corrections import ACCEPTED, CORRECTION, WITHDRAWAL
 from evergreen.ingestion.day_files import write_days
 from evergreen.ingestion.deduplication import DEFERRED, deduplicate
+from evergreen.ingestion.hints import Hint, ingestion_hints
 from evergreen.ingestion.ingestion_report import IngestionReport
 from evergreen.ingestion.non_rows import exclude_non_rows
 from evergreen.ingestion.one_currency import check_currency, currency_of, keep_currency
@@ -46,6 +47,7 @@ class CheckedTable:
     span: Span
     outliers: list[str]
     withdrawals: int
+    hints: list[Hint]
 
     def lines(self) -> list[str]:
         """What became of the rows, a line each; then a warning for each amount out of range."""
@@ -157,7 +159,9 @@ def _check(
         if "row_id" in table.schema.names
         else [(0,)]
     )
-    return CheckedTable(table, sources, con, reports, span, outliers, withdrawals)
+    return CheckedTable(
+        table, sources, con, reports, span, outliers, withdrawals, ingestion_hints(con, table)
+    )
 
 
 def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | None) -> None:

@@ -19,8 +19,7 @@ from evergreen.ingestion.staging import content_of
 from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
@@ -169,7 +168,7 @@ def _check_demo(con: duckdb.DuckDBPyConnection, table: RawTable) -> None:
 
     Comparing it is enough: a demo gives the same rows for the same days every time.
     """
-    view_stored(con, table, tables.partitions(table.folder).values())
+    view_stored(con, table)
     event = "client_id, timestamp"
     con.execute(
         f"create temp view last_day as select {event} from ingested "
@@ -183,14 +182,14 @@ def _check_demo(con: duckdb.DuckDBPyConnection, table: RawTable) -> None:
         )
 
 
-def view_stored(con: duckdb.DuckDBPyConnection, table: RawTable, files: Iterable[Path]) -> None:
+def view_stored(con: duckdb.DuckDBPyConnection, table: RawTable) -> None:
     """View the stored rows as ``ingested``, with all columns of the schema."""
     con.register("ingested_columns", table.schema.empty_table())
-    con.execute(
-        "create or replace temp view ingested as "
-        f"select {', '.join(table.schema.names)} from (from ingested_columns "
-        f"union all by name from {sql.parquet(files, by_name=True)})"
-    )
+    stored = "from ingested_columns"
+    if files := tables.partitions(table.folder).values():
+        stored += f" union all by name from {sql.parquet(files, by_name=True)}"
+    columns = ", ".join(table.schema.names)
+    con.execute(f"create or replace temp view ingested as select {columns} from ({stored})")
 
 
 def _reads_the_same(
@@ -218,7 +217,7 @@ def _compare(
         Only of the source's tables with these names, where tables have names.
     """
     files = tables.partitions(table.folder)
-    view_stored(con, table, files.values())
+    view_stored(con, table)
     columns = table.schema.names
     time = next(name for name in EVENT_DAYS if name in columns)
     event_day, newest = EVENT_DAYS[time], max(files)

@@ -13,6 +13,7 @@ from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.history.experiments import REPLACE, find_experiment
 from evergreen.ingestion.demos import PACKAGED_DEMOS
+from evergreen.ingestion.hints import ids_by_case
 from evergreen.ingestion.ingest import preview
 from evergreen.ingestion.outliers import WARNING, stored_outliers
 from evergreen.lifecycle import review
@@ -134,11 +135,21 @@ def _source(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult("source", f"the demo {settings.source.demo} is installed and complete")
         return
     through = settings.as_of - timedelta(days=1)
-    for line in preview(settings, through=through).lines:
+    previewed = preview(settings, through=through)
+    for line in previewed.lines:
         if line.startswith(WARNING):
             yield _outlier("source", line.removeprefix(WARNING))
         else:
             yield CheckResult("source", line)
+    for hint in previewed.hints:
+        yield CheckResult("source", hint.message, hint.next_step, advice=True)
+    for name, source in settings.source.transaction_tables.items():
+        if source.columns is not None and source.columns.row_id is None:
+            without_key = (
+                f"{name}: rows have no key, so an order that changes after it was ingested is "
+                "not corrected, but added; map columns.row_id if the source has a key"
+            )
+            yield CheckResult("corrections", without_key)
 
 
 def _outlier(topic: str, line: str) -> CheckResult:
@@ -163,6 +174,8 @@ def _raw(settings: Settings) -> Iterator[CheckResult]:
     yield CheckResult("raw tables", f"{rows:,} transactions of {clients:,} clients, {days}")
     for line in stored_outliers(con, settings.data.minor_units):
         yield _outlier("raw tables", line)
+    for hint in ids_by_case(con, "transactions"):
+        yield CheckResult("raw tables", hint.message, hint.next_step, advice=True)
     yield from _labels(settings)
 
 

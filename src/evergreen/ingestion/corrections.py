@@ -45,7 +45,7 @@ def compare_by_id(
     replaced.
     """
     content = content_of(schema)
-    row = f"struct_pack({', '.join(f'{name} := {name}' for name in content)})"
+    row = f"struct_pack({', '.join(f'{name} := {name}' for name in map(sql.name, content))})"
     _find_withdrawn(con, schema, through)
     _view_versions(con, folder, schema, row)
     con.execute(
@@ -125,7 +125,7 @@ def _view_versions(
         create temp table ingested_versions as
         select id as row_id, arg_max_null(if(gone, null, {row}), ingested_on) as ingested
         from (
-            select {", ".join(schema.names)}, starts_with(row_id, '{WITHDRAWN}') as gone,
+            select {sql.names(schema.names)}, starts_with(row_id, '{WITHDRAWN}') as gone,
                    if(gone, row_id[{len(WITHDRAWN) + 1}:], row_id) as id
             from ({stored}) where row_id is not null
         )

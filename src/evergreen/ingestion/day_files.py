@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from evergreen.store import tables
+from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,9 +42,9 @@ def write_days(
     """
     counts = dict(con.sql(f"select ingested_on, count(*) from ({rows}) group by all").fetchall())
     content = [name for name in schema.names if name != "ingested_on"]
-    order = ", ".join(["ingested_on", *content])
+    order = sql.names(["ingested_on", *content])
     reader = con.sql(
-        f"select {', '.join(schema.names)} from ({rows}) order by {order}"
+        f"select {sql.names(schema.names)} from ({rows}) order by {order}"
     ).to_arrow_reader(BATCH_ROWS)
     batches = (batch.cast(schema) for batch in reader)
     day_tables = zip(

@@ -450,11 +450,12 @@ def by_target(
     mapper.own_day("observed_on", columns.observed_on)
     for target, header in columns.targets.items():
         mapper.value(target, header, yes_or_no=target in binary)
-        allowed, kind = f"{target} >= 0 and isfinite({target})", "a number that is not negative"
+        cell = sql.name(target)
+        allowed, kind = f"{cell} >= 0 and isfinite({cell})", "a number that is not negative"
         if target in binary and exact:
-            allowed, kind = f"{target} in (0, 1)", "yes or no, as 1 or 0"
+            allowed, kind = f"{cell} in (0, 1)", "yes or no, as 1 or 0"
         elif target in binary:
-            allowed, kind = f"{target} between 0 and 1", "a probability"
+            allowed, kind = f"{cell} between 0 and 1", "a probability"
         mapper.require(header, allowed, f"{target} is not {kind}")
     mapper.ingested_on(columns.ingested_on)
     return mapper.conversion

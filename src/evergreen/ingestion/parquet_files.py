@@ -53,7 +53,7 @@ def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
 
 def _text(name: str, kind: str) -> str:
     """SQL of a cell as text; whole numbers stored as fractions, due to gaps, are whole again."""
-    column = '"' + name.replace('"', '""') + '"'
+    column = sql.name(name)
     if kind == "TIMESTAMP_NS":
         return f"{column}::timestamp::varchar"
     if kind not in ("FLOAT", "DOUBLE"):

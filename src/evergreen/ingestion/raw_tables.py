@@ -24,7 +24,7 @@ from evergreen.ingestion.row_identity import check_identity
 from evergreen.ingestion.sources import Ingested
 from evergreen.ingestion.staging import bound_memory, content_of, create_incoming, stage
 from evergreen.settings import paths
-from evergreen.store import tables
+from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -190,7 +190,7 @@ def write_table(
     """Append the accepted rows of a table, and those in ``carried``; close its connection."""
     table, span, con = checked.table, checked.span, checked.con
     if span.start is not None and span.end is not None:
-        content = ", ".join(content_of(table.schema))
+        content = sql.names(content_of(table.schema))
         rows = f"""
             select {content},
                    if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on

@@ -102,7 +102,7 @@ def stage_earlier(table: RawTable, settings: Settings, path: Path) -> Path | Non
             name_input(con, number, label, rows.name)
     except DataError:
         return None
-    content = ", ".join(content_of(table.schema))
+    content = sql.names(content_of(table.schema))
     con.execute(
         f"copy (select label, source, sheet, line, {content} from incoming join inputs "
         f"using (input) where status = 0) to {sql.literal(path)} (format parquet)"
@@ -247,7 +247,7 @@ def _load_earlier(con: duckdb.DuckDBPyConnection, schema: pa.Schema, earlier: Pa
     con.execute("create temp table written as select input, line, true as survives from rows_now")
     survives = "coalesce(survives, false) as survives"
     if earlier is None:
-        content = ", ".join(content_of(schema))
+        content = sql.names(content_of(schema))
         con.execute(
             f"create temp table earlier as select input, line, {survives}, survives as accepted, "
             f"{content} from incoming left join written using (input, line) "
@@ -256,7 +256,7 @@ def _load_earlier(con: duckdb.DuckDBPyConnection, schema: pa.Schema, earlier: Pa
         return
     read = sql.parquet([earlier])
     names = [name for name in con.sql(f"from {read}").columns if name not in BOOKKEEPING]
-    content = ", ".join(names)
+    content = sql.names(names)
     con.execute(
         f"""
         create temp table earlier as
@@ -265,7 +265,7 @@ def _load_earlier(con: duckdb.DuckDBPyConnection, schema: pa.Schema, earlier: Pa
                    as accepted, {content}
         from (
             select input, sheet, line, {CLIENT_ID_OF}(client_id) as client_id,
-                   {", ".join(name for name in names if name != "client_id")},
+                   {sql.names(name for name in names if name != "client_id")},
                    row_number() over (
                        partition by input, sheet, {content} order by line) as copy
             from {read} join inputs using (label, source)
@@ -276,8 +276,8 @@ def _load_earlier(con: duckdb.DuckDBPyConnection, schema: pa.Schema, earlier: Pa
 
 def _match(con: duckdb.DuckDBPyConnection, names: list[str]) -> None:
     """Recognise rows by some of their columns, the k-th of equal ones as the k-th."""
-    listed = ", ".join(names)
-    same = " and ".join(f"s.{name} is not distinct from e.{name}" for name in names)
+    listed = sql.names(names)
+    same = " and ".join(f"s.{name} is not distinct from e.{name}" for name in map(sql.name, names))
     rest = [name for name in ("timestamp", "amount_minor") if name in _columns(con, "stored_rows")]
     order = ", ".join([*rest, ""])
     con.execute(
@@ -333,7 +333,7 @@ def _carry(
     content = content_of(schema)
     before, now = units
     scaled = "amount_minor" if before == now else f"round(amount_minor * {now} / {before})::bigint"
-    listed = ", ".join(f"{scaled} as {n}" if n == "amount_minor" else n for n in content)
+    listed = ", ".join(f"{scaled} as {n}" if n == "amount_minor" else sql.name(n) for n in content)
     has_key = "row_id" in _columns(con, "earlier")
     survives = "row_id in (select row_id from earlier where survives)" if has_key else "false"
     con.execute(

@@ -188,7 +188,7 @@ def view_stored(con: duckdb.DuckDBPyConnection, table: RawTable) -> None:
     stored = "from ingested_columns"
     if files := tables.partitions(table.folder).values():
         stored += f" union all by name from {sql.parquet(files, by_name=True)}"
-    columns = ", ".join(table.schema.names)
+    columns = sql.names(table.schema.names)
     con.execute(f"create or replace temp view ingested as select {columns} from ({stored})")
 
 
@@ -224,7 +224,7 @@ def _compare(
     where = "true"
     if names is not None and "source_table" in columns:
         where = f"coalesce(source_table, '') in ({', '.join(map(sql.literal, names))})"
-    content = ", ".join(content_of(table.schema) if time == "timestamp" else ["row_id"])
+    content = sql.names(content_of(table.schema) if time == "timestamp" else ["row_id"])
     good = f"from incoming where status = 0 and day <= date '{newest}' and {where}"
     known = f"""
         from ingested where {where} and {event_day} in (

@@ -59,7 +59,7 @@ def create_incoming(con: duckdb.DuckDBPyConnection, schema: pa.Schema) -> None:
     `evergreen.ingestion.time_sql.TimeColumn.clock_sql`; status, and for a bad row
     why it is malformed (if it is) and the text to show.
     """
-    columns = [f"{name} {_sql_type(schema, name)}" for name in content_of(schema)]
+    columns = [f"{sql.name(name)} {_sql_type(schema, name)}" for name in content_of(schema)]
     con.execute(
         "create temp table incoming "
         f"(input int, sheet int default 0, line bigint, {', '.join(columns)}, "
@@ -134,13 +134,13 @@ def _insert(
     conversion: Conversion,
     schema: pa.Schema,
 ) -> int:
-    typed = ", ".join(f"{cell} as {name}" for name, cell in conversion.columns.items())
+    typed = ", ".join(f"{cell} as {sql.name(name)}" for name, cell in conversion.columns.items())
     checks = list(enumerate(conversion.checks, MALFORMED + 1))
     statuses = " ".join(f"when {check.fails} then {status}" for status, check in checks)
     values = " ".join(f"when {status} then {check.value}::varchar" for status, check in checks)
     content = content_of(schema)
     cells = ", ".join(
-        f"{name if name in conversion.columns else 'null'}::{_sql_type(schema, name)}"
+        f"{sql.name(name) if name in conversion.columns else 'null'}::{_sql_type(schema, name)}"
         for name in content
     )
     optional = ", ".join(
@@ -150,7 +150,7 @@ def _insert(
     [(count,)] = con.execute(
         f"""
         insert into incoming
-               (input, line, {", ".join(content)}, day, currency, clock, known_clock,
+               (input, line, {sql.names(content)}, day, currency, clock, known_clock,
                 status, malformed, value)
         select {number}, line, {cells}, day, {optional}, status, malformed,
                case when status > 0 then left(

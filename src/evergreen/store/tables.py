@@ -245,8 +245,8 @@ def view_by_target(
     """
     rows = _rows_by_name(con, by_target_schema(targets), folder, known_by)
     parts = [
-        f"select '{target}' as target, client_id, observed_on, {target} as value, ingested_on "
-        f"from ({rows}) where {target} is not null"
+        f"select '{target}' as target, client_id, observed_on, {sql.name(target)} as value, "
+        f"ingested_on from ({rows}) where {sql.name(target)} is not null"
         for target in targets
     ]
     con.execute(f"create view {name} as {' union all '.join(parts)}")
@@ -273,7 +273,7 @@ def _view(
         con.register(name, schema.empty_table())
         return
     con.execute(
-        f"create view {name} as select {', '.join(schema.names)} from {sql.parquet(files)} "
+        f"create view {name} as select {sql.names(schema.names)} from {sql.parquet(files)} "
         f"where ingested_on < date '{known_by}'"
     )
 

@@ -140,7 +140,7 @@ def _unsupported(
     observed, left_out = pd.to_datetime(rows["observed_on"]), {}
     for name in names:
         [(first,)] = con.sql(
-            f"select min(ingested_on) from attributes where {name} is not null"
+            f'select min(ingested_on) from attributes where "{name}" is not null'
         ).fetchall()
         share = float((observed > pd.Timestamp(first)).mean()) if first else 0.0
         if share < support:

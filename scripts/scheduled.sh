@@ -1,4 +1,5 @@
-# Sourced by the scheduled scripts: environment, log, one job at a time, visible failures.
+# Sourced by the scheduled scripts: environment, log, one job at a time, visible failures. They need bash and
+# what Linux, macOS and BSD have; no GNU tools.
 # shellcheck shell=bash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,14 +16,18 @@ scheduled() {
     local name=$1 as_of=$2 code=0 first_line
     local log="logs/$name-$as_of.log"
     shift 2
+    if ! [[ $as_of =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]]; then
+        printf '%q is not a date (expected YYYY-MM-DD)\n' "$as_of" >&2
+        exit 2
+    fi
     mkdir -p logs
-    find logs -name '*.log' -printf '%T@ %p\n' | sort -rn | tail -n +"$MAX_LOGS" | cut -d' ' -f2- |
-        xargs -r -d '\n' rm -f
+    # Their names have no blanks: each is a name from these scripts, and a date.
+    find logs -name '*.log' -exec ls -t {} + | tail -n +"$MAX_LOGS" | while read -r old; do rm -f "$old"; done
     # Wait for the job before this one; evergreen itself would refuse to run.
     exec 9>logs/.lock
-    flock 9
+    python3 -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
     printf '%s\n' "--- $name of $as_of" >>"$log"
-    first_line=$(wc -l <"$log")
+    first_line=$(($(wc -l <"$log")))
     if [ -t 1 ]; then
         "$@" 2>&1 9>&- | tee -a "$log" || code=$?
     else
@@ -43,11 +48,11 @@ scheduled() {
 # cycle AS_OF MODE: pull what others have recorded, make the run, and push it if there is an upstream. If
 # another clone has pushed meanwhile, pull again and repeat the run.
 cycle() {
-    local push=()
-    if git rev-parse --verify --quiet '@{upstream}' >/dev/null; then push=(--push); fi
-    evergreen pull && evergreen cycle --as-of "$1" --mode "$2" "${push[@]}" && return
+    local push=
+    if git rev-parse --verify --quiet '@{upstream}' >/dev/null; then push=--push; fi
+    evergreen pull && evergreen cycle --as-of "$1" --mode "$2" ${push:+"$push"} && return
     if [ -n "$(git rev-list 'HEAD..@{upstream}' 2>/dev/null)" ]; then
-        evergreen pull && evergreen cycle --as-of "$1" --mode "$2" "${push[@]}"
+        evergreen pull && evergreen cycle --as-of "$1" --mode "$2" ${push:+"$push"}
     else
         return 1
     fi

@@ -142,6 +142,41 @@ def test_expressions_reach_the_shell_as_variables_only():
     assert not any("${{" in step["run"] for step in steps())
 
 
+@pytest.mark.parametrize(
+    ("as_of", "mode"),
+    [("2024-04-01\nPATH=/tmp", "auto"), ("soon", "auto"), ("2024-04-01", "auto\nLD_PRELOAD=x.so")],
+)
+def test_what_someone_types_sets_no_other_variable_of_the_job(tmp_path, as_of, mode):
+    [step] = [step for step in steps() if "committer" in step["name"]]
+    variables = {"AS_OF": as_of, "MODE": mode, "GITHUB_ENV": str(tmp_path / "env")}
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    done = subprocess.run(
+        ["bash", "-e", "-c", step["run"]],
+        cwd=tmp_path,
+        env=os.environ | variables,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert not (tmp_path / "env").exists()
+
+
+@pytest.mark.parametrize("as_of", ["2024-04-01\nx", "../../2024-04-01", "soon", "20240401"])
+def test_a_script_takes_nothing_but_a_date(as_of):
+    script = ROOT / "scripts" / "ml_daily_update.sh"
+    done = subprocess.run([script, as_of], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(" is not a date (expected YYYY-MM-DD)\n")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "scripts").glob("*.sh")))
+def test_scripts_need_no_tools_and_options_that_only_gnu_has(name):
+    text = (ROOT / "scripts" / name).read_text()
+    gnu = ("flock ", "xargs", "-printf", "readlink -f", "date -d", "sed -i", "stat -c", "timeout ")
+    bash_4 = ("mapfile", "readarray", "[@]}", "declare -A", ",,}", "^^}")
+    assert [word for word in (*gnu, *bash_4) if word in text] == []
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda s: s.name)
 def test_every_script_is_bash_that_parses(script):
     subprocess.run(["bash", "-n", str(script)], check=True)
@@ -160,6 +195,7 @@ def scheduled(two_runs, tmp_path):
             f'#!/bin/sh\nPYTHONPATH="{source}" exec {sys.executable} -m {name} "$@"\n'
         )
         (programs / name).chmod(0o755)
+    (programs / "python3").symlink_to(sys.executable)
 
     def call(script, as_of, **variables):
         bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "SHELL": "/bin/sh"}

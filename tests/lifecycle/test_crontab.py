@@ -60,6 +60,7 @@ def fake_crontab(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     (tmp_path / "params.yaml").touch()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(crontab, "remote_names", lambda: ["storage"])
     return kept
 
 
@@ -73,6 +74,17 @@ def test_the_command_installs_shows_and_removes(fake_crontab, tmp_path):
     assert schedule("install") == schedule("show") == "\n".join(crontab.entries(tmp_path)) + "\n"
     assert fake_crontab.read_text() == crontab.with_entries(THEIRS, tmp_path)
     assert schedule("remove") == f"nothing is scheduled for {tmp_path}\n"
+    assert fake_crontab.read_text() == THEIRS
+
+
+def test_runs_whose_data_no_remote_would_have_are_not_scheduled(fake_crontab, monkeypatch):
+    monkeypatch.setattr(crontab, "remote_names", list)
+    fake_crontab.write_text(THEIRS)
+    with pytest.raises(EvergreenError) as caught:
+        CliRunner().invoke(cli.app, ["schedule", "install"], catch_exceptions=False)
+    assert "`dvc gc` deletes those of all earlier runs" in caught.value.message
+    assert caught.value.next_step.startswith("dvc remote add --default storage FOLDER ")
+    assert caught.value.next_step.endswith(" && evergreen schedule install")
     assert fake_crontab.read_text() == THEIRS
 
 

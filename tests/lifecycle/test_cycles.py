@@ -231,6 +231,38 @@ def test_a_week_later_past_predictions_are_judged_and_a_rollback_holds(copy, dem
     assert following["verdict"].startswith("held (odd); ")
 
 
+def test_a_hold_or_a_rollback_that_is_made_again_changes_nothing(copy):
+    hold = ("evergreen", "hold", "clv", "--reason", "odd")
+    assert copy.run(*hold) == "Hold clv: odd\n"
+    before = commits(copy)
+    assert copy.run(*hold) == "clv is already held: odd\n"
+    back = ("evergreen", "rollback", "clv", "--to", DAY, "--reason", "odd")
+    assert copy.run(*back) == f"{DAY} is already served\n"
+    assert copy.run(*back, "--hold") == f"{DAY} is already served\n"
+    assert commits(copy) == before
+    copy.run("evergreen", "unhold", "clv")
+    assert copy.run("evergreen", "unhold", "clv") == "clv is not held\n"
+
+    assert copy.run(*back, "--hold") == f"{DAY} is already served\nHold clv: odd\n"
+    params = copy.folder / "params.yaml"
+    params.write_text(params.read_text().replace("alpha_full: 0.05", "alpha_full: 0.04"))
+    done = copy.call("evergreen", "hold", "churn", "--reason", "odd")
+    assert (
+        "which would be committed with the hold: gate.alpha_full\nNext: git commit" in done.stderr
+    )
+
+
+def test_a_served_release_that_is_damaged_is_named_and_published_again(copy, two_runs):
+    manifest = copy.folder / "releases" / "current" / "clv" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"rows": ', '"rows": 1'))
+    found = copy.call("evergreen", "check").stdout
+    assert "!!   release: the served release is damaged: releases/current/clv" in found
+    assert "Next: evergreen pull, which publishes it again" in found
+    copy.run("evergreen", "pull")
+    assert served(copy) == served(two_runs)
+    assert "is served, and predicts as at training" in copy.call("evergreen", "check").stdout
+
+
 def test_git_revert_and_checkout_bring_the_run_before_back(copy, demo):
     copy.run("git", "revert", "--no-edit", "HEAD")
     copy.run("dvc", "checkout")

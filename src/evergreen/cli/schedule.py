@@ -33,6 +33,8 @@ def schedule(
     from evergreen.lifecycle import crontab  # noqa: PLC0415
 
     root, table = Path.cwd(), crontab.read()
+    if action == "install":
+        crontab.check_remote()
     if action != "show":
         change = crontab.with_entries if action == "install" else crontab.without_entries
         table = change(table, root)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from evergreen.core.wording import plural
-from evergreen.errors import EvergreenError
+from evergreen.errors import EvergreenError, ModelError
 from evergreen.history import run_records
 from evergreen.history.experiments import REPLACE, find_experiment
 from evergreen.ingestion.demos import PACKAGED_DEMOS
@@ -17,7 +17,10 @@ from evergreen.ingestion.hints import ids_by_case
 from evergreen.ingestion.ingest import preview
 from evergreen.ingestion.outliers import WARNING, stored_outliers
 from evergreen.lifecycle import review
+from evergreen.lifecycle.crontab import NO_REMOTE
+from evergreen.lifecycle.ensure_served import recorded_release
 from evergreen.lifecycle.publish import published
+from evergreen.lifecycle.verify import verify
 from evergreen.settings import paths, removed
 from evergreen.settings.loading import load_settings
 from evergreen.settings.pipeline import Settings
@@ -27,6 +30,7 @@ from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import outdated
 from evergreen.vcs.dvc_internals import pin_file, remote_names
 from evergreen.vcs.git import current_branch, git, upstream_branch
+from evergreen.vcs.remote import ADD_REMOTE
 
 SPARE_BYTES = 2 << 30
 """Free space below which a run may fail: features, models and DVC's cache of a small retailer."""
@@ -85,6 +89,7 @@ def check() -> Iterator[CheckResult]:
         "source": _source(settings),
         "raw tables": _raw(settings),
         "run": _run(settings),
+        "release": _served(),
     }
     for topic, results in checks.items():
         try:
@@ -116,9 +121,7 @@ def _dvc() -> Iterator[CheckResult]:
         yield CheckResult("DVC remote", ", ".join(remotes))
     else:
         # Scheduled runs are pushed if the branch has an upstream, and their data has to go first.
-        add = "dvc remote add --default storage FOLDER (or s3://BUCKET/PATH); git commit it"
-        message = "none: data and models are on this disk only"
-        yield CheckResult("DVC remote", message, add if upstream_branch() else None)
+        yield CheckResult("DVC remote", NO_REMOTE, ADD_REMOTE, advice=upstream_branch() is None)
 
 
 def _disk() -> Iterator[CheckResult]:
@@ -194,7 +197,6 @@ def _run(settings: Settings) -> Iterator[CheckResult]:
         following = settings.as_of + timedelta(days=1)
         next_run = f"the next one is `evergreen cycle --as-of {following}`"
         yield CheckResult("run", f"{settings.as_of} is recorded; {next_run}")
-        yield from _served()
     elif not paths.CHAMPION.exists():
         yield CheckResult("run", "the inputs of the first run are not pinned", "evergreen pin")
     elif not paths.DECISION_REPORT.exists() or outdated():
@@ -206,10 +208,17 @@ def _run(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _served() -> Iterator[CheckResult]:
-    """Whether the recorded release is served, and which runs are waiting for review."""
-    last = run_records.last()
-    if last is not None and last.release is not None and published() is None:
-        yield CheckResult(
-            "release", f"{last.release} is recorded, but nothing is served", "evergreen pull"
-        )
+    """Whether the recorded release is served and sound, and which runs are waiting for review."""
+    recorded, served = recorded_release(), published()
+    if recorded not in (None, served):
+        found = f"{served} is served" if served else "nothing is served"
+        yield CheckResult("release", f"{recorded} is recorded, but {found}", "evergreen pull")
+    elif served is not None:
+        try:
+            verify(paths.CURRENT)
+        except ModelError as error:
+            again = "evergreen pull, which publishes it again"
+            yield CheckResult("release", f"the served release is damaged: {error.message}", again)
+        else:
+            yield CheckResult("release", f"{served} is served, and predicts as at training")
     yield from (CheckResult("review", str(run)) for run in review.pending_runs())

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 from evergreen.errors import EvergreenError
+from evergreen.vcs.dvc_internals import remote_names
+from evergreen.vcs.remote import ADD_REMOTE
 
 TIMES = {
     "ml_daily_update.sh": "0 6 * * *",
@@ -15,6 +17,9 @@ TIMES = {
 }
 """Each script and when cron calls it: minute, hour, day of the month, month, day of the week."""
 MISSING = "no crontab for"
+NO_REMOTE = (
+    "none: data and models are on this disk only, and `dvc gc` deletes those of all earlier runs"
+)
 
 
 def entries(root: Path) -> list[str]:
@@ -75,6 +80,21 @@ def _end(root: Path) -> str:
 def _quoted(path: Path) -> str:
     """Quoted for the shell and for cron, where a bare percent sign ends the command."""
     return shlex.quote(str(path)).replace("%", r"\%")
+
+
+def check_remote() -> None:
+    """Refuse to schedule runs whose data would be on this disk only.
+
+    Raises
+    ------
+    EvergreenError
+        If no DVC remote is configured.
+    """
+    if not remote_names():
+        raise EvergreenError(
+            f"no DVC remote is configured: {NO_REMOTE.removeprefix('none: ')}",
+            f"{ADD_REMOTE} && evergreen schedule install",
+        )
 
 
 def read() -> str:

@@ -36,7 +36,7 @@ def publish(folder: Path) -> str | None:
     if version is None:
         return None
     final = paths.RELEASES / version
-    if not _is_sound(final):
+    if not is_sound(final):
         with files.replacing(final) as unfinished:
             shutil.copytree(folder, unfinished)
             verify_in_clean_process(unfinished)
@@ -45,7 +45,8 @@ def publish(folder: Path) -> str | None:
     return version
 
 
-def _is_sound(folder: Path) -> bool:
+def is_sound(folder: Path) -> bool:
+    """Whether a release loads: each file is as its manifest says."""
     try:
         load_release(folder)
     except ModelError:

@@ -13,7 +13,8 @@ from evergreen.history import rollback_records, run_records
 from evergreen.history.rollback_records import RollbackRecord, What
 from evergreen.history.run_summaries import find_version
 from evergreen.lifecycle import params_file
-from evergreen.lifecycle.hold import set_hold
+from evergreen.lifecycle.ensure_served import ensure_served
+from evergreen.lifecycle.hold import check_no_other_changes, set_hold
 from evergreen.lifecycle.publish import publish
 from evergreen.lifecycle.recovery import SCRATCH
 from evergreen.settings import paths
@@ -56,6 +57,8 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
     settings, last = load_settings(), run_records.last()
     if last is None or settings.as_of != last.as_of:
         raise run_records.unfinished(settings.as_of)
+    if hold:
+        check_no_other_changes()
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=paths.LOCK.parent) as scratch:
         before = _fetch_current(last.as_of, Path(scratch) / "now")
         older = _older(target, to, Path(scratch) / "older")
@@ -122,6 +125,7 @@ def _exchange(
     }
     if not changed:
         yield f"{to} is already served"
+        yield from ensure_served()
         if hold:
             yield from _hold(chosen, reason)
         return
@@ -145,7 +149,7 @@ def _exchange(
     if hold:
         params_file.write({"hold": dict(load_settings().hold) | dict.fromkeys(changed, reason)})
     write_objects_through([Path(ROLLBACK_PIN)])
-    _commit(record)
+    _commit(record, hold=hold)
     yield from (f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
     yield f"recorded in {record.path}; the next run starts from these models"
 
@@ -217,9 +221,9 @@ def _version(released: releases.Released | None) -> str | None:
     return released.model.manifest.version if released else None
 
 
-def _commit(record: RollbackRecord) -> None:
+def _commit(record: RollbackRecord, *, hold: bool) -> None:
     lines = [f"{name}: {old} -> {new}" for name, (old, new) in record.targets.items()]
     verb = "Roll back" if record.what == "rollback" else "Serve"
     subject = f"{verb} {', '.join(record.targets)}: {record.reason}"
-    names = (ROLLBACK_PIN, "models/.gitignore", record.path, paths.PARAMS)
-    commit("\n".join([subject, "", *lines]), *names)
+    names: list[str | Path] = [ROLLBACK_PIN, "models/.gitignore", record.path]
+    commit("\n".join([subject, "", *lines]), *names, *([paths.PARAMS] if hold else []))

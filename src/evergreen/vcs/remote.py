@@ -20,6 +20,10 @@ from evergreen.vcs.tracked_paths import NAMES_DATA
 
 NOT_PUSHED = "the runs are recorded and served here, but not pushed"
 AGAIN = "evergreen finish --push"
+ADD_REMOTE = (
+    "dvc remote add --default storage FOLDER (or s3://BUCKET/PATH) && git commit "
+    '--message "Name the DVC remote" .dvc/config'
+)
 
 
 def push_data(tip: str = "HEAD") -> str:
@@ -75,8 +79,7 @@ def _default_remote(repo: OpenRepository) -> tuple[str, str]:
     if name is None or settings is None:
         raise EvergreenError(
             f"{NOT_PUSHED}: no default DVC remote is configured",
-            "dvc remote add --default storage FOLDER (or s3://BUCKET/PATH) && git commit "
-            f'--message "Name the DVC remote" .dvc/config && {AGAIN}',
+            f"{ADD_REMOTE} && {AGAIN}",
         )
     place = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:8]
     return name, f"refs/evergreen/pushed/{name}-{place}"

@@ -40,11 +40,17 @@ class Conversion:
     two_sheets
         Whether the rows from where the dates step back are a second sheet that repeats a part of
         the first.
+    per_order
+        Whether an amount is the total of its order; None where orders are not known.
+    blank_amount
+        SQL that is true where a row has no amount.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     two_sheets: bool = False
+    per_order: bool | None = None
+    blank_amount: str = "false"
 
 
 def trimmed_sql(cell: str) -> str:

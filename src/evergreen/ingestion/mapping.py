@@ -16,6 +16,7 @@ from evergreen.ingestion.conversion import (
     Check,
     Conversion,
     blank_sql,
+    filled_sql,
     trimmed_sql,
 )
 from evergreen.ingestion.inputs import Mapped
@@ -98,6 +99,14 @@ def mapped(columns: AnyColumns) -> Mapped:
         else:
             headers += _listed(value)
     return Mapped(headers, _listed(getattr(columns, "text", None)))
+
+
+def money_headers(columns: TransactionColumns, rows: Input) -> list[str]:
+    """The columns of an input that hold money; raises as `number_headers`."""
+    if columns.price is not None:
+        return [columns.price]
+    amount = columns.amount
+    return [s.header for s in summands(rows, amount)] if isinstance(amount, str) else []
 
 
 def number_headers(columns: AnyColumns, rows: Input) -> list[str]:
@@ -363,6 +372,7 @@ def transactions(
     *,
     minor_units: int,
     returns: bool = False,
+    per_order: bool = False,
 ) -> Conversion:
     """The canonical columns of transactions.
 
@@ -374,6 +384,8 @@ def transactions(
         How many minor units of money make a major one.
     returns
         Whether amounts and quantities are those of returns, written without a sign.
+    per_order
+        Whether an amount is the total of its order, so that the invoice is the row's id.
     """
     mapper = Mapper(rows, rules)
     mapper.client_id(columns.client_id)
@@ -402,6 +414,13 @@ def transactions(
     mapper["invoice_id"] = invoice_id("invoice" if columns.invoice_id else "null")
     if columns.row_id is not None:
         mapper.id("row_id", columns.row_id, required=True)
+    if columns.amount is not None and columns.invoice_id is not None:
+        mapper.conversion.per_order = per_order
+    if columns.invoice_id is not None and per_order:
+        mapper["row_id"] = "invoice"
+        mapper.check(columns.invoice_id, "invoice is null", missing("invoice_id").reason)
+        cells = [filled_sql(mapper.cell(header)) for header in money_headers(columns, rows)]
+        mapper.conversion.blank_amount = " and ".join(f"{c} is null" for c in cells) or "false"
     mapper.happened_by(columns.ingested_on)
     return mapper.conversion
 

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from evergreen.ingestion.ingestion_report import IngestionReport
 
 REASONS_SHOWN = 3
+HINTS = {
+    "is not a number": "set `decimal` of the source in params.yaml; otherwise ",
+    "amount is missing": "set `amount_per: order` if only the first line of an order has its "
+    "amount; otherwise ",
+}
+"""What may help against a reason that has these words."""
 STRAY_DAYS, STRAY_SHARE = 366, 0.001
 
 
@@ -181,11 +187,7 @@ def check_share(
     reasons = "".join(
         f"\n  {count:,} x {why}{_example(con, label, why)}" for why, count in worst[:REASONS_SHOWN]
     )
-    hint = (
-        "set `decimal` of the source in params.yaml; otherwise "
-        if "is not a number" in worst[0][0]
-        else ""
-    )
+    hint = next((hint for words, hint in HINTS.items() if words in worst[0][0]), "")
     raise DataError(
         f"{label}: {bad:,} of {report.read:,} rows are bad, but data.max_bad_share "
         f"allows {allowed:.1%}; nothing was changed{reasons}",

@@ -19,6 +19,7 @@ from evergreen.ingestion.hints import Hint, ingestion_hints
 from evergreen.ingestion.ingestion_report import IngestionReport
 from evergreen.ingestion.non_rows import exclude_non_rows
 from evergreen.ingestion.one_currency import check_currency, currency_of, keep_currency
+from evergreen.ingestion.orders import incoming_repeated_totals, take_totals_once
 from evergreen.ingestion.outliers import WARNING, incoming_outliers
 from evergreen.ingestion.row_identity import check_identity
 from evergreen.ingestion.sources import Ingested
@@ -118,6 +119,11 @@ def _check(
         exclude_non_rows(con, number, rows, cells)
     for source in sources.values():
         source.check(con)
+    for label in sources:
+        numbered = enumerate(inputs)
+        per_order = [n for n, (of, _, how) in numbered if of == label and how.per_order]
+        if per_order:
+            take_totals_once(con, table.folder, per_order)
     if settings.data.currency is not None:
         keep_currency(con, settings.data.currency)
     earlier = {source.currency for source in sources.values() if source.currency}
@@ -150,6 +156,8 @@ def _check(
         if "amount_minor" in table.schema.names
         else []
     )
+    per_line = [n for n, (*_, how) in enumerate(inputs) if how.per_order is False]
+    outliers += incoming_repeated_totals(con, per_line)
     [(withdrawals,)] = (
         con.execute(
             "select count(distinct row_id) from incoming join verdicts using (input, line) "

@@ -14,6 +14,7 @@ from evergreen.ingestion.dates import DateSettings, settle_dates
 from evergreen.ingestion.ingestion_state import IngestionState
 from evergreen.ingestion.mapping import CellRules
 from evergreen.ingestion.money import settle_sign
+from evergreen.ingestion.orders import add_order_checks
 from evergreen.ingestion.row_filter import OTHER_DATES, RowFilter, filtered_columns
 from evergreen.ingestion.sources import Ingested, OpenedSource, RawTable
 from evergreen.ingestion.time_checks import check_clock, check_order
@@ -89,7 +90,7 @@ def _raw_tables(settings: Settings) -> Iterator[RawTable]:
 def _transactions(settings: Settings) -> RawTable:
     """The raw table of the transactions, which several tables of the source may fill."""
     sources = settings.source.transaction_tables
-    by_id = any(source.columns.row_id for source in sources.values())
+    by_id = any(source.has_keys for source in sources.values())
     by_table = any(source.name for source in sources.values())
     schema = {
         (False, False): transactions.SCHEMA,
@@ -217,6 +218,8 @@ class _UserSource:
             conversion = self._conversion(rows, rules)
             dates = {header: by_role[role] for role, header in mapping.date_roles(columns).items()}
             conversion.checks[:0] = row_filter.checks(rules.decimals, dates)
+            if conversion.per_order:
+                add_order_checks(conversion)
             conversions.append((rows, conversion))
         return OpenedSource(
             self.key, conversions, notices, settle, changes, unrecorded, state.currency, check
@@ -314,6 +317,7 @@ class _UserSource:
             rules,
             minor_units=self.settings.data.minor_units,
             returns=source.sign == "negative",
+            per_order=source.amount_per == "order",
         )
         conversion.two_sheets = bool(source.joined_sheets)
         if source.name:

@@ -15,6 +15,7 @@ from evergreen.history.experiments import REPLACE, find_experiment
 from evergreen.ingestion.demos import PACKAGED_DEMOS
 from evergreen.ingestion.hints import ids_by_case
 from evergreen.ingestion.ingest import preview
+from evergreen.ingestion.orders import IF_TOTALS, stored_repeated_totals
 from evergreen.ingestion.outliers import WARNING, stored_outliers
 from evergreen.lifecycle import review
 from evergreen.lifecycle.crontab import NO_REMOTE
@@ -156,6 +157,9 @@ def _source(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _outlier(topic: str, line: str) -> CheckResult:
+    message, said, _ = line.partition(f"; {IF_TOTALS}")
+    if said:
+        return CheckResult(topic, message, f"{IF_TOTALS} in params.yaml", advice=True)
     return CheckResult(topic, line, "if it is wrong, correct it in the source", advice=True)
 
 
@@ -175,7 +179,10 @@ def _raw(settings: Settings) -> Iterator[CheckResult]:
     ).fetchall()
     days = f"{min(ingested)} to {max(ingested)}"
     yield CheckResult("raw tables", f"{rows:,} transactions of {clients:,} clients, {days}")
-    for line in stored_outliers(con, settings.data.minor_units):
+    warnings = stored_outliers(con, settings.data.minor_units)
+    if any(t.has_amounts_per_line for t in settings.source.transaction_tables.values()):
+        warnings += stored_repeated_totals(con)
+    for line in warnings:
         yield _outlier("raw tables", line)
     for hint in ids_by_case(con, "transactions"):
         yield CheckResult("raw tables", hint.message, hint.next_step, advice=True)

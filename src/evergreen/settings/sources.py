@@ -266,6 +266,11 @@ class TransactionsSource(TableSource):
         description="Whether a file may be two overlapping sheets in one: rows from where the "
         "dates step back repeat some of those before",
     )
+    amount_per: Literal["line", "order"] | None = Field(
+        None,
+        description="Whether an amount is that of its line (the default), or the total of its "
+        "order, which is on the first line or on each of them; needs invoice_id",
+    )
     sign: Literal["positive", "negative"] | None = Field(
         None,
         description="Whether amounts and quantities count as they are (positive, the default), or "
@@ -285,9 +290,28 @@ class TransactionsSource(TableSource):
             raise ValueError(f"give columns, or a preset: {', '.join(preset_names())}")
         return completed
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether a row has a key in the source: its own, or that of its order."""
+        return self.columns.row_id is not None or self.amount_per == "order"
+
+    @property
+    def has_amounts_per_line(self) -> bool:
+        """Whether each line of a known order has an amount of its own."""
+        columns = self.columns
+        mapped = columns.invoice_id is not None and columns.amount is not None
+        return mapped and self.amount_per != "order"
+
     @model_validator(mode="after")
     def _watermark_needs_a_key(self) -> Self:
-        if self.watermark is not None and self.columns.row_id is None:
+        if self.amount_per == "order":
+            if self.columns.invoice_id is None or self.columns.amount is None:
+                raise ValueError("amount_per: order needs columns.invoice_id and columns.amount")
+            if self.columns.row_id is not None:
+                raise ValueError(
+                    "amount_per: order takes columns.invoice_id as the key of a row; remove row_id"
+                )
+        if self.watermark is not None and not self.has_keys:
             raise ValueError(
                 "watermark needs columns.row_id: without it, a new row that equals an old one "
                 "would be mistaken for it"

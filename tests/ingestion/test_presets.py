@@ -47,7 +47,7 @@ def test_a_column_may_have_other_names(shop):
             "stripe",
             "1,124.44",
             5,
-            ("2024-03-30", "2024-04-03"),
+            ("2024-03-31", "2024-04-03"),
             {"test payment": 1, "not paid": 2, "no client": 1},
         ),
         (
@@ -61,6 +61,7 @@ def test_a_column_may_have_other_names(shop):
 )
 def test_net_revenue_is_what_the_report_of_the_shop_says(shop, name, net, clients, days, excluded):
     shop.source = {"files": "inbox/*", "preset": name}
+    shop.others = {"timezone": "Europe/Paris"} if name == "stripe" else {}
     shop.lay(f"{name}.csv", (EXPORTS / f"{name}.csv").read_bytes())
     shop.max_bad_share = 0
     shown = preview(shop.settings(), through=date(2030, 1, 1))
@@ -70,6 +71,18 @@ def test_net_revenue_is_what_the_report_of_the_shop_says(shop, name, net, client
     lines = [line.partition(" excluded: ") for line in shown.lines if " excluded: " in line]
     counts = [(reason, int(count.split()[-1])) for count, _, reason in lines]
     assert {reason: count for reason, count in counts if count} == excluded
+
+
+def test_days_are_those_of_the_shop_on_both_sides_of_a_change_of_its_clock(shop):
+    shop.source = {"files": "inbox/*", "preset": "stripe"}
+    shop.others = {"timezone": "Europe/Paris"}
+    shop.lay("stripe.csv", (EXPORTS / "stripe.csv").read_bytes())
+    shop.ingest(date(2024, 4, 30))
+    times = {row["invoice_id"]: str(row["timestamp"]) for row in shop.rows()}
+    assert times["ch_0001"] == "2024-03-31 00:30:00"
+    assert times["ch_0002"] == "2024-03-31 01:59:30"
+    assert times["ch_0004"] == "2024-03-31 03:00:30"
+    assert times["ch_0003"] == "2024-04-01 00:30:00"
 
 
 def test_equal_lines_of_an_order_are_both_kept(shop):

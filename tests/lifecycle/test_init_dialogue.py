@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ from evergreen.cli import init_dialogue
 from evergreen.errors import EvergreenError
 from evergreen.settings.loading import load_settings
 
+EXPORTS = Path(__file__).parents[1] / "ingestion" / "presets"
 CLEAR = "Kundennummer;Datum;Betrag\nK1;05.01.2024;12,50\nK2;16.01.2024;8,00\n"
 
 
@@ -102,6 +104,20 @@ def test_a_decimal_sign_that_the_cells_do_not_tell_is_asked_for(here, init):
     result = init(content, answers=["x", ",", "", "y"])
     assert result.exit_code == 0
     assert transactions(here).decimal == ","
+
+
+def test_a_day_and_month_that_the_cells_do_not_tell_are_asked_for(here, init):
+    content = "customer_id,date,total\na,02/01/2024,1.50\n"
+    assert "--date-order month_first" in init(content).exception.next_step
+    assert init(content, answers=["day_first", "", "y"]).exit_code == 0
+    assert transactions(here).date_order == "day_first"
+
+
+def test_the_zone_of_the_shop_is_asked_for_where_an_export_has_another(here, init):
+    content = (EXPORTS / "stripe.csv").read_text()
+    assert "--timezone UTC" in init(content).exception.next_step
+    assert init(content, answers=["Europe/Paris", "", "y"]).exit_code == 0
+    assert load_settings(here / "mine" / "params.yaml").source.timezone == "Europe/Paris"
 
 
 def test_a_source_that_can_not_be_read_is_named_with_the_command(here, init):

@@ -14,7 +14,8 @@ def parse(request):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_is_valid_and_says_which_export_it_reads(parse, name):
-    tables = parse({"transactions": {"files": "*", "preset": name}}).transaction_tables
+    given = {"timezone": "UTC", "transactions": {"files": "*", "preset": name}}
+    tables = parse(given).transaction_tables
     table = tables["transactions"]
     assert table.columns.client_id
     assert (

@@ -17,7 +17,7 @@ from evergreen.errors import EvergreenError, SettingsError, UndecidedError
 from evergreen.ingestion.sniffing import guess, may_tell_no_sales
 from evergreen.lifecycle.init import preview_source, sniff_files
 from evergreen.settings import paths
-from evergreen.settings.presets import about
+from evergreen.settings.presets import about, preset_names, preset_settings
 
 if TYPE_CHECKING:
     from evergreen.cli.init_options import InitOptions
@@ -94,6 +94,7 @@ def _complete_by_files(options: InitOptions) -> date:
     given = not options.missing and options.as_of is not None
     if options.missing:
         _complete_columns(options)
+    _ask_for_timezone(options)
     preview = _preview(options)
     for line in preview.lines:
         console.print(line)
@@ -126,6 +127,22 @@ def _complete_columns(options: InitOptions) -> None:
     _show(name if absolute else os.path.relpath(name), columns, options)
     for role in options.missing:
         _ask_for_column(options, role, found)
+
+
+def _ask_for_timezone(options: InitOptions) -> None:
+    """Ask for the shop's own time zone, if the preset writes times in another."""
+    known = options.preset in preset_names()
+    zone = preset_settings(str(options.preset)).get("timezone") if known else None
+    if zone is None or options.timezone is not None:
+        return
+    what = f"the preset {options.preset} has times in {zone}; the shop's own time zone is needed"
+    if not interactive():
+        raise SettingsError(
+            f"{what}, and stdin is not interactive",
+            f"name it, such as Europe/Paris:\n{options.command(timezone=zone)}",
+        )
+    console.print(what)
+    options.timezone = typer.prompt("Time zone, such as Europe/Paris")
 
 
 def _ask_for_column(options: InitOptions, role: str, found: Guess) -> None:

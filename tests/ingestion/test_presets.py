@@ -29,6 +29,20 @@ def test_a_column_may_have_other_names(shop):
     ("name", "net", "clients", "days", "excluded"),
     [
         (
+            "shopify",
+            "123.40",
+            3,
+            ("2024-03-08", "2024-03-30"),
+            {"cancelled": 2, "test order": 1, "no client": 1, "further line of an order": 2},
+        ),
+        (
+            "woocommerce",
+            "100.91",
+            3,
+            ("2024-10-25", "2024-10-29"),
+            {"not paid": 3, "no client": 1, "test order": 1, "further line of an order": 1},
+        ),
+        (
             "paypal",
             "1,244.00",
             4,
@@ -62,6 +76,8 @@ def test_a_column_may_have_other_names(shop):
 def test_net_revenue_is_what_the_report_of_the_shop_says(shop, name, net, clients, days, excluded):
     shop.source = {"files": "inbox/*", "preset": name}
     shop.others = {"timezone": "Europe/Paris"} if name == "stripe" else {}
+    if name == "woocommerce":  # it has no mark for tests
+        shop.source["where"] = {"test order": "\"Email (Billing)\" <> 'test@shop.example'"}
     shop.lay(f"{name}.csv", (EXPORTS / f"{name}.csv").read_bytes())
     shop.max_bad_share = 0
     shown = preview(shop.settings(), through=date(2030, 1, 1))
@@ -90,3 +106,25 @@ def test_equal_lines_of_an_order_are_both_kept(shop):
     shop.lay("square.csv", (EXPORTS / "square.csv").read_bytes())
     shop.ingest(date(2024, 3, 31))
     assert [r["amount_minor"] for r in shop.rows() if r["invoice_id"] == "TX1"] == [1200, 1200]
+
+
+def test_the_texts_of_all_lines_of_an_order_are_read_and_its_total_once(shop):
+    shop.source = {"files": "inbox/*", "preset": "shopify"}
+    shop.lay("shopify.csv", (EXPORTS / "shopify.csv").read_bytes())
+    shop.ingest(date(2024, 3, 31))
+    [order] = [row for row in shop.rows() if row["invoice_id"] == "#1001"]
+    assert (order["amount_minor"], order["text"]) == (3092, "Mug Mug")
+    assert str(order["timestamp"]) == "2024-03-08 21:30:00"
+
+
+def test_an_order_that_comes_again_with_a_refund_is_corrected(shop):
+    shop.source = {"files": "inbox/*", "preset": "shopify"}
+    export = (EXPORTS / "shopify.csv").read_text()
+    shop.lay("a.csv", export)
+    shop.ingest(date(2024, 3, 29))
+    first = export.index("#1002")
+    again = export[first:].replace("Shopify Payments,,0.00", "Shopify Payments,,38.88", 1)
+    shop.lay("b.csv", export[:first] + again)
+    shop.ingest(date(2024, 3, 31))
+    amounts = [row["amount_minor"] for row in shop.rows() if row["client_id"] == "bob@example.com"]
+    assert sum(amounts) == 3240

@@ -10,13 +10,14 @@ WEEKS := evergreen cycle --as-of 2017-04-08 --through 2017-05-27 --every 7
 RECORDED := dvc.lock history reports data models
 CLONE := .cache/record
 
-.PHONY: help setup demo demo-weeks test quick lint format lock dvc-yaml record bench kills
+.PHONY: help setup demo demo-weeks test quick zones lint format lock dvc-yaml record bench kills
 
 help:
 	@echo "make demo        set up, ingest the demo data, run the pipeline, show the results"
 	@echo "make demo-weeks  the demo, then eight weekly cycles and a picture of their history"
 	@echo "make test        set up, lint, check types and run the whole test suite"
 	@echo "make quick       the same without the slow tests, in a quarter of the time"
+	@echo "make zones       test that results don't depend on the machine's time zone"
 	@echo "make lint        check format, style and types"
 	@echo "make format      format the code and fix what ruff can fix"
 	@echo "make dvc-yaml    update the code that each stage depends on in dvc.yaml"
@@ -55,6 +56,14 @@ test: lint
 
 quick: lint
 	pytest -n 2 -m "not slow"
+
+# Whatever zone a machine is in: the tests of times, and the same bytes in all of three zones.
+zones: setup
+	for zone in UTC America/New_York Asia/Tokyo; do \
+		TZ=$$zone PGTZ=$$zone pytest -q -n 2 -m "not slow" \
+			tests/ingestion/test_zones.py tests/serving/test_times.py || exit 1; \
+	done
+	pytest -q tests/ingestion/test_machine_zones.py
 
 format: setup
 	ruff format .

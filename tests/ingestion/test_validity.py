@@ -18,6 +18,7 @@ from evergreen.serving import events
 from evergreen.serving.http import bodies
 from evergreen.serving.http.limits import RefusedError
 from evergreen.settings import paths
+from evergreen.settings.source_rules import SourceRules
 
 DAY, END = date(2024, 1, 5), date(2024, 1, 31)
 GOOD = {"client_id": "a", "amount_minor": 100, "timestamp": DAY, "ingested_on": DAY}
@@ -81,20 +82,21 @@ def test_the_same_row_gets_the_same_verdict_everywhere(shop, verdict, changes, v
     assert verdict(shop, GOOD | changes) is valid
 
 
-def in_a_file(shop, column, cell):
+def in_a_file(shop, column, cell, options=None):
     lines = [",".join(CELLS), row_of(column, cell), ",".join(map(str, FURTHER))]
     shop.lay("a.csv", "\n".join(lines))
-    return ingested(shop, {"files": "inbox/*"}, column)
+    return ingested(shop, {"files": "inbox/*"} | (options or {}), column)
 
 
-def in_sqlite(shop, column, cell):
+def in_sqlite(shop, column, cell, options=None):
     with closing(sqlite3.connect(shop.folder / "shop.db")) as db:
         db.execute(f"create table sales ({', '.join(CELLS)})")
         rows = [list((CELLS | {column: cell}).values()), FURTHER]
         db.executemany("insert into sales values (?, ?, ?)", rows)
         db.commit()
     os.environ["EVERGREEN_TEST_URL"] = f"sqlite:///{shop.folder / 'shop.db'}"
-    return ingested(shop, {"url_env": "EVERGREEN_TEST_URL", "table": "sales"}, column)
+    source = {"url_env": "EVERGREEN_TEST_URL", "table": "sales"} | (options or {})
+    return ingested(shop, source, column)
 
 
 def row_of(column, cell):
@@ -106,33 +108,38 @@ def row_of(column, cell):
 def ingested(shop, source, column):
     """The value of a column beside the further row, or the reason why it is bad."""
     shop.source = source | {"columns": {name: name for name in CELLS}}
+    end = getattr(shop, "end", END)
     try:
-        shop.ingest()
+        shop.ingest(through=end)
     except DataError as error:
         return kind_of(str(error))
     if rows := [row for row in shop.rows() if row["client_id"] != FURTHER[0]]:
         return value_of(rows[0], column)
-    with (paths.QUARANTINE / f"transactions-{END}.csv").open(newline="") as file:
+    with (paths.QUARANTINE / f"transactions-{end}.csv").open(newline="") as file:
         [bad] = csv.DictReader(file)
     return kind_of(bad["reason"])
 
 
-def in_a_frame(_, column, cell):
+def in_a_frame(shop, column, cell, _=None):
+    rows = [CELLS | {column: cell}]
+    if column == "timestamp":  # its other cells help to read it
+        rows.append(dict(zip(CELLS, FURTHER, strict=True)) | {"amount": 1})
+    rules = getattr(shop, "rules", events.RULES)
     try:
-        rows = events.read_transactions(pd.DataFrame([CELLS | {column: cell}]), minor_units=100)
+        rows = events.read_transactions(pd.DataFrame(rows), minor_units=100, rules=rules)
     except DataError as error:
         return kind_of(str(error))
     return value_of(rows.to_pylist()[0], column)
 
 
-def in_a_body(_, column, cell):
+def in_a_body(shop, column, cell, _=None):
     row = CELLS | {column: cell}
     client = {"client_id": row.pop("client_id"), "transactions": [row]}
     try:
         body = bodies.read_json(json.dumps({"clients": [client]}).encode(), max_rows=9)
     except RefusedError as error:
         return kind_of(str(error))
-    return in_a_frame(_, column, bodies.events_of(body).transactions[0][column])
+    return in_a_frame(shop, column, bodies.events_of(body).transactions[0][column])
 
 
 CELLS = {"client_id": "a", "timestamp": "2024-01-05", "amount": 1}
@@ -140,7 +147,8 @@ CELLS = {"client_id": "a", "timestamp": "2024-01-05", "amount": 1}
 FURTHER = ["further", "2024-01-05", "1"]
 """A good row beside it: a source without any is refused."""
 MISSING, LOST_DIGITS = "is missing", "has lost digits"
-REFUSED, NOT_A_TIME = "refused", "not a time"
+REFUSED, NOT_A_TIME, ABBREVIATED, A_NUMBER = "refused", "not a time", "abbreviated", "a number"
+OUT_OF_RANGE, UNCLEAR, IN_UTC = "out of range", "day or month first", "in UTC"
 KINDS = {
     "client_id is missing": MISSING,
     LOST_DIGITS: LOST_DIGITS,
@@ -148,9 +156,12 @@ KINDS = {
     "amount is not a number": REFUSED,
     "amount_minor exceeds": REFUSED,
     "could precede decimals": REFUSED,
-    "timestamp is missing or not a time": NOT_A_TIME,
-    "timestamp: String should match": NOT_A_TIME,
-    "timestamp: Input should be": NOT_A_TIME,
+    "timestamp is not a date": NOT_A_TIME,
+    "by an abbreviation": ABBREVIATED,
+    "timestamp is a number": A_NUMBER,
+    "not between 1970 and 2200": OUT_OF_RANGE,
+    "can't be told apart": UNCLEAR,
+    "times are in UTC": IN_UTC,
     "is missing": MISSING,
 }
 
@@ -228,23 +239,75 @@ def test_an_amount_is_the_same_everywhere(shop, read, cell, minor):
     assert read(shop, "amount", cell) == minor
 
 
-@pytest.mark.parametrize("read", [in_a_frame, in_a_body])
+@ANYWHERE
 @pytest.mark.parametrize(
-    "cell",
+    ("cell", "time"),
     [
-        "03/02/2017",
-        "13/02/2017",
-        "20170330",
-        20170330,
-        1490832000,
-        42824.5,
-        "now",
-        "12:30",
-        "2017-03",
+        ("2024-01-05", "2024-01-05 00:00:00"),
+        (" 2024-01-05 17:45 ", "2024-01-05 17:45:00"),
+        ("2024-01-05T17:45:30.123456789", "2024-01-05 17:45:30.123456"),
+        ("2024-01-05T24:00:00", "2024-01-06 00:00:00"),
+        ("2024-01-05 17:45:00 +0530", "2024-01-05 17:45:00"),
+        ("2024-01-05T17:45:00.000-05:00", "2024-01-05 17:45:00"),
+        ("13/01/2024 2:05 PM", "2024-01-13 14:05:00"),
+        ("1/13/2024", "2024-01-13 00:00:00"),
+        ("Jan 5, 2024", "2024-01-05 00:00:00"),
+        ("5 January 2024", "2024-01-05 00:00:00"),
+        ("January 5, 2024 2:05 PM", "2024-01-05 14:05:00"),
+        ("5-JAN-24", "2024-01-05 00:00:00"),
+        ("Fri, 05 Jan 2024 14:05:00 +0100", "2024-01-05 14:05:00"),
+        ("2024/1/5", "2024-01-05 00:00:00"),
+        ("5.1.24", "2024-01-05 00:00:00"),
+        ("'2024-01-05", "2024-01-05 00:00:00"),
+        ('="2024-01-05"', "2024-01-05 00:00:00"),
+        *((word, MISSING) for word in ("", "NaT", "NULL", "0000-00-00 00:00:00", "0000-00-00")),
+        *(
+            (word, NOT_A_TIME)
+            for word in ("now", "today", "tomorrow", "epoch", "infinity", "12:30")
+        ),
+        *(
+            (text, NOT_A_TIME)
+            for text in ("2024-01", "2024", "2024-W01-5", "2024-005", "5 January")
+        ),
+        *((text, NOT_A_TIME) for text in ("2024-02-30", "2024-01-05 25:00", "2024-01-05 9:60")),
+        *((text, ABBREVIATED) for text in ("2024-01-05 12:00 EST", "Jan 5, 2024 1:00 PM PST")),
+        ("1899-12-30", OUT_OF_RANGE),
+        *((number, A_NUMBER) for number in ("20240105", 20240105, "45296", 45296, 45296.5)),
+        *((number, A_NUMBER) for number in (1704476700, "1704476700", 1704476700000)),
+        ("02/01/2024", UNCLEAR),
+        ("2024-01-05T17:45:00Z", IN_UTC),
     ],
 )
-def test_a_time_that_is_not_clear_is_never_guessed(shop, read, cell):
-    assert read(shop, "timestamp", cell) == NOT_A_TIME
+def test_a_time_is_the_same_everywhere(shop, read, cell, time):
+    value = read(shop, "timestamp", cell)
+    assert (str(value) if isinstance(value, datetime) else value) == time
+
+
+RULES = {
+    "date_format": {45296.75: "excel", "1704476700": "epoch", 1704476700000: "epoch_ms"},
+    "date_order": {"02/01/2024": "month_first"},
+}
+
+
+@pytest.mark.parametrize("read", [in_a_file, in_sqlite, in_a_frame, in_a_body])
+@pytest.mark.parametrize(
+    ("cell", "time"),
+    [
+        ("2024-01-05T23:45:00Z", "2024-01-06 00:45:00"),
+        ("2024-01-05 17:45:00 -0500", "2024-01-05 23:45:00"),
+        ("2024-01-05 17:45", "2024-01-05 17:45:00"),
+        (45296.75, "2024-01-05 18:00:00"),
+        ("1704476700", "2024-01-05 18:45:00"),
+        (1704476700000, "2024-01-05 18:45:00"),
+        ("02/01/2024", "2024-02-01 00:00:00"),
+    ],
+)
+def test_the_settings_of_the_source_hold_everywhere(shop, read, cell, time):
+    table = {name: how[cell] for name, how in RULES.items() if cell in how}
+    shop.others = {"timezone": "Europe/Paris"}
+    shop.rules = SourceRules(timezone="Europe/Paris", **table)
+    shop.end = date(2024, 2, 29)
+    assert str(read(shop, "timestamp", cell, table)) == time
 
 
 def test_prices_are_multiplied_before_they_are_rounded(shop):

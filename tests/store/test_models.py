@@ -15,6 +15,7 @@ from evergreen.core.models import registry
 from evergreen.core.models.bg_nbd import BgNbd
 from evergreen.core.models.likelihood import Unfitted
 from evergreen.errors import ModelError
+from evergreen.settings.source_rules import SourceRules
 from evergreen.store import extractors, models, tables
 from evergreen.store.releases import (
     Released,
@@ -216,6 +217,20 @@ def test_a_release_keeps_the_expected_loss(save, tmp_path):
     assert write_release(tmp_path / "s", made) != without
     assert load_release(tmp_path / "r").released["purchase"].expected_loss is None
     assert load_release(tmp_path / "s").released["purchase"].expected_loss == expected
+
+
+def test_a_release_keeps_the_rules_of_its_source(save, tmp_path):
+    save("purchase")
+    made = release_of(tmp_path, "purchase")
+    without = write_release(tmp_path / "r", made)
+    rules = SourceRules(timezone="Europe/Paris", missing_ids=("Guest",))
+    assert write_release(tmp_path / "s", made, rules) != without
+    assert load_release(tmp_path / "r").rules == SourceRules()
+    assert load_release(tmp_path / "s").rules == rules
+    manifest = tmp_path / "s" / models.MANIFEST
+    manifest.write_text(manifest.read_text().replace("Paris", "Berlin"))
+    with pytest.raises(ModelError, match="is altered"):
+        load_release(tmp_path / "s")
 
 
 def test_a_release_that_calls_it_a_promise_is_read_and_keeps_its_version(save, tmp_path):

@@ -149,7 +149,7 @@ def offset_text(minutes: int) -> str:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
-def offsets_problem(counts: Mapping[int, int], example: str) -> str:
+def offsets_problem(counts: Mapping[int, int], example: str = "") -> str:
     """Why times with these offsets are not kept as they are written, when `is_one_place` is false.
 
     Parameters
@@ -160,6 +160,7 @@ def offsets_problem(counts: Mapping[int, int], example: str) -> str:
         One of them, and where it is.
     """
     listed = ", ".join(f"{offset_text(offset)} in {counts[offset]:,}" for offset in sorted(counts))
+    listed += f"; such as {example}" if example else ""
     if any(counts):
-        return f"times have UTC offsets that no one time zone has ({listed}; such as {example})"
-    return f"times are in UTC, which is no place's own clock ({listed}; such as {example})"
+        return f"times have UTC offsets that no one time zone has ({listed})"
+    return f"times are in UTC, which is no place's own clock ({listed})"

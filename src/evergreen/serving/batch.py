@@ -74,7 +74,7 @@ def score(
     """
     listed = None
     if clients is not None:
-        listed = client_ids(read_client_ids(clients).tolist(), str(clients))
+        listed = client_ids(read_client_ids(clients).tolist(), str(clients), release.rules)
     schema = predictions.schema(release.kinds)
     with ExitStack() as stack:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,21 +15,21 @@ from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.ingestion.cells import CellError, IdRule, number_text
 from evergreen.serving.amounts import minor_amounts
+from evergreen.serving.times import wall_times
+from evergreen.settings.source_rules import SourceRules
 from evergreen.store import tables
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
     from datetime import date
 
-YEAR_FIRST = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?![0-9])")
+RULES = SourceRules()
+"""Those of a source without settings."""
 AMOUNTS = ("amount_minor", "amount")
 TRANSACTION = ("client_id", "timestamp")
 OPTIONAL = ("quantity", "text", "invoice_id", "ingested_on")
 NOTE = ("client_id", "timestamp", "text")
 NOTE_OPTIONAL = ("language", "ingested_on")
-
-
-CLIENT = IdRule()
 
 
 class EventsIgnoredWarning(UserWarning):
@@ -42,7 +41,9 @@ def are_events(frame: pd.DataFrame) -> bool:
     return bool({"timestamp", *AMOUNTS} & set(frame.columns))
 
 
-def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
+def read_transactions(
+    frame: pd.DataFrame, *, minor_units: int, rules: SourceRules = RULES
+) -> pa.Table:
     """Check transactions and bring them to the canonical columns.
 
     Parameters
@@ -53,6 +54,8 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
         (by default the day of the timestamp).
     minor_units
         How many minor units make a major one.
+    rules
+        How ids and times are read.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
         raise DataError("the events have both amount_minor and amount, expected one of them")
     amount = amounts[0] if amounts else "amount"
     _check_columns("the events", frame.columns, (*TRANSACTION, amount), OPTIONAL)
-    columns = _common("the events", frame)
+    columns = _common("the events", frame, rules)
     number = "a number"
     if amount == "amount":
         minor = minor_amounts("the events", frame["amount"], minor_units)
@@ -91,7 +94,7 @@ def read_transactions(frame: pd.DataFrame, *, minor_units: int) -> pa.Table:
     return pa.table([columns[name] for name in names], names=names)
 
 
-def read_notes(frame: pd.DataFrame | None) -> pa.Table:
+def read_notes(frame: pd.DataFrame | None, rules: SourceRules = RULES) -> pa.Table:
     """Check notes and bring them to the schema `evergreen.store.tables.NOTES`.
 
     The columns are client_id, timestamp and text, optionally language and ingested_on; see
@@ -100,7 +103,7 @@ def read_notes(frame: pd.DataFrame | None) -> pa.Table:
     if frame is None:
         return tables.NOTES.empty_table()
     _check_columns("the notes", frame.columns, NOTE, NOTE_OPTIONAL)
-    columns = _common("the notes", frame) | {
+    columns = _common("the notes", frame, rules) | {
         "text": _text("the notes", frame, "text"),
         "language": pa.nulls(len(frame), pa.string()),  # likewise
     }
@@ -127,7 +130,7 @@ def ignored_notice(where: str, ignored_rows: np.ndarray, as_of: date) -> list[st
     return [notice] if n else []
 
 
-def client_ids(values: Iterable[object], where: str) -> list[str]:
+def client_ids(values: Iterable[object], where: str, rules: SourceRules = RULES) -> list[str]:
     """Ids of clients as strings.
 
     Raises
@@ -136,9 +139,10 @@ def client_ids(values: Iterable[object], where: str) -> list[str]:
         If an id is missing, has lost digits, or is neither a string nor a whole number.
     """
     ids: list[str] = []
+    rule = IdRule(rules.missing_ids, rules.fold_case)
     for place, value in enumerate(values):
         try:
-            client = client_id(value)
+            client = client_id(value, rule)
         except CellError as error:
             raise DataError(
                 f"{where}: client_id {error}; the first is at position {place}",
@@ -148,7 +152,7 @@ def client_ids(values: Iterable[object], where: str) -> list[str]:
     return ids
 
 
-def client_id(value: object) -> str:
+def client_id(value: object, rule: IdRule | None = None) -> str:
     """The id of a client as a string: 1, 1.0 and "1.0" are "1".
 
     Raises
@@ -161,56 +165,29 @@ def client_id(value: object) -> str:
     fraction = isinstance(value, float | Decimal) and value % 1 != 0
     if fraction or isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise CellError(f"must hold strings or whole numbers, found {value!r}")
-    client = CLIENT.read(value if isinstance(value, str) else number_text(value))
+    client = (rule or IdRule()).read(value if isinstance(value, str) else number_text(value))
     if client is None:
         raise CellError("is missing")
     return client
 
 
-def _common(where: str, frame: pd.DataFrame) -> dict[str, pa.Array]:
+def _common(where: str, frame: pd.DataFrame, rules: SourceRules) -> dict[str, pa.Array]:
     """client_id, timestamp and ingested_on of transactions and of notes."""
-    ids = client_ids(frame["client_id"].tolist(), where)
-    times = _times(where, frame, "timestamp")
-    _check_rows(where, times.notna().to_numpy(), "timestamp is missing or not a time")
-    days = times.dt.normalize()
+    ids = client_ids(frame["client_id"].tolist(), where, rules)
+    times = wall_times(where, "timestamp", frame["timestamp"], rules)
+    _check_rows(where, ~np.isnat(times), transactions.missing("timestamp").reason)
+    days = times.astype("datetime64[D]")
     ingested_on = days
     if "ingested_on" in frame:
-        ingested_on = _times(where, frame, "ingested_on").dt.normalize().fillna(days)
-        valid = transactions.valid_times(days.to_numpy(), ingested_on.to_numpy())
+        given = wall_times(where, "ingested_on", frame["ingested_on"], rules)
+        ingested_on = np.where(np.isnat(given), days, given.astype("datetime64[D]"))
+        valid = transactions.valid_times(days, ingested_on)
         _check_rows(where, valid, transactions.TOO_EARLY.reason)
     return {
         "client_id": pa.array(ids, pa.string()),
-        "timestamp": pa.array(times.to_numpy("datetime64[us]")),
-        "ingested_on": pa.array(ingested_on.to_numpy("datetime64[D]")),
+        "timestamp": pa.array(times),
+        "ingested_on": pa.array(ingested_on),
     }
-
-
-def _times(where: str, frame: pd.DataFrame, name: str) -> pd.Series:
-    """Times; missing where a cell holds none.
-
-    A number could count days, seconds or nanoseconds, and 03/02/2017 be in February or March: so
-    texts must have the year first.
-    """
-    cells = frame[name]
-    if not pd.api.types.is_datetime64_any_dtype(cells):
-        clear = np.array([_is_clear(cell) for cell in cells], dtype=bool)
-        _check_rows(where, clear, f"{name} is missing or not a time such as 2024-12-31 17:45")
-    times = pd.to_datetime(frame[name].reset_index(drop=True), errors="coerce", format="mixed")
-    if times.dt.tz is not None:
-        raise DataError(
-            f"{where}: {name} must be in the retailer's local time without a zone, found "
-            f"{times.dt.tz}",
-            f"frame['{name}'].dt.tz_convert(ZONE).dt.tz_localize(None)",
-        )
-    return times
-
-
-def _is_clear(cell: object) -> bool:
-    """Whether a cell is a time in one way only, or missing."""
-    if isinstance(cell, str):
-        return not cell.strip() or YEAR_FIRST.match(cell.strip()) is not None
-    is_number = isinstance(cell, int | float | Decimal | np.number)
-    return not is_number or cell != cell  # noqa: PLR0124 - NaN
 
 
 def _text(where: str, frame: pd.DataFrame, name: str) -> pa.Array:

@@ -24,6 +24,7 @@ from evergreen.store import releases
 
 if TYPE_CHECKING:
     from evergreen.core.evaluation.losses import Kind
+    from evergreen.settings.source_rules import SourceRules
     from evergreen.store.models import Model
 
 
@@ -42,6 +43,8 @@ class ServedRelease:
         The model of each target, with its manifest.
     minor_units : int
         The number of minor units in a major unit of money.
+    rules : SourceRules
+        How ids of clients and times are read, as in the source.
     """
 
     def __init__(self, release: releases.Release) -> None:
@@ -54,6 +57,7 @@ class ServedRelease:
         self.models: dict[str, Model] = release.models
         self._groups = group_by_extractor(release.models)
         self.minor_units = self._groups[0].extractor.minor_units
+        self.rules = release.rules
         self._databases = Databases()
 
     @property
@@ -119,7 +123,7 @@ class ServedRelease:
                 return self.score(con, keys, day, targets=names)
         if notes is not None or clients is not None:
             raise DataError("notes and clients need transactions, found feature rows")
-        ids = _clients_of(rows, day)
+        ids = _clients_of(rows, day, self.rules)
         return self._table(ids, day, self._single_group(names).predict(rows, names))
 
     def predict_array(
@@ -250,13 +254,15 @@ class ServedRelease:
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, pd.DataFrame]]:
         if isinstance(clients, str):  # its letters are not clients
             raise DataError(f"clients must be a list, found {clients!r}", f"[{clients!r}]")
-        transactions = events.read_transactions(rows, minor_units=self.minor_units)
-        note_table = events.read_notes(notes)
+        transactions = events.read_transactions(
+            rows, minor_units=self.minor_units, rules=self.rules
+        )
+        note_table = events.read_notes(notes, self.rules)
         for where, table in (("the events", transactions), ("the notes", note_table)):
             for notice in events.ignored_notice(where, events.ignored(table, day), day):
                 warnings.warn(notice, events.EventsIgnoredWarning, stacklevel=4)  # at our caller
         ids = {*transactions["client_id"].to_pylist(), *note_table["client_id"].to_pylist()}
-        ids |= set(events.client_ids(clients or (), "clients"))
+        ids |= set(events.client_ids(clients or (), "clients", self.rules))
         keys = snapshots_on(day, sorted(ids))
         with self._databases.of(transactions, note_table) as con:
             yield con, keys
@@ -328,7 +334,7 @@ def _check_frame(rows: object) -> None:
         )
 
 
-def _clients_of(rows: pd.DataFrame, day: date) -> list[str]:
+def _clients_of(rows: pd.DataFrame, day: date, rules: SourceRules) -> list[str]:
     where = "the feature rows"
     if "client_id" not in rows:
         raise DataError(
@@ -342,4 +348,4 @@ def _clients_of(rows: pd.DataFrame, day: date) -> list[str]:
             raise DataError(
                 f"{where} are as of {others[0]}, as_of is {day}", "pass the date of the rows"
             )
-    return events.client_ids(rows["client_id"].tolist(), where)
+    return events.client_ids(rows["client_id"].tolist(), where, rules)

@@ -15,6 +15,7 @@ from evergreen.errors import ModelError
 from evergreen.settings import paths
 from evergreen.settings.names import prediction_column
 from evergreen.settings.pipeline import Settings
+from evergreen.settings.source_rules import SourceRules
 from evergreen.stages.monitor import report_drift
 from evergreen.stages.runner import main
 from evergreen.store import (
@@ -56,7 +57,7 @@ def run(settings: Settings) -> Iterator[str]:
         }
         metrics[name] = headline_metrics(report[name], evaluation[name], promoted=winner)
         yield f"{name}: {decisions[name]['action']} {decisions[name]['version'] or '(no model)'}"
-    write_release(paths.PRODUCTION, released)
+    write_release(paths.PRODUCTION, released, SourceRules.of(settings.source))
     release = load_release(paths.PRODUCTION, threads=threads)
     scored = _score(settings, release)
     shutil.rmtree(paths.SCORED, ignore_errors=True)

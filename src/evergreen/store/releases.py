@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.errors import ModelError
+from evergreen.settings.source_rules import SourceRules
 from evergreen.store import files, models
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ ENTRY = {"version", "promoted_on", "metrics"}
 
 FORMERLY = "promise"
 """The former name of `expected_loss`. Versions are still derived from it, so they don't change."""
+
+
+RULES = "source"
+"""The field with what the rules of the source change, in releases whose source has some."""
+NO_RULES = SourceRules()
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,11 @@ class Released:
 
 @dataclass(frozen=True)
 class Release:
-    """A release: its version, and a verified model for each target."""
+    """A release: its version, a verified model for each target, and the rules of the source."""
 
     version: str | None
     released: dict[str, Released]
+    rules: SourceRules = field(default_factory=SourceRules)
 
     @property
     def models(self) -> dict[str, Model]:
@@ -66,10 +73,11 @@ def load_release(folder: Path, *, threads: int = 1) -> Release:
     """
     restore = f"dvc checkout --force {folder}"
     manifest = files.read_json(folder / models.MANIFEST, next_step=f"evergreen pin, or {restore}")
-    if not isinstance(manifest, dict) or manifest.keys() != {"models", "version"}:
+    if not isinstance(manifest, dict) or manifest.keys() - {RULES} != {"models", "version"}:
         raise ModelError(f"{folder / models.MANIFEST} is not the manifest of a release", restore)
     entries = manifest["models"]
-    _check_entries(folder, entries, manifest["version"], restore)
+    rules = manifest.get(RULES, {})
+    _check_entries(folder, entries, rules, manifest["version"])
     released = {}
     for target, entry in entries.items():
         model = models.load_model(folder / target, threads=threads)
@@ -84,18 +92,18 @@ def load_release(folder: Path, *, threads: int = 1) -> Release:
             entry["metrics"],
             entry.get("expected_loss", entry.get(FORMERLY)),
         )
-    return Release(manifest["version"], released)
+    return Release(manifest["version"], released, SourceRules.from_json(rules))
 
 
-def _check_entries(folder: Path, entries: Any, version: object, restore: str) -> None:  # noqa: ANN401 - as wide as JSON
+def _check_entries(folder: Path, entries: Any, rules: Any, version: object) -> None:  # noqa: ANN401 - as wide as JSON
     """Compare the manifest of a release with its version and with the content of its folder."""
-    path = folder / models.MANIFEST
+    path, restore = folder / models.MANIFEST, f"dvc checkout --force {folder}"
     if not isinstance(entries, dict) or any(
         not isinstance(entry, dict) or entry.keys() - {"expected_loss", FORMERLY} != ENTRY
         for entry in entries.values()
     ):
         raise ModelError(f"{path} is not the manifest of a release", restore)
-    expected = _version_of(entries)
+    expected = _version_of(entries, rules)
     if version != expected:
         raise ModelError(
             f"{path} is altered: its content gives version {expected}, but it names {version}",
@@ -107,7 +115,7 @@ def _check_entries(folder: Path, entries: Any, version: object, restore: str) ->
         raise ModelError(f"{folder / name} is {state}", restore)
 
 
-def _version_of(entries: dict[str, Any]) -> str | None:
+def _version_of(entries: dict[str, Any], rules: dict[str, Any]) -> str | None:
     if not entries:
         return None
     newest = max(entry["promoted_on"] for entry in entries.values())
@@ -115,14 +123,17 @@ def _version_of(entries: dict[str, Any]) -> str | None:
         target: {FORMERLY if key == "expected_loss" else key: value for key, value in entry.items()}
         for target, entry in entries.items()
     }
-    return f"{newest}-{files.digest_of(content)[:8]}"
+    digest = files.digest_of([content, rules] if rules else content)
+    return f"{newest}-{digest[:8]}"
 
 
-def write_release(folder: Path, released: dict[str, Released]) -> str | None:
+def write_release(
+    folder: Path, released: dict[str, Released], rules: SourceRules = NO_RULES
+) -> str | None:
     """Assemble a release from the folders of its models; return its version.
 
-    The version depends only on the models, so a run that promotes nothing writes the same release
-    as its champion.
+    The version depends only on the models and the rules, so a run that promotes nothing writes the
+    same release as its champion.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -135,10 +146,12 @@ def write_release(folder: Path, released: dict[str, Released]) -> str | None:
         }
         for target, entry in sorted(released.items())
     }
-    version = _version_of(entries)
+    listed = rules.as_json() if entries else {}
+    version = _version_of(entries, listed)
     for target, entry in released.items():
         shutil.copytree(entry.model.folder, folder / target)
-    files.write_json({"models": entries, "version": version}, folder / models.MANIFEST)
+    manifest = {"models": entries, "version": version, **({RULES: listed} if listed else {})}
+    files.write_json(manifest, folder / models.MANIFEST)
     return version
 
 

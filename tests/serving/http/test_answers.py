@@ -93,7 +93,22 @@ def test_one_bad_request_among_many_harms_no_other(server, scored, events):
     for answer in answers[::2]:
         assert_same(frame(answer), scored)
     assert {answer.status_code for answer in answers[1::2]} == {422}
-    assert "timestamp is missing or not a time" in answers[1].json()["detail"]
+    assert "timestamp is not a date" in answers[1].json()["detail"]
+
+
+def test_times_of_one_request_do_not_tell_the_order_of_another(server, scored):
+    def dated(client, *days):
+        rows = [{"timestamp": day, "amount": 5.0} for day in days]
+        return {"clients": [{"client_id": client, "transactions": rows}]}
+
+    days = {"d": ["13/02/2024", "03/02/2024"], "m": ["02/13/2024", "02/03/2024"]}
+    expected = frame(server.predict(json=dated("i", "2024-02-13", "2024-02-03")))
+    requests = [dated(client, *cells) for client, cells in days.items()] * 8
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda b: server.predict(json=b), requests))
+    for answer in answers:
+        assert_same(frame(answer).set_axis(["i"]), expected)
+    assert server.predict(json=dated("x", "03/02/2024")).status_code == 422
 
 
 def test_a_csv_of_transactions_is_predicted_as_by_batch(server, scored, events):

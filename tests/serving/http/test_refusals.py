@@ -44,7 +44,7 @@ def test_json_that_can_not_be_used_is_explained(server, body, message):
         ("client_id,timestmp,amount\na,2024-03-01,1\n", "did you mean 'timestmp'"),
         ("client_id,timestamp,amount\na,2024-03-01\n", "Expected 3 columns, got 2"),
         ("client_id,timestamp,amount\na,2024-03-01,much\n", "amount is missing, not a number"),
-        ("client_id,timestamp,amount\na,soon,1\n", "timestamp is missing or not a time"),
+        ("client_id,timestamp,amount\na,soon,1\n", "expected to hold dates, found 'soon'"),
         ("client_id,timestamp,amount\n,2024-03-01,1\n", "client_id is missing"),
         ("client_id,recency_days\na,b\n", "invalid value 'b'"),
         ("client_id,timestamp,amount\na\xff,2024-03-01,1\n".encode("latin-1"), "UTF8"),

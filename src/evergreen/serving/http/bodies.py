@@ -8,14 +8,17 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from evergreen.core.events.transactions import CLIENT_ID
-from evergreen.serving.events import AMOUNTS, client_id
+from evergreen.errors import DataError
+from evergreen.serving.events import AMOUNTS, RULES, client_id, client_ids
 from evergreen.serving.http.limits import RefusedError, check_rows
-from evergreen.settings.dates import DATE_PATTERN
+from evergreen.serving.times import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?$"
+    from evergreen.settings.source_rules import SourceRules
+
+TIMES = ("timestamp", "ingested_on")
 MAX_ITEMS = 1_000_000
 SHOWN_ERRORS = 5
 
@@ -26,12 +29,15 @@ ClientId = Annotated[
     BeforeValidator(client_id),
 ]
 Time = Annotated[
-    str,
-    Field(pattern=TIME, description="In the retailer's local time.", examples=["2017-03-30 17:45"]),
+    Annotated[str, Field(max_length=100)] | int | float,
+    Field(
+        description="In the retailer's local time, or with a UTC offset. A text as in the source; "
+        "a number if the source writes numbers.",
+        examples=["2017-03-30 17:45"],
+    ),
 ]
-Day = Annotated[str, Field(pattern=f"^{DATE_PATTERN}$", examples=["2017-03-30"])]
 IngestedOn = Annotated[
-    Day | None,
+    Time | None,
     Field(description="The day the row became known; by default the day of its timestamp."),
 ]
 
@@ -106,8 +112,13 @@ class PredictionRequest(StrictModel):
         return self.clients[0].form
 
 
-def read_json(body: bytes, *, max_rows: int) -> PredictionRequest:
+def read_json(body: bytes, *, max_rows: int, rules: SourceRules = RULES) -> PredictionRequest:
     """Read and check a body.
+
+    Parameters
+    ----------
+    rules
+        How ids of clients are read.
 
     Raises
     ------
@@ -118,6 +129,8 @@ def read_json(body: bytes, *, max_rows: int) -> PredictionRequest:
         request = PredictionRequest.model_validate_json(body)
     except ValidationError as error:
         raise RefusedError(422, _error_lines(error)) from None
+    if rules != RULES:
+        request = request.model_copy(update={"clients": _by_rules(request.clients, rules)})
     forms = sorted({client.form for client in request.clients})
     if len(forms) > 1:
         raise RefusedError(
@@ -138,6 +151,17 @@ def read_json(body: bytes, *, max_rows: int) -> PredictionRequest:
         max_rows,
     )
     return request
+
+
+def _by_rules(clients: Sequence[Client], rules: SourceRules) -> list[Client]:
+    try:
+        ids = client_ids([client.client_id for client in clients], "the body", rules)
+    except DataError as error:
+        raise RefusedError(422, str(error)) from None
+    return [
+        client.model_copy(update={"client_id": client_id})
+        for client, client_id in zip(clients, ids, strict=True)
+    ]
 
 
 def _error_lines(error: ValidationError) -> str:
@@ -161,6 +185,12 @@ class ClientEvents(NamedTuple):
     def amounts(self) -> frozenset[str]:
         """The names of the columns with amounts."""
         return frozenset(name for row in self.transactions for name in AMOUNTS if name in row)
+
+    @property
+    def has_plain_times(self) -> bool:
+        """Whether each time means the same whatever the others are."""
+        rows = (*self.transactions, *self.notes)
+        return all(is_plain(row[name]) for row in rows for name in TIMES if name in row)
 
 
 def events_of(request: PredictionRequest) -> ClientEvents:

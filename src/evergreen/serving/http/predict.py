@@ -141,8 +141,10 @@ def _score(
 ) -> ScoredEvents:
     release, day = query.release, query.as_of
     with input_errors_refused():
-        transactions = events.read_transactions(transaction_rows, minor_units=release.minor_units)
-        notes = events.read_notes(note_rows)
+        transactions = events.read_transactions(
+            transaction_rows, minor_units=release.minor_units, rules=release.rules
+        )
+        notes = events.read_notes(note_rows, release.rules)
         ids = clients or sorted(set(transactions["client_id"].to_pylist()))
         chunks = [ids[start : start + CLIENTS] for start in range(0, len(ids), CLIENTS)]
         scores = []
@@ -167,8 +169,11 @@ def predict_batch(
     """Answer several requests in one pass over the database, as if each came alone.
 
     A pass takes about as long for one client as for fifty. A number before each id keeps the
-    clients of different requests apart. If one request is at fault, each is answered separately.
+    clients of different requests apart. If one request is at fault, or has times that its other
+    times help to read, each is answered separately.
     """
+    if len(batch) > 1 and not all(request.has_plain_times for request in batch):
+        return [result for one in batch for result in predict_batch(databases, query, [one])]
     numbered = [_numbered(number, request) for number, request in enumerate(batch)]
     transactions, notes, clients = (
         list(chain.from_iterable(rows)) for rows in zip(*numbered, strict=True)

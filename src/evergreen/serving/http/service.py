@@ -88,7 +88,7 @@ class Service:
             return await self.batcher.run_large(
                 lambda databases: self._predict_large(body, query, databases)
             )
-        content = read_json(body, max_rows=self._limits.rows)
+        content = read_json(body, max_rows=self._limits.rows, rules=query.release.rules)
         if content.form == "events":
             return await self.batcher.predict_small(query, events_of(content))
         return self._predict_directly(content, query)
@@ -96,7 +96,7 @@ class Service:
     def _predict_large(
         self, body: bytes, query: PredictionQuery, databases: Databases
     ) -> PredictionResult:
-        content = read_json(body, max_rows=self._limits.rows)
+        content = read_json(body, max_rows=self._limits.rows, rules=query.release.rules)
         if content.form != "events":
             return self._predict_directly(content, query)
         [result] = predict_batch(databases, query, [events_of(content)])
@@ -119,6 +119,6 @@ class Service:
             return predict_events(databases, query, rows)
         if list(rows) == ["client_id"]:
             with input_errors_refused():
-                ids = client_ids(rows["client_id"].tolist(), "the CSV file")
+                ids = client_ids(rows["client_id"].tolist(), "the CSV file", query.release.rules)
             return look_up(self.cache.current, query, ids)
         return predict_feature_table(query, rows)

@@ -1,8 +1,9 @@
 import json
 import shutil
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import pytest
+from openpyxl import Workbook
 
 from evergreen.errors import DataError
 from evergreen.ingestion.ingest import ingest_new_rows
@@ -434,3 +435,33 @@ def test_a_state_of_another_kind_is_refused_with_the_way_to_restore_it(shop, con
     with pytest.raises(DataError, match="was not written by this version of evergreen") as error:
         shop.ingest()
     assert error.value.next_step == "dvc checkout --force data/raw"
+
+
+TWO_COLUMNS = "Client,Day,Clock,Total\na,31/12/2023,23:15:02,1\nb,30/12/2023,,2\nc,,08:00,3\n"
+
+
+def test_date_and_time_may_be_in_two_columns(shop):
+    shop.source["columns"] = {"client_id": "Client", "timestamp": ["Day", "Clock"]} | {
+        "amount": "Total"
+    }
+    shop.lay("shop.csv", TWO_COLUMNS)
+    shop.ingest()
+    times = {row["client_id"]: str(row["timestamp"]) for row in shop.rows()}
+    assert times == {"a": "2023-12-31 23:15:02", "b": "2023-12-30 00:00:00"}
+    [bad] = shop.quarantined()
+    assert bad.startswith("inbox/shop.csv,4,Day + Clock,08:00,timestamp is not a ")
+
+
+def test_date_and_time_may_be_in_two_columns_of_a_workbook(shop):
+    book = Workbook()
+    for row in (
+        ["Client", "Day", "Clock", "Total"],
+        ["a", datetime(2023, 12, 31), time(23, 15), 1],
+    ):
+        book.active.append(row)
+    shop.source["columns"] = {"client_id": "Client", "timestamp": ["Day", "Clock"]} | {
+        "amount": "Total"
+    }
+    book.save(shop.lay("shop.xlsx", b""))
+    shop.ingest()
+    assert [str(row["timestamp"]) for row in shop.rows()] == ["2023-12-31 23:15:00"]

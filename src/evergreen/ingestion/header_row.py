@@ -27,6 +27,15 @@ def header_of(cells: Sequence[str]) -> list[str]:
     return [header_text(cell) for cell in cells]
 
 
+def joined_header(headers: str | Sequence[str]) -> str:
+    """The name of a column, or of the one that joins several.
+
+    >>> joined_header(["Date", "Time"])
+    'Date + Time'
+    """
+    return headers if isinstance(headers, str) else " + ".join(headers)
+
+
 def matches(cells: Sequence[str], wanted: Collection[str]) -> int:
     """How many of the mapped columns a row names."""
     return len({header_text(header) for header in wanted} & set(header_of(cells)))

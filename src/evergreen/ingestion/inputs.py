@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
-from evergreen.ingestion.header_row import header_text
+from evergreen.ingestion.header_row import header_text, joined_header
 from evergreen.ingestion.redaction import is_no_header
 from evergreen.store import sql
 
@@ -91,6 +91,32 @@ class Input:
             if found is not None and header not in headers:
                 headers[headers.index(found)] = header
         return replace(self, headers=headers)
+
+    def joined(self, headers: Sequence[str]) -> Input:
+        """With a further column that joins others, as a date and a time of day, by a blank.
+
+        It is named as by `joined_header`. A midnight that a spreadsheet
+        adds to a date is left out of it.
+        """
+        numbers = [self.column(header) for header in headers]
+        texts = ", ".join(f"nullif(replace(trim(c{n}), ' 00:00:00', ''), '')" for n in numbers)
+        cells = f"nullif(concat_ws(' ', {texts}), '') as c{len(self.headers)}"
+        careful = self.careful
+
+        def values(column: int) -> Iterator[str]:
+            if column < len(self.headers):
+                yield from self.values(column)
+                return
+            for parts in zip(*map(self.values, numbers), strict=False):
+                yield " ".join(part.strip().replace(" 00:00:00", "") for part in parts).strip()
+
+        return replace(
+            self,
+            headers=[*self.headers, joined_header(headers)],
+            fast=self.fast and f"select *, {cells} from ({self.fast})",
+            careful=careful and (lambda: f"select *, {cells} from ({careful()})"),
+            values=values,
+        )
 
     def column(self, header: str) -> int:
         """The number of a column.

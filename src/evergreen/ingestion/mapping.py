@@ -19,6 +19,7 @@ from evergreen.ingestion.conversion import (
     filled_sql,
     trimmed_sql,
 )
+from evergreen.ingestion.header_row import joined_header
 from evergreen.ingestion.inputs import Mapped
 from evergreen.ingestion.money import (
     CURRENCY_NAMED,
@@ -132,7 +133,7 @@ def _listed(headers: str | list[str] | None) -> list[str]:
 def date_roles(columns: AnyColumns) -> dict[str, str]:
     """The columns of the source that hold dates, by role."""
     roles = columns.model_dump(include={"timestamp", "ingested_on", *TIME_OF})
-    return {TIME_OF.get(role, role): header for role, header in roles.items()}
+    return {TIME_OF.get(role, role): joined_header(header) for role, header in roles.items()}
 
 
 def _quick(role: str) -> str:
@@ -389,7 +390,7 @@ def transactions(
     """
     mapper = Mapper(rows, rules)
     mapper.client_id(columns.client_id)
-    mapper.date("timestamp", columns.timestamp)
+    mapper.date("timestamp", joined_header(columns.timestamp))
     if columns.quantity is not None:
         mapper.number("quantity", columns.quantity, required=bool(columns.price))
     if columns.quantity is not None and returns:
@@ -437,7 +438,7 @@ def notes(rows: Input, columns: NoteColumns, rules: CellRules) -> Conversion:
     """The canonical columns of notes."""
     mapper = Mapper(rows, rules)
     mapper.client_id(columns.client_id)
-    mapper.date("timestamp", columns.timestamp)
+    mapper.date("timestamp", joined_header(columns.timestamp))
     mapper.joined_text(columns.text)
     header = columns.text if isinstance(columns.text, str) else columns.text[0]
     mapper.check(header, "text is null", missing("text").reason)

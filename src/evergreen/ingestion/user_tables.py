@@ -187,6 +187,9 @@ class _UserSource:
         opener = self._open_files if self.source.url_env is None else self._open_database
         inputs, notices, settled = opener(con, state)
         columns = self.source.columns
+        times_of = getattr(columns, "timestamp", "")
+        if not isinstance(times_of, str):
+            inputs = [rows.joined(times_of) for rows in inputs]
         formats = [self._formats(rows, state.date_formats) for rows in inputs]
         dated = [OTHER_DATES, *(column for by_role in formats for column in by_role.values())]
         columns_by_name = {column.name: column for column in dated}

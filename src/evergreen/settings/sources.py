@@ -48,7 +48,10 @@ class TransactionColumns(SparseSection):
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
     client_id: ClientId
-    timestamp: Header = Field(description="Column with the date of purchase, with or without time")
+    timestamp: Headers = Field(
+        description="Column with the date of purchase, with or without time; or the columns with "
+        "the date and with the time of day"
+    )
     amount: Header | Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
         None,
         description="Column with the amount in major units, negative for a return; or a sum of "
@@ -93,7 +96,9 @@ class NoteColumns(SparseSection):
     """Columns of advisors' notes."""
 
     client_id: ClientId
-    timestamp: Header = Field(description="Column with the date of the note")
+    timestamp: Headers = Field(
+        description="Column with the date of the note; or those with its date and its time of day"
+    )
     text: Headers = Field(description="Column with the text, or a list of columns to join")
     language: Header | None = Field(None, description="Column with the language")
     ingested_on: IngestedOn = None

@@ -18,13 +18,6 @@ from evergreen.vcs.dvc import dvc, outdated, reproduce
 from evergreen.vcs.git import commit_at, git
 
 SRC = Path(__file__).parents[2] / "src" / "evergreen"
-DVC_YAML = """\
-stages:
-  copy:
-    cmd: cp data/raw/1.txt copied.txt && echo "  copied"
-    deps: [data/raw]
-    outs: [copied.txt]
-"""
 
 
 @contextmanager
@@ -36,43 +29,12 @@ def relied_on(function):
         pytest.fail(f"DVC {__version__} has changed {function}: {type(error).__name__}: {error}")
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """A repository with a pinned folder, a stage that has run, a remote, and a commit of them."""
-    folder = tmp_path_factory.mktemp("recorded") / "repository"
-    (folder / "data" / "raw").mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        git("init", "--quiet")
-        git("config", "user.name", "test")
-        git("config", "user.email", "test@localhost")
-        dvc("init", "--quiet")
-        Path("data/raw/1.txt").write_text("one")
-        Path("data/raw/2.txt").write_text("two")
-        Path("dvc.yaml").write_text(DVC_YAML)
-        dvc("add", "--quiet", "data/raw")
-        dvc("repro", "--quiet")
-        dvc("remote", "add", "--quiet", "--default", "store", "../store")
-        git("add", "--all")
-        git("commit", "--quiet", "--message", "Record")
-    return folder
-
-
-@pytest.fixture
-def repository(recorded, tmp_path, monkeypatch):
-    """The same for a test to do with as it likes, as the current folder."""
-    folder = tmp_path / "repository"
-    shutil.copytree(recorded, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def pinned():
     return dvc_internals.pinned_md5(dvc_internals.pin_file(Path("data/raw")).read_text())
 
 
 def cached(md5_hex):
-    return Path(dvc_internals.object_path(md5_hex))
+    return Path(".dvc/cache/files/md5") / md5_hex[:2] / md5_hex[2:]
 
 
 def test_objects_are_files_of_the_cache_named_by_their_md5(repository):
@@ -103,12 +65,13 @@ def test_status_names_what_is_not_up_to_date(repository):
 
 
 def test_repro_announces_each_stage_and_passes_its_output_on(repository):
-    Path("dvc.yaml").write_text(DVC_YAML.replace("copied.txt", "again.txt"))
+    stages = Path("dvc.yaml").read_text()
+    Path("dvc.yaml").write_text(stages.replace("copied.txt", "again.txt"))
     with relied_on("the output of `dvc repro`"):
-        stages = []
-        assert list(reproduce(stages.append)) == ["copied"]
-        assert stages == ["copy"]
-    Path("dvc.yaml").write_text(DVC_YAML.replace("cp ", "false "))
+        started = []
+        assert list(reproduce(started.append)) == ["copied"]
+        assert started == ["copy"]
+    Path("dvc.yaml").write_text(stages.replace("cp ", "false "))
     with (
         relied_on("the exit code of `dvc repro`"),
         pytest.raises(CommandError, match="failed to reproduce 'copy'"),
@@ -151,21 +114,35 @@ def test_changes_of_pinned_files_are_found_and_added_files_are_none(repository):
         assert dvc_internals.data_changes(inputs).lacks_objects
 
 
-def test_files_are_copied_from_a_commit_with_their_hashes(repository):
-    commit = git("rev-parse", "HEAD").strip()
-    with relied_on("DVCFileSystem"):
-        hashes = dvc_internals.copy_from_commit(commit, Path("data/raw"), Path("again"))
-        assert hashes == {
-            f"data/raw/{name}": dvc_internals.md5(Path("again") / name)
-            for name in ("1.txt", "2.txt")
-        }
-        [of_file] = dvc_internals.copy_from_commit(
-            commit, Path("copied.txt"), Path("copied-again.txt")
-        ).values()
-        assert of_file == dvc_internals.md5(Path("copied-again.txt"))
-    shutil.rmtree(".dvc/cache")
-    with relied_on("the errors of DVCFileSystem"), pytest.raises(FileNotFoundError):
-        dvc_internals.copy_from_commit(commit, Path("data/raw"), Path("nowhere"))
+def test_the_outputs_and_pins_of_the_working_folder_are_tracked(repository):
+    with relied_on("Repo.index.outs"), dvc_internals.open_repository() as repo:
+        of_file = dvc_internals.md5(Path("copied.txt"))
+        assert repo.tracked() == {"data/raw": pinned(), "copied.txt": of_file}
+
+
+def test_a_listing_names_files_and_their_hashes(repository):
+    assert dvc_internals.listed_files(cached(pinned())) == {
+        name: dvc_internals.md5(Path("data/raw") / name) for name in ("1.txt", "2.txt")
+    }
+
+
+def test_missing_objects_are_fetched_and_errors_of_the_remote_returned(repository):
+    with relied_on("Repo.cloud and HashFileDB.add"), dvc_internals.open_repository() as repo:
+        objects = [pinned(), *dvc_internals.listed_files(cached(pinned())).values()]
+        repo.push(objects, few=False)
+        shutil.rmtree(".dvc/cache")
+        assert repo.fetch([*objects, "0" * 32]) is None
+        assert [repo.is_cached(md5_hex) for md5_hex in objects] == [True] * 3
+        assert repo.remote_path(pinned()).endswith(
+            f"/store/{cached(pinned()).relative_to('.dvc/cache')}"
+        )
+    dvc("config", "--quiet", "core.remote", "elsewhere")
+    dvc("remote", "add", "--quiet", "elsewhere", "http://127.0.0.1:9/")
+    with relied_on("the errors of remotes"), dvc_internals.open_repository() as repo:
+        assert "127.0.0.1:9" in repo.fetch(objects)
+    dvc("config", "--quiet", "--unset", "core.remote")
+    with relied_on("NoRemoteError"), dvc_internals.open_repository() as repo:
+        assert repo.fetch(objects) == "no default DVC remote is configured"
 
 
 @pytest.mark.parametrize("few", [False, True])
@@ -179,7 +156,7 @@ def test_objects_of_commits_are_pushed_one_by_one(repository, few):
     with relied_on("Repo.cache.local"), dvc_internals.open_repository() as repo:
         assert repo.is_cached(pinned())
         assert not repo.is_cached("0" * 32)
-        assert repo.cache_path(pinned()).resolve() == cached(pinned()).resolve()
+        assert repo.cache_path(pinned()) == cached(pinned())
     with relied_on("Repo.cloud"), dvc_internals.open_repository() as repo:
         assert repo.on_remote(objects) == set()
         assert repo.push(objects, few=few) == (3, 0)

@@ -15,8 +15,7 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
 from evergreen.vcs import branch_move
-from evergreen.vcs.dvc import check_out
-from evergreen.vcs.dvc_fetch import fetched
+from evergreen.vcs.dvc_fetch import check_out, fetch_all, fetched
 from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
 from evergreen.vcs.tracked_paths import RUN_FILES
 
@@ -62,6 +61,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
     if git("diff", "--name-only", base, "HEAD", "--", *OF_RUNS):
         yield from _serve_approved(run)
     else:
+        fetch_all(run.commit)
         message = f"Merge the run of {run.as_of}, approved"
         branch_move.move_branch(branch_move.merged(run.commit, message), message)
         check_out()

@@ -13,7 +13,7 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
 from evergreen.vcs import branch_move
-from evergreen.vcs.dvc import check_out
+from evergreen.vcs.dvc_fetch import check_out, fetch_all
 from evergreen.vcs.dvc_internals import pin_file
 from evergreen.vcs.git import changes, git, remote_name, remove_branch, show, upstream_branch
 from evergreen.vcs.tracked_paths import (
@@ -45,6 +45,8 @@ def pull() -> Iterator[str]:
     EvergreenError
         If the remote can't be reached, tracked files were changed, a rollback of this clone was
         not pushed, or its commits can't be rebased.
+    DataError
+        If data are not on the DVC remote, or altered there; nothing changes here then.
     """
     review.check_branch()
     upstream = upstream_branch()
@@ -56,6 +58,7 @@ def pull() -> Iterator[str]:
         if theirs == "0":
             yield f"{upstream} has nothing new"
         else:
+            fetch_all(upstream)  # first, so that nothing changes if the DVC remote is not sound
             yield from _drop_unfinished_run()
             branch_move.check_unmodified()
             yield from _follow(upstream)

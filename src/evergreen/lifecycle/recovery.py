@@ -11,7 +11,7 @@ from evergreen.errors import EvergreenError
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.vcs import branch_move, dvc_internals, run_log
-from evergreen.vcs.dvc import check_out
+from evergreen.vcs.dvc_fetch import check_out
 from evergreen.vcs.git import changes, files_at, git_folders, show
 from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
 

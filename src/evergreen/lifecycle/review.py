@@ -12,7 +12,7 @@ from evergreen.history import run_records
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.vcs import branch_move
-from evergreen.vcs.dvc import check_out
+from evergreen.vcs.dvc_fetch import check_out
 from evergreen.vcs.git import (
     branches,
     commit_at,

@@ -55,6 +55,7 @@ CACHE = Path(".cache/made")
 REPLAYS = Path(".cache/replay")
 SECONDS = Path(".cache/seconds")
 FETCHED = Path(".dvc/tmp/evergreen-fetched")
+VERIFIED = Path(".dvc/tmp/evergreen-verified.json")
 QUARANTINE = Path("data/quarantine")
 INGESTION_STATE = RAW / "taken-in.json"
 WORK = Path(".dvc/tmp/ingest")

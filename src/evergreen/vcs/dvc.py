@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-from evergreen.settings import paths
 from evergreen.vcs import dvc_internals, run_log
 from evergreen.vcs.commands import CommandError, environment, next_step_after, run
 from evergreen.vcs.run_log import KilledError
@@ -29,16 +28,6 @@ def dvc(*arguments: str) -> str:
 def outdated() -> list[str]:
     """Stages and pinned inputs that `dvc repro` would run or `dvc add` would change."""
     return dvc_internals.parse_status(dvc("status", "--json"))
-
-
-def check_out() -> None:
-    """Restore the data of the current commit from DVC's cache, or else from the remote."""
-    if not paths.DVC_LOCK.is_file():  # before the first run
-        return
-    try:
-        dvc("checkout", "--quiet")
-    except CommandError:
-        dvc("pull", "--quiet")
 
 
 def reproduce(tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str]:

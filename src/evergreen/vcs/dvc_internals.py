@@ -188,33 +188,11 @@ def data_changes(inputs: Iterable[Path]) -> DataChanges:
     )
 
 
-def copy_from_commit(commit: str, path: Path, into: Path) -> dict[str, str]:
-    """Copy a file or folder as a commit recorded it, from the cache or the remote.
-
-    Returns
-    -------
-    dict
-        The MD5 that each file should have, by its name in the repository.
-
-    Raises
-    ------
-    FileNotFoundError
-        If neither has it.
-    """
-    from dvc.api import DVCFileSystem
-    from dvc.config import Config
-    from dvc.exceptions import DvcException
-    from dvc_data.index import DataIndexDirError
-
-    # The remote of today: that of the commit may have moved, or not have been named yet.
-    today = Config.from_cwd()
-    recorded = DVCFileSystem(rev=commit, config={name: today[name] for name in ("core", "remote")})
-    try:
-        recorded.get(str(path), str(into), recursive=True)
-        details = recorded.find(str(path), detail=True)
-    except (FileNotFoundError, DvcException, DataIndexDirError) as error:
-        raise FileNotFoundError(str(error)) from error
-    return {name: detail["md5"] for name, detail in details.items()}
+def listed_files(listing: Path) -> dict[str, str]:
+    """The hash of each file of a folder by its path in it, from the object that lists them."""
+    return {
+        entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))
+    }
 
 
 def remote_names() -> list[str]:
@@ -250,8 +228,53 @@ class OpenRepository:
         return bool(self._repo.cache.local.exists(md5_hex))
 
     def cache_path(self, md5_hex: str) -> Path:
-        """Where the cache has an object, or would have it."""
-        return Path(self._repo.cache.local.oid_to_path(md5_hex))
+        """Where the cache has an object, or would have it; relative to the root, if inside it."""
+        path, root = Path(self._repo.cache.local.oid_to_path(md5_hex)), self._repo.root_dir
+        return path.relative_to(root) if path.is_relative_to(root) else path
+
+    def tracked(self) -> dict[str, str]:
+        """The hash of each output and pinned input in the working folder's files, by path.
+
+        Without imports, which come from elsewhere.
+        """
+        root = Path(self._repo.root_dir)
+        return {
+            Path(out.fs_path).relative_to(root).as_posix(): out.hash_info.value
+            for out in self._repo.index.outs
+            if out.use_cache and out.hash_info and not out.stage.is_import
+        }
+
+    def fetch(self, md5s: Iterable[str]) -> str | None:
+        """Copy objects from the default remote into the cache, without comparing any hash.
+
+        Returns
+        -------
+        str or None
+            The first error other than a missing object: the remote's, or that there is none.
+        """
+        from dvc.config import NoRemoteError
+
+        errors: list[BaseException] = []
+        try:
+            remote, wanted = self._remote_objects(), list(md5s)
+            self._repo.cache.local.add(
+                [remote.oid_to_path(md5_hex) for md5_hex in wanted],
+                remote.fs,
+                wanted,
+                check_exists=False,
+                on_error=lambda _md5_hex, error: errors.append(error),
+                batch_size=remote.fs.jobs,
+            )
+        except NoRemoteError:
+            return "no default DVC remote is configured"
+        except Exception as error:  # noqa: BLE001 - each kind of remote has its own errors
+            errors.append(error)
+        return next((str(e) for e in errors if not isinstance(e, FileNotFoundError)), None)
+
+    def remote_path(self, md5_hex: str) -> str:
+        """Where the default remote has an object, or would have it."""
+        remote = self._remote_objects()
+        return str(remote.fs.unstrip_protocol(remote.oid_to_path(md5_hex)))
 
     def objects_of(self, commits: list[str]) -> dict[str, str]:
         """The objects that some commits name: hash and file, or ``a folder``."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evergreen.errors import DataError
 from evergreen.settings import paths
+from evergreen.vcs.dvc_fetch import check_cache
 from evergreen.vcs.dvc_internals import data_changes, pin_file
 
 
@@ -14,13 +15,15 @@ def check_unaltered(*inputs: Path) -> None:
 
     The state of ingestion changes with each new row, so it is not compared.
 
-    `dvc add` and `dvc repro` would take an altered file for a new version.
+    `dvc add` and `dvc repro` would take an altered file for a new version. DVC believes a file that
+    it has laid out, so the objects of its cache are verified first.
 
     Raises
     ------
     DataError
-        If a file was altered or is missing.
+        If a file was altered or is missing, or an object of the cache differs from its hash.
     """
+    check_cache()
     changes = data_changes(inputs)
     grown = str(paths.INGESTION_STATE)
     altered = [n for n in changes.modified if not n.endswith("/") and n != grown]

@@ -12,7 +12,6 @@ from evergreen.vcs.dvc_internals import (
     OpenRepository,
     locked_md5s,
     md5,
-    object_path,
     open_repository,
 )
 from evergreen.vcs.git import commit_at, git, show
@@ -118,15 +117,15 @@ def _check_sound(repo: OpenRepository, objects: dict[str, str]) -> None:
             missing.append(md5_hex)
         elif md5(path) != md5_hex.removesuffix(".dir"):
             raise DataError(
-                f"{NOT_PUSHED}: {object_path(md5_hex)} ({name}) does not match its hash",
-                f"rm -f {object_path(md5_hex)} && dvc commit --force, which restores it from the "
+                f"{NOT_PUSHED}: {path} ({name}) does not match its hash",
+                f"rm -f {path} && dvc commit --force, which restores it from the "
                 f"working folder; then {AGAIN}",
             )
     lost = sorted(set(missing) - repo.on_remote(missing)) if missing else []
     if lost:
         raise DataError(
             f"{NOT_PUSHED}: {plural(len(lost), 'object')} neither in DVC's cache nor on the "
-            f"remote, such as {object_path(lost[0])}",
+            f"remote, such as {repo.cache_path(lost[0])}",
             f"dvc repro && dvc commit --force && {AGAIN}",
         )
 

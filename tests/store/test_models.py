@@ -16,7 +16,7 @@ from evergreen.core.models.bg_nbd import BgNbd
 from evergreen.core.models.likelihood import Unfitted
 from evergreen.errors import ModelError
 from evergreen.settings.source_rules import SourceRules
-from evergreen.store import extractors, models, tables
+from evergreen.store import extractors, files, models, tables
 from evergreen.store.releases import (
     Released,
     load_release,
@@ -113,7 +113,7 @@ def test_saving_over_a_longer_chain_leaves_nothing_of_it(save, tmp_path):
     save(name="random_forest")
     estimator = tmp_path / "purchase" / models.ESTIMATOR
     names = {path.name for path in estimator.iterdir()}
-    (estimator / "update-00001.joblib").touch()
+    (estimator / "update-00001.npy").touch()
     save(name="random_forest")
     assert {path.name for path in estimator.iterdir()} == names
 
@@ -167,12 +167,33 @@ class Payload:
         return (exec, ("raise SystemExit('the payload ran')",))
 
 
-def test_a_pickle_with_a_payload_is_refused_without_being_run(save, tmp_path):
+def test_a_pickle_in_place_of_arrays_is_refused_without_being_run(save, tmp_path):
     save(name="random_forest")
-    [model] = (tmp_path / "purchase" / "estimator").glob("*.joblib")
+    model = tmp_path / "purchase" / "estimator" / "trees.npy"
     model.write_bytes(pickle.dumps(Payload()))
     with pytest.raises(ModelError, match="is altered"):
         models.load_model(tmp_path / "purchase")
+    with pytest.raises(ModelError, match="the trees of a random forest are not readable"):
+        registry.from_files("random_forest", files.read_folder(model.parent))
+
+
+def test_no_model_holds_a_pickle(save, tmp_path):
+    save(name="random_forest")
+    assert {path.suffix for path in tmp_path.rglob("*.*")} <= set(models.FORMATS)
+
+
+def test_the_pickled_forest_of_an_earlier_version_is_refused_with_the_way_on(save, tmp_path):
+    save(name="random_forest")
+    folder = tmp_path / "purchase"
+    (folder / "estimator" / "trees.npy").rename(folder / "estimator" / "model.joblib")
+    content = json.loads((folder / "manifest.json").read_text())
+    content["files"] = files.digests(folder, apart_from="manifest.json")
+    del content["version"]
+    version = f"2024-04-01-full-{files.digest_of(content)[:8]}"
+    files.write_json(content | {"version": version}, folder / "manifest.json")
+    with pytest.raises(ModelError, match="is a pickle, as random forests of earlier") as error:
+        models.load_model(folder)
+    assert "evergreen pin --new-lineage --as-of DATE" in error.value.next_step
 
 
 def test_a_manifest_that_lacks_a_field_is_refused_by_its_name(save, tmp_path):

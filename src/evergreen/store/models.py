@@ -32,7 +32,13 @@ ESTIMATOR = "estimator"
 EXTRACTOR = "extractor"
 SKIPPED = "skipped.json"
 """Beside the candidates of a stage: the reasons why targets have none, by target."""
-LIBRARIES = ("duckdb", "joblib", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+FORMATS = (".json", ".npy", ".parquet", ".txt")
+"""The files of a model are text and arrays. A pickle could run code as it is loaded."""
+NEW_LINEAGE = (
+    "start a new model lineage with the next run: evergreen pin --new-lineage --as-of DATE && "
+    "dvc repro && evergreen finish"
+)
+LIBRARIES = ("duckdb", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 GOLDEN = "golden.parquet"
 GOLDEN_ROWS = 20
 REFERENCE = "reference.json"
@@ -247,16 +253,17 @@ def _version_of(content: dict[str, Any]) -> str:
 
 
 def load_model(folder: Path, *, threads: int = 1) -> Model:
-    """Open a model after checking every file against the manifest, before anything is unpickled.
+    """Open a model after checking every file against the manifest.
 
     The number of threads does not change predictions.
 
     Raises
     ------
     ModelError
-        If a file is missing, altered or not in the manifest.
+        If a file is missing, altered, not in the manifest, or a pickle.
     """
     manifest = read_manifest(folder)
+    _check_formats(folder, manifest)
     digests = files.digests(folder, apart_from=MANIFEST)
     for name in sorted(manifest.files.keys() | digests.keys()):
         expected, actual = manifest.files.get(name), digests.get(name)
@@ -267,6 +274,16 @@ def load_model(folder: Path, *, threads: int = 1) -> Model:
                 f"restore it with `dvc checkout --force {folder}`",
             )
     return Model(folder, manifest, threads)
+
+
+def _check_formats(folder: Path, manifest: Manifest) -> None:
+    for name in manifest.files:
+        if Path(name).suffix not in FORMATS:
+            raise ModelError(
+                f"{folder / name} is a pickle, as random forests of earlier versions were: loading "
+                f"one can run any code, so {manifest.version} is not used",
+                NEW_LINEAGE,
+            )
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -189,12 +189,10 @@ class Estimator(ABC):
     def from_files(cls, files: Mapping[str, bytes], *, threads: int = 1) -> Self:
         """Restore an estimator from `to_files`; it predicts exactly the same.
 
-        Pass only files whose digests were checked: random forests are pickles.
-
         Raises
         ------
         ModelError
-            If the files are those of another estimator.
+            If the files are those of another estimator, or not readable.
         """
         state: dict[str, Any] = json.loads(files[STATE])
         if state["name"] != cls.name:

@@ -266,6 +266,21 @@ def test_a_release_that_calls_it_a_promise_is_read_and_keeps_its_version(save, t
     assert release.released["purchase"].expected_loss == {"relative_loss": 0.8}
 
 
+def test_a_release_has_the_digest_of_each_model_apart_from_its_version(save, tmp_path):
+    save("purchase")
+    version = write_release(tmp_path / "r", release_of(tmp_path, "purchase"))
+    path = tmp_path / "r" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    of_model = files.sha256(tmp_path / "r" / "purchase" / "manifest.json")
+    assert manifest["models"]["purchase"].pop("manifest_sha256") == of_model
+    files.write_json(manifest, path)
+    assert load_release(tmp_path / "r").version == version, "as an earlier version wrote it"
+    manifest["models"]["purchase"]["manifest_sha256"] = "0" * 64
+    files.write_json(manifest, path)
+    with pytest.raises(ModelError, match=r"purchase/manifest\.json is altered"):
+        load_release(tmp_path / "r")
+
+
 def test_a_model_of_another_release_is_refused(save, tmp_path):
     save("purchase")
     write_release(tmp_path / "r", release_of(tmp_path, "purchase"))

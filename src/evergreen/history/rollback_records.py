@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ class RollbackRecord(run_records.HistoryRecord):
     previous_release: str | None
     targets: dict[str, tuple[str | None, str]]
     reason: str
+    manifest_sha256: str | None = None
 
     @property
     def path(self) -> Path:
@@ -35,15 +37,29 @@ class RollbackRecord(run_records.HistoryRecord):
 
 def read_all() -> list[RollbackRecord]:
     """All committed rollbacks, in order; an interrupted one does not count."""
-    folder = paths.HISTORY / "rollbacks"
-    names = files_at("HEAD", folder)
-    records = [RollbackRecord.model_validate_json(show("HEAD", name)) for name in names]
+    return _read_at("HEAD")
+
+
+def _read_at(commit: str) -> list[RollbackRecord]:
+    names = files_at(commit, paths.HISTORY / "rollbacks")
+    records = [RollbackRecord.model_validate_json(show(commit, name)) for name in names]
     return sorted(records, key=lambda record: (record.after, record.number))
 
 
 def since(last: date) -> list[RollbackRecord]:
     """The rollbacks after the run of a date, in order."""
     return [record for record in read_all() if record.after == last]
+
+
+def manifest_digest(commit: str, folder: Path) -> str | None:
+    """The SHA-256 that git holds for the manifest of the release in a folder of a commit.
+
+    None for releases of earlier versions.
+    """
+    if folder == paths.ROLLBACK:
+        return _read_at(commit)[-1].manifest_sha256
+    digest: str | None = json.loads(show(commit, paths.DECISION_REPORT)).get("manifest_sha256")
+    return digest
 
 
 def current_release(last: date) -> tuple[str, Path]:

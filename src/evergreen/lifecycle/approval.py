@@ -9,13 +9,14 @@ from evergreen.errors import DataError, EvergreenError
 from evergreen.history import run_records
 from evergreen.lifecycle import review, rollback
 from evergreen.lifecycle.ensure_served import ensure_served
+from evergreen.lifecycle.fetch_release import fetched_release
 from evergreen.lifecycle.publish import verify_in_clean_process
 from evergreen.lifecycle.push import push as push_recorded
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
 from evergreen.vcs import branch_move
-from evergreen.vcs.dvc_fetch import check_out, fetch_all, fetched
+from evergreen.vcs.dvc_fetch import check_out, fetch_all
 from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
 from evergreen.vcs.tracked_paths import RUN_FILES
 
@@ -55,7 +56,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
         yield from _settle(run, push=push)
         return
     _check_no_changes()
-    with fetched(run.commit, paths.PRODUCTION) as folder:
+    with fetched_release(run.commit, paths.PRODUCTION) as folder:
         verify_in_clean_process(folder)
     base = git("merge-base", "HEAD", run.commit).strip()
     if git("diff", "--name-only", base, "HEAD", "--", *OF_RUNS):

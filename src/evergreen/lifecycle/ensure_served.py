@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evergreen.history import rollback_records, run_records
+from evergreen.lifecycle.fetch_release import fetched_release
 from evergreen.lifecycle.publish import is_sound, publish, published
 from evergreen.settings import paths
-from evergreen.vcs.dvc_fetch import fetched
 
 
 def recorded_release() -> str | None:
@@ -41,6 +41,6 @@ def ensure_served() -> Iterator[str]:
         return
     if recorded is None or (recorded == published() and is_sound(paths.RELEASES / recorded)):
         return
-    with fetched(*rollback_records.current_release(last.as_of)) as folder:
+    with fetched_release(*rollback_records.current_release(last.as_of)) as folder:
         publish(folder)
     yield f"{last.as_of}: release {recorded} is served from {paths.CURRENT}, as recorded"

@@ -14,6 +14,7 @@ from evergreen.history.experiments import check_no_experiment
 from evergreen.history.retraining_plan import RetrainingPlan, plan_retraining, training_labels
 from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.lifecycle import params_file, review
+from evergreen.lifecycle.fetch_release import fetched_release
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.settings.pipeline import Settings
@@ -21,11 +22,12 @@ from evergreen.store import challengers, files, predictions, tables
 from evergreen.store.releases import load_release, write_empty_release
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import dvc
-from evergreen.vcs.dvc_fetch import fetched
+from evergreen.vcs.dvc_fetch import check_out, fetched
 from evergreen.vcs.dvc_internals import pin_file
 from evergreen.vcs.git import changes
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
+from evergreen.vcs.verified_objects import NotAvailableError
 
 
 def pin_first_run(settings: Settings, *, new_lineage: bool = False) -> Iterator[str]:
@@ -68,16 +70,16 @@ def _empty_champion() -> str:
 
 
 def _provide(folder: Path, settings: Settings) -> str:
-    """Restore an input from DVC's cache, or write the empty one of a first run."""
+    """Restore an input from DVC's cache or remote, or write the empty one of a first run."""
     pinned = pin_file(folder)
     before = pinned.read_text(encoding="utf-8") if pinned.exists() else None
     if before is not None:
         try:
-            dvc("checkout", "--quiet", str(pinned))
-        except CommandError:  # not in the cache, so it may be the empty one
+            check_out(folder)
+        except (NotAvailableError, CommandError):  # it may be the empty one
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            return f"{folder}: restored from DVC's cache"
+            return f"{folder}: restored from DVC's cache or remote"
     if folder == paths.CHAMPION:
         write_empty_release(folder)
     elif folder == paths.CHALLENGER:
@@ -131,7 +133,7 @@ def pin_run(
         yield _provide(paths.CHALLENGER, settings)
     yield from _ingest(settings, as_of, progress)
     if settings.as_of != as_of:
-        _inherit(last)
+        _inherit(last, new_lineage=new_lineage)
     if new_lineage:
         yield _empty_champion()
     plan = _plan(settings, as_of, mode, new_lineage=new_lineage)
@@ -193,12 +195,17 @@ def _ingest(settings: Settings, as_of: date, progress: Callable[[int, int], None
     yield from (f"{as_of}: {line}" for line in lines)
 
 
-def _inherit(last: date) -> None:
-    """Fetch what the last run recorded; the working folder may hold an experiment."""
+def _inherit(last: date, *, new_lineage: bool) -> None:
+    """Fetch what the last run recorded; the working folder may hold an experiment.
+
+    A new model lineage inherits no models, which may be of a version that is not read any more.
+    """
     commit, scored = run_records.commit_of(last), tables.partition_path(paths.SCORED, last)
     with fetched(commit, scored) as copy:
         copy.replace(tables.partition_path(paths.PREDICTIONS, last))
-    with fetched(*rollback_records.current_release(last)) as copy:
+    if new_lineage:
+        return
+    with fetched_release(*rollback_records.current_release(last)) as copy:
         shutil.rmtree(paths.CHAMPION, ignore_errors=True)  # written again, whatever stops it here
         copy.replace(paths.CHAMPION)
     champions = load_release(paths.CHAMPION).models

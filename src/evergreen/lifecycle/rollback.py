@@ -14,6 +14,7 @@ from evergreen.history.rollback_records import RollbackRecord, What
 from evergreen.history.run_summaries import find_version
 from evergreen.lifecycle import params_file
 from evergreen.lifecycle.ensure_served import ensure_served
+from evergreen.lifecycle.fetch_release import fetch_release
 from evergreen.lifecycle.hold import check_no_other_changes, set_hold
 from evergreen.lifecycle.publish import publish
 from evergreen.lifecycle.recovery import SCRATCH
@@ -90,7 +91,7 @@ def serve_approved(as_of: date, commit: str, champions: dict[str, str | None]) -
         raise DataError("no run is recorded", "evergreen history")
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=paths.LOCK.parent) as scratch:
         before = _fetch_current(last.as_of, Path(scratch) / "now")
-        approved = _fetch_release(commit, paths.PRODUCTION, Path(scratch) / "approved").released
+        approved = fetch_release(commit, paths.PRODUCTION, Path(scratch) / "approved").released
         chosen = {name: approved[name] for name in champions}
         served = {name: _version(before.released.get(name)) for name in champions}
         if served == {name: _version(model) for name, model in chosen.items()}:
@@ -144,6 +145,7 @@ def _exchange(
         previous_release=before.version,
         targets=changed,
         reason=reason,
+        manifest_sha256=releases.manifest_digest(paths.ROLLBACK),
     )
     files.write_json(record.model_dump(mode="json"), record.path)
     if hold:
@@ -161,12 +163,7 @@ def _hold(targets: Iterable[str], reason: str) -> Iterator[str]:
 
 
 def _fetch_current(last: date, into: Path) -> releases.Release:
-    return _fetch_release(*rollback_records.current_release(last), into)
-
-
-def _fetch_release(commit: str, folder: Path, into: Path) -> releases.Release:
-    dvc_fetch.fetch(commit, folder, into)
-    return releases.load_release(into)
+    return fetch_release(*rollback_records.current_release(last), into)
 
 
 def _older(target: str | None, to: str, into: Path) -> dict[str, releases.Released]:
@@ -176,7 +173,7 @@ def _older(target: str | None, to: str, into: Path) -> dict[str, releases.Releas
         return _version_of(target, to, into)
     record = run_records.read(day)
     commit = run_records.commit_of(record.as_of)
-    released = _fetch_release(commit, paths.PRODUCTION, into).released
+    released = fetch_release(commit, paths.PRODUCTION, into).released
     chosen = {name: model for name, model in released.items() if target in (None, name)}
     if not chosen:
         raise DataError(

@@ -28,6 +28,7 @@ from evergreen.store.releases import (
     Release,
     Released,
     load_release,
+    manifest_digest,
     write_release,
 )
 
@@ -65,6 +66,7 @@ def run(settings: Settings) -> Iterator[str]:
     decision = {
         "as_of": settings.as_of.isoformat(),
         "release": release.version,
+        "manifest_sha256": manifest_digest(paths.PRODUCTION),
         "previous_release": champion.version,
         "platform": models.platform_class(),
         "scored": len(scored),

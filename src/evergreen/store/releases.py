@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 
 
 ENTRY = {"version", "promoted_on", "metrics"}
-"""The fields of a release for each of its models, besides `expected_loss`."""
+"""The fields of a release for each of its models, besides `OPTIONAL`."""
 
 FORMERLY = "promise"
 """The former name of `expected_loss`. Versions are still derived from it, so they don't change."""
+
+DIGEST = "manifest_sha256"
+"""The SHA-256 of a model's manifest, which has those of its files; versions don't depend on it."""
+
+OPTIONAL = {"expected_loss", FORMERLY, DIGEST}
+"""The fields that models without an expected loss, or releases of earlier versions, lack."""
 
 
 RULES = "source"
@@ -86,6 +92,9 @@ def load_release(folder: Path, *, threads: int = 1) -> Release:
             raise ModelError(
                 f"{folder / target} is {version}, but the release names {entry['version']}", restore
             )
+        digest = files.sha256(folder / target / models.MANIFEST)
+        if entry.get(DIGEST, digest) != digest:
+            raise ModelError(f"{folder / target / models.MANIFEST} is altered", restore)
         released[target] = Released(
             model,
             entry["promoted_on"],
@@ -99,7 +108,7 @@ def _check_entries(folder: Path, entries: Any, rules: Any, version: object) -> N
     """Compare the manifest of a release with its version and with the content of its folder."""
     path, restore = folder / models.MANIFEST, f"dvc checkout --force {folder}"
     if not isinstance(entries, dict) or any(
-        not isinstance(entry, dict) or entry.keys() - {"expected_loss", FORMERLY} != ENTRY
+        not isinstance(entry, dict) or entry.keys() - OPTIONAL != ENTRY
         for entry in entries.values()
     ):
         raise ModelError(f"{path} is not the manifest of a release", restore)
@@ -120,7 +129,11 @@ def _version_of(entries: dict[str, Any], rules: dict[str, Any]) -> str | None:
         return None
     newest = max(entry["promoted_on"] for entry in entries.values())
     content = {
-        target: {FORMERLY if key == "expected_loss" else key: value for key, value in entry.items()}
+        target: {
+            FORMERLY if key == "expected_loss" else key: value
+            for key, value in entry.items()
+            if key != DIGEST
+        }
         for target, entry in entries.items()
     }
     digest = files.digest_of([content, rules] if rules else content)
@@ -142,6 +155,7 @@ def write_release(
             "version": entry.model.manifest.version,
             "promoted_on": entry.promoted_on,
             "metrics": entry.metrics,
+            DIGEST: files.sha256(entry.model.folder / models.MANIFEST),
             **({"expected_loss": entry.expected_loss} if entry.expected_loss else {}),
         }
         for target, entry in sorted(released.items())
@@ -153,6 +167,11 @@ def write_release(
     manifest = {"models": entries, "version": version, **({RULES: listed} if listed else {})}
     files.write_json(manifest, folder / models.MANIFEST)
     return version
+
+
+def manifest_digest(folder: Path) -> str:
+    """The SHA-256 of a release's manifest, and through it of every file of the release."""
+    return files.sha256(folder / models.MANIFEST)
 
 
 def write_empty_release(folder: Path) -> None:

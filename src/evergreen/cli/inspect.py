@@ -117,19 +117,32 @@ def champion(target: OneTarget) -> None:
 
 @command(Panel.INSPECT)
 def get(
-    version: Annotated[str, typer.Argument(metavar="TARGET@VERSION", help="Choose the model.")],
+    version: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET@VERSION",
+            help="Choose the model; or 'release', for the release in production.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Write to this folder; it must not exist.")],
 ) -> None:
-    """Retrieve a past model from DVC's cache or remote."""
+    """Retrieve a model or the current release from DVC's cache or remote, and verify it."""
+    from evergreen.lifecycle.fetch_release import fetch_current  # noqa: PLC0415
     from evergreen.lifecycle.rollback import fetch_version  # noqa: PLC0415
 
     target, _, name = version.partition("@")
-    if not name or out.exists():
-        problem = f"{out} already exists" if name else f"{version!r} has no version"
+    is_release = version == "release"
+    if not (name or is_release) or out.exists():
+        has_version = name or is_release
+        problem = f"{out} already exists" if has_version else f"{version!r} has no version"
         raise DataError(
-            f"expected TARGET@VERSION and a new folder, but {problem}", "evergreen versions"
+            f"expected TARGET@VERSION or 'release', and a new folder, but {problem}",
+            "evergreen versions",
         )
-    fetch_version(target, name, out)
+    if is_release:
+        version = f"release {fetch_current(out)}"
+    else:
+        fetch_version(target, name, out)
     console.print(f"{version}: {out}")
 
 

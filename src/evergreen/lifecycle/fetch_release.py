@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evergreen.errors import DataError
-from evergreen.history.rollback_records import manifest_digest
-from evergreen.store import releases
+from evergreen.errors import DataError, EvergreenError
+from evergreen.history import rollback_records, run_records
+from evergreen.store import files, releases
 from evergreen.vcs import dvc_fetch
 
 
@@ -35,13 +35,34 @@ def fetch_release(commit: str, folder: Path, into: Path) -> releases.Release:
         If it is not available, damaged or altered.
     """
     dvc_fetch.fetch(commit, folder, into)
-    _check(commit, folder, into)
-    return releases.load_release(into)
+    try:
+        _check(commit, folder, into)
+        return releases.load_release(into)
+    except EvergreenError:
+        files.remove(into)
+        raise
+
+
+def fetch_current(into: Path) -> str | None:
+    """Copy the release that is recorded at HEAD as the one in production; return its version.
+
+    Raises
+    ------
+    DataError
+        If no run is recorded, or as `fetch_release`.
+    """
+    last = run_records.last_committed()
+    if last is None:
+        raise DataError("no run is recorded", "evergreen finish")
+    return fetch_release(*rollback_records.current_release(last.as_of), into).version
 
 
 def _check(commit: str, folder: Path, copy: Path) -> None:
     """Compare the manifest; DVC's own hashes are MD5, for which two contents can be made."""
-    expected, actual = manifest_digest(commit, folder), releases.manifest_digest(copy)
+    expected, actual = (
+        rollback_records.manifest_digest(commit, folder),
+        releases.manifest_digest(copy),
+    )
     if expected not in (None, actual):
         raise DataError(
             f"{folder} of commit {commit[:7]} is altered: git has the SHA-256 {expected} of its "

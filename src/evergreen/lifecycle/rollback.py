@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, ModelError
 from evergreen.history import rollback_records, run_records
 from evergreen.history.rollback_records import RollbackRecord, What
 from evergreen.history.run_summaries import find_version
@@ -208,10 +208,17 @@ def fetch_version(target: str, version: str, into: Path) -> None:
     ------
     DataError
         If there is no such version, or it is not available, or damaged.
+    ModelError
+        If it holds a pickle; nothing is left at `into` then.
     """
     candidate = find_version(run_records.read_all(), target, version)
     source = paths.CANDIDATES[candidate.kind] / target
     dvc_fetch.fetch(run_records.commit_of(candidate.as_of), source, into)
+    try:
+        models.load_model(into)
+    except ModelError:
+        files.remove(into)
+        raise
 
 
 def _version(released: releases.Released | None) -> str | None:

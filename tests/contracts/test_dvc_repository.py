@@ -106,6 +106,6 @@ def test_the_pin_of_a_later_run_is_not_overwritten(copy):
     assert (copy.folder / "models" / "champion" / "purchase" / "manifest.json").is_file()
     shutil.rmtree(copy.folder / "models" / "champion")
     shutil.rmtree(copy.folder / ".dvc" / "cache")
-    with pytest.raises(AssertionError, match=r"(?s)pins data of a later run.*Next: dvc pull"):
+    with pytest.raises(AssertionError, match=r"(?s)pins data of a later run.*Next: evergreen pull"):
         copy.run("evergreen", "pin")
     assert (copy.folder / "models" / "champion.dvc").read_text() == pinned

@@ -287,3 +287,42 @@ def test_a_cycle_computes_labels_once(two_runs, tmp_path):
     copy.run("dvc", "repro", "collect_labels")
     assert list(copy.folder.glob(".cache/made/labels-*")) == [computed]
     assert computed.stat().st_mtime_ns == before
+
+
+AS_IN_AN_EARLIER_VERSION = """
+import json
+from evergreen.settings import paths
+from evergreen.store import files, releases
+
+folder = paths.PRODUCTION / "purchase"
+(folder / "estimator" / "model.joblib").write_bytes(b"a random forest")
+content = json.loads((folder / "manifest.json").read_text())
+version = content.pop("version").rpartition("-")[0]
+content["files"] = files.digests(folder, apart_from="manifest.json")
+version += "-" + files.digest_of(content)[:8]
+files.write_json(content | {"version": version}, folder / "manifest.json")
+models = json.loads((paths.PRODUCTION / "manifest.json").read_text())["models"]
+models["purchase"]["version"] = version
+del models["purchase"]["manifest_sha256"]
+release = {"models": models, "version": releases._version_of(models)}
+files.write_json(release, paths.PRODUCTION / "manifest.json")
+decision = json.loads(paths.DECISION_REPORT.read_text())
+del decision["manifest_sha256"]
+files.write_json(decision, paths.DECISION_REPORT)
+"""
+
+
+def test_a_champion_that_holds_a_pickle_is_refused_with_the_way_on(copy):
+    copy.run("python", "-c", AS_IN_AN_EARLIER_VERSION)
+    copy.run("dvc", "commit", "--quiet", "--force", "promote")
+    copy.run("git", "commit", "--quiet", "--all", "--amend", "--no-edit")
+    done = copy.call("evergreen", "cycle", "--as-of", NEXT)
+    assert done.returncode == 1
+    assert "purchase/estimator/model.joblib is a pickle" in done.stderr
+    step = done.stderr.rsplit(": ", 1)[1].strip()
+    assert step.startswith("evergreen pin --new-lineage --as-of DATE && ")
+    copy.run("bash", "-c", step.replace("DATE", NEXT))
+    record = json.loads((copy.folder / "history" / f"{NEXT}.json").read_text())
+    assert record["previous_release"] is None
+    assert not list(copy.folder.glob("releases/current/**/*.joblib"))
+    assert copy.run("git", "status", "--short") == ""

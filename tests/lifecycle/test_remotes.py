@@ -178,7 +178,7 @@ def test_a_run_whose_data_was_never_pushed_is_named(with_remotes, clone):
 def test_a_clone_without_data_gets_the_next_step(with_remotes, clone):
     with_remotes.run(*PUSH)
     other = clone(with_remotes)
-    assert next_step(refused(other, "evergreen", "cycle", "--as-of", NEXT)) == "dvc pull"
+    assert next_step(refused(other, "evergreen", "cycle", "--as-of", NEXT)) == "evergreen pull"
 
 
 def test_a_rejected_push_names_the_commands_that_make_the_run_again(with_remotes, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from evergreen.errors import DataError
 from evergreen.vcs import verified_objects
 from evergreen.vcs.dvc import dvc, reproduce
-from evergreen.vcs.dvc_fetch import check_cache, check_out, fetch
+from evergreen.vcs.dvc_fetch import check_cache, check_out, fetch, fetch_all, is_laid_out
 from evergreen.vcs.dvc_internals import listed_files, md5, pinned_md5
 from evergreen.vcs.git import git
 from evergreen.vcs.pinned_inputs import check_unaltered
@@ -59,6 +59,19 @@ def test_data_are_laid_out_as_recorded(pushed):
     fetch(commit(), RAW, Path("all"))
     assert Path("2.txt").read_text() == (Path("all") / "2.txt").read_text() == "two"
     assert Path("2.txt").stat().st_mode & 0o200, "a copy of its own, not the cache's file"
+
+
+def test_missing_files_are_noticed(pushed):
+    assert not is_laid_out()
+    fetch_all(commit())
+    assert not is_laid_out()
+    assert stored(pushed["2.txt"], CACHE).is_file()
+    check_out()
+    assert is_laid_out()
+    (RAW / "2.txt").unlink()
+    assert not is_laid_out()
+    check_out(RAW)
+    assert is_laid_out()
 
 
 def test_an_altered_file_is_not_laid_out_and_named(pushed):

@@ -23,6 +23,7 @@ from evergreen.settings.pipeline import Settings
 from evergreen.store import files
 from evergreen.store.used_parameters import check_used
 from evergreen.vcs.dvc import outdated
+from evergreen.vcs.dvc_fetch import check_cache
 from evergreen.vcs.dvc_internals import write_objects_through
 from evergreen.vcs.git import changes, commit
 from evergreen.vcs.tracked_paths import CODE, PINS, RECORDED
@@ -65,6 +66,8 @@ def finish(*, push: bool = False, replace: str | None = None) -> Iterator[str]:
     EvergreenError
         If the run is not complete, its code is not committed, a later run is recorded, or it is an
         experiment that is not to replace the recorded one.
+    DataError
+        If data that `dvc pull` fetched were altered on the remote.
     ModelError
         If the predictions of the release differ from those at training.
     """
@@ -77,6 +80,7 @@ def finish(*, push: bool = False, replace: str | None = None) -> Iterator[str]:
     experiment = _experiment(settings, replace)
     _check_complete(settings, experiment)
     check_used()
+    check_cache()
     record = record_of(settings)
     if experiment is not None:
         record = record.model_copy(update={"replaces": _replacement(experiment, record, replace)})

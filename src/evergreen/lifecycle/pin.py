@@ -51,7 +51,7 @@ def pin_first_run(settings: Settings, *, new_lineage: bool = False) -> Iterator[
     if not tables.partitions(paths.TRANSACTIONS):
         raise DataError(
             f"{paths.TRANSACTIONS} has no transactions to pin",
-            "evergreen ingest (or dvc pull, if a remote has them)",
+            "evergreen ingest (or evergreen pull, if a remote has them)",
         )
     for folder in (paths.PREDICTIONS, paths.CHAMPION, paths.CHALLENGER):
         if not folder.exists():
@@ -92,7 +92,7 @@ def _provide(folder: Path, settings: Settings) -> str:
         files.write_text(before, pinned)
         raise DataError(
             f"{pinned} pins data of a later run that is not in DVC's cache",
-            f"dvc pull {pinned}; if no remote has it, check out the commit of the first run",
+            "evergreen pull; if no remote has it, check out the commit of the first run",
         )
     return f"{folder}: empty, as for every first run"
 

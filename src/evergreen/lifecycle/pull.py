@@ -13,12 +13,10 @@ from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
 from evergreen.vcs import branch_move
-from evergreen.vcs.dvc_fetch import check_out, fetch_all
-from evergreen.vcs.dvc_internals import pin_file
+from evergreen.vcs.dvc_fetch import check_out, fetch_all, is_laid_out
 from evergreen.vcs.git import changes, git, remote_name, remove_branch, show, upstream_branch
 from evergreen.vcs.tracked_paths import (
     CODE,
-    INPUTS,
     NAMES_DATA,
     RECORDED,
 )
@@ -63,16 +61,11 @@ def pull() -> Iterator[str]:
             branch_move.check_unmodified()
             yield from _follow(upstream)
             yield f"{plural(int(theirs), 'commit')} of {upstream} pulled"
-        if theirs != "0" or _lacks_inputs():
+        if theirs != "0" or not is_laid_out():
             check_out()
             branch_move.complete()
             paths.PAGE.unlink(missing_ok=True)  # of an earlier run; `evergreen report` writes it
     yield from ensure_served()
-
-
-def _lacks_inputs() -> bool:
-    """Whether this is a clone without data."""
-    return any(pin_file(path).exists() > path.exists() for path in INPUTS)
 
 
 def _fetch() -> Iterator[str]:

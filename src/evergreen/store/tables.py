@@ -189,7 +189,7 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
     if not files:
         raise DataError(
             f"{paths.TRANSACTIONS} contains no transactions that were known by {known_by}",
-            "evergreen ingest, or `dvc pull` if a remote has them",
+            "evergreen ingest, or `evergreen pull` if a remote has them",
         )
     missing = [day for day in days(min(files), max(files)) if day not in files]
     if missing:

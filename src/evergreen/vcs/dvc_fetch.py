@@ -79,6 +79,20 @@ def check_cache() -> None:
         VerifiedObjects(repo, fetch=False).files(repo.tracked())
 
 
+def is_laid_out() -> bool:
+    """Whether every file is there that the working folder's ``dvc.lock`` and pins name.
+
+    Raises
+    ------
+    DataError
+        As `check_cache`.
+    """
+    with open_repository() as repo:
+        outs = repo.tracked()
+        files = VerifiedObjects(repo, fetch=False).files(outs)
+    return all(Path(path).exists() for path in (*outs, *files))
+
+
 @contextmanager
 def fetched(commit: str, path: Path) -> Iterator[Path]:
     """Fetch a file or folder as it was recorded in a commit, for the duration of a block.

@@ -31,7 +31,7 @@ def check_unaltered(*inputs: Path) -> None:
         if names:
             first = min(names, key=lambda name: (name.endswith("/"), name))
             folder = next(path for path in inputs if first.startswith(str(path)))
-            fix = "dvc pull" if changes.lacks_objects else f"dvc checkout --force {folder}"
+            fix = "evergreen pull" if changes.lacks_objects else f"dvc checkout --force {folder}"
             meant = (
                 f"; or dvc add {folder}, if the change is intended" if status == "altered" else ""
             )

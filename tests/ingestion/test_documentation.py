@@ -8,15 +8,15 @@ import pytest
 import yaml
 
 from evergreen.ingestion.ingest import preview
-from evergreen.settings.loading import parse_settings
-from evergreen.settings.presets import companions, preset_names
-from evergreen.settings.sources import (
+from evergreen.settings.columns import (
     AttributeColumns,
     NoteColumns,
-    TableSource,
     TargetColumns,
     TransactionColumns,
 )
+from evergreen.settings.loading import parse_settings
+from evergreen.settings.presets import companions, preset_names
+from evergreen.settings.sources import TableSource
 
 ROOT = Path(__file__).parents[2]
 EXPORTS = Path(__file__).with_name("presets")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.core.events import transactions
 from evergreen.errors import UndecidedError
-from evergreen.ingestion import ingestion_state, mapping, row_identity, times
+from evergreen.ingestion import ingestion_state, mapping, row_identity, times, transaction_mapping
 from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import DateSettings, settle_dates
 from evergreen.ingestion.ingestion_state import IngestionState
@@ -22,13 +22,9 @@ from evergreen.ingestion.user_files import open_files
 from evergreen.ingestion.zones import Zones
 from evergreen.settings import paths
 from evergreen.settings.sources import (
-    AttributeColumns,
     AttributesSource,
     ByTargetSource,
-    NoteColumns,
     NotesSource,
-    TargetColumns,
-    TransactionColumns,
     TransactionsSource,
 )
 from evergreen.store import files, tables
@@ -47,7 +43,6 @@ if TYPE_CHECKING:
     from evergreen.settings.pipeline import Settings
 
 RawSource = TransactionsSource | NotesSource | AttributesSource | ByTargetSource
-AnyColumns = TransactionColumns | NoteColumns | AttributeColumns | TargetColumns
 Opened = tuple["list[Input]", list[str], "Callable[[dict[int, int]], IngestionState]"]
 """Inputs, notices for users, and the state once all is ingested except the deferred lines, given
 the first of them by input."""
@@ -314,7 +309,7 @@ class _UserSource:
             binary = {name for name, target in targets if target.kind == "binary"}
             exact = self.key == "outcomes"
             return mapping.by_target(rows, source.columns, rules, binary=binary, exact=exact)
-        conversion = mapping.transactions(
+        conversion = transaction_mapping.transactions(
             rows,
             source.columns,
             rules,
@@ -324,7 +319,7 @@ class _UserSource:
         )
         conversion.two_sheets = bool(source.joined_sheets)
         if source.name:
-            mapping.of_table(conversion, source.name)
+            transaction_mapping.of_table(conversion, source.name)
         return conversion
 
 

@@ -50,10 +50,14 @@ class Shop:
     def ingest(self, through=END, reach=None):
         return list(ingest_new_rows(self.settings(), through=through, reach=reach))
 
+    def demo(self, *rows):
+        """Make rows in the canonical columns those of a demo."""
+        demo = {"cdnow": lambda con, _: con.from_arrow(pa.Table.from_pylist(rows, schema=LOOSE))}
+        return mock.patch.dict(demos.PACKAGED_DEMOS, demo)
+
     def ingest_demo(self, *rows, through=END, reach=None):
         """Ingest rows in the canonical columns as those of a demo."""
-        demo = {"cdnow": lambda con, _: con.from_arrow(pa.Table.from_pylist(rows, schema=LOOSE))}
-        with mock.patch.dict(demos.PACKAGED_DEMOS, demo):
+        with self.demo(*rows):
             limits = {"through": through, "reach": reach}
             return list(ingest_new_rows(self.settings({"demo": "cdnow"}), **limits))
 

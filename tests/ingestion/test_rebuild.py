@@ -1,7 +1,7 @@
 """The raw history is made anew from the source, and what is recognised keeps its day."""
 
 import shutil
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -185,7 +185,7 @@ def test_a_change_under_a_known_key_becomes_a_correction(shop):
     shop.ingest()
     shop.lay("1.csv", HEAD + ROWS.replace("0.50", "1.00", 1))
     lines = remake(shop)
-    assert "transactions:   1 have other content under the same key: corrected" in lines
+    assert "transactions:   1 changed in the source under the same key, and are corrected" in lines
     assert sum(row["amount_minor"] for row in shop.rows()) == 80050
     changed = [row["ingested_on"].day for row in shop.rows() if row["row_id"] == "k0"]
     assert changed == [1, 20]
@@ -259,3 +259,51 @@ def test_new_rows_come_in_with_a_rebuild(shop):
     list(ingest_new_rows(shop.settings(), through=date(2024, 1, 10)))
     remake(shop)
     assert content(shop) == fresh(shop)
+
+
+def test_the_rows_of_a_demo_are_rebuilt_too(shop):
+    purchase = {
+        "client_id": "a",
+        "timestamp": datetime(2024, 1, 5, 12),
+        "amount_minor": 100,
+        "quantity": 1.0,
+        "text": "silk",
+        "invoice_id": "i",
+        "ingested_on": date(2024, 1, 5),
+    }
+    shop.ingest_demo(purchase)
+    before = shop.bytes()
+    with shop.demo(purchase):
+        list(rebuild(shop.settings({"demo": "cdnow"}), through=date(2024, 1, 31)))
+    assert shop.bytes() == before
+
+
+def test_a_first_ingestion_may_be_a_rebuild(shop):
+    shop.lay("1.csv", HEAD + ROWS)
+    remake(shop)
+    assert len(shop.rows()) == 40
+
+
+@pytest.mark.parametrize("role", ["text", "invoice_id"])
+def test_an_order_that_was_cancelled_since_is_withdrawn_on_the_last_day(shop, role):
+    shop.source["columns"]["row_id"] = "Key"
+    shop.source["where"] = "Item <> 'cancelled'"
+    shop.lay("1.csv", HEAD + ROWS)
+    shop.ingest()
+    shop.lay("1.csv", HEAD + ROWS.replace("0.50,silk 0", "0.50,cancelled", 1))
+    shop.source["columns"][role] = "Invoice"
+    remake(shop)
+    first = [
+        (r["ingested_on"].day, r["amount_minor"]) for r in shop.rows() if r["client_id"] == "c0"
+    ]
+    assert [row for row in first if abs(row[1]) == 50] == [(1, 50), (20, -50)]
+    assert not any("withdrawn" in line for line in shop.ingest())
+
+
+def test_an_order_without_a_key_that_was_cancelled_since_is_no_loss(shop):
+    shop.source["where"] = "Invoice <> 'cancelled'"
+    shop.lay("1.csv", HEAD + ROWS)
+    shop.ingest()
+    shop.lay("1.csv", HEAD + ROWS.replace("silk 0,i0", "silk 0,cancelled", 1))
+    shop.source["columns"]["text"] = "Key"
+    assert "transactions:   1 of before are excluded or bad now" in remake(shop)

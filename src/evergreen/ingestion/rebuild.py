@@ -113,7 +113,7 @@ class _Rebuilt(NamedTuple):
             f"came into the source late, and are known from {self.checked.span.end} on": rows.late,
             "of earlier days were not read before; known from their own days on": rows.shown,
             "of before are excluded or bad now": rows.excluded,
-            "have other content under the same key: corrected": rows.corrected,
+            "changed in the source under the same key, and are corrected": rows.corrected,
             "of before are no longer in the source, and dropped": rows.missing,
         }
         lines += [f"  {count:,} {what}" for what, count in counts.items() if count]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 LOOSER = (["client_id", "timestamp"], ["client_id", "amount_minor"])
 """What rows are recognised by where the mapping is not on record, one after the other."""
-OF_LINES = {"label", "source", "input", "sheet", "line", "survives", "accepted"}
+OF_LINES = {"label", "source", "input", "sheet", "line", "good", "survives", "accepted"}
 BOOKKEEPING = {*OF_LINES, "stored_id", "superseded", "ingested_on"}
 """Columns that are not content of a row."""
 UNRECOGNISED = "stored_rows anti join recognised using (stored_id)"
@@ -63,7 +63,7 @@ class Recognition:
     excluded
         Rows that are in the source, and left out now.
     corrected
-        Rows that have other content under the same key now.
+        Rows that have other content under the same key now, or are withdrawn.
     missing
         Rows that the source no longer has.
     missing_days
@@ -104,8 +104,9 @@ def stage_earlier(table: RawTable, settings: Settings, path: Path) -> Path | Non
         return None
     content = sql.names(content_of(table.schema))
     con.execute(
-        f"copy (select label, source, sheet, line, {content} from incoming join inputs "
-        f"using (input) where status = 0) to {sql.literal(path)} (format parquet)"
+        f"copy (select label, source, sheet, line, status = 0 as good, {content} from incoming "
+        f"join inputs using (input) where status <> {MALFORMED}) "
+        f"to {sql.literal(path)} (format parquet)"
     )
     con.close()
     return path
@@ -157,7 +158,7 @@ def recognise(
             and coalesce(verdict, '{ACCEPTED}') = '{ACCEPTED}'
         """
     )
-    columns = _load_stored(con, schema, list(files.values()), keyed)
+    columns = _load_stored(con, checked.table, list(files.values()), keyed)
     _load_earlier(con, schema, earlier)
     con.execute("create temp table recognised (stored_id bigint, input int, line bigint)")
     common = [name for name in _columns(con, "earlier") if name in columns]
@@ -180,7 +181,11 @@ def recognise(
         kept=_one(con, "count(*) from recognised semi join rows_now using (input, line)"),
         late=late,
         shown=shown,
-        excluded=_one(con, "count(*) from recognised anti join rows_now using (input, line)"),
+        excluded=_one(
+            con,
+            "count(*) from recognised anti join rows_now using (input, line) "
+            "anti join corrected using (stored_id)",
+        ),
         corrected=corrected,
         missing=_one(con, f"count(*) from {MISSING}"),
         missing_days=[
@@ -209,7 +214,7 @@ def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 
 def _load_stored(
-    con: duckdb.DuckDBPyConnection, schema: pa.Schema, files: list[Path], keyed: Collection[str]
+    con: duckdb.DuckDBPyConnection, table: RawTable, files: list[Path], keyed: Collection[str]
 ) -> list[str]:
     """Create ``stored_rows`` with ids as they are read today; return the columns that it has.
 
@@ -217,7 +222,8 @@ def _load_stored(
     """
     read = sql.parquet(files, by_name=True)
     columns = [name for name in con.sql(f"from {read}").columns if name not in BOOKKEEPING]
-    con.register("columns_now", schema.empty_table())
+    con.register("columns_now", table.schema.empty_table())
+    client_id = "client_id" if table.by_day else f"{CLIENT_ID_OF}(client_id)"
     by_key = "false"
     if keyed and "row_id" in columns:
         named = "coalesce(source_table, '')" if "source_table" in columns else "''"
@@ -232,7 +238,7 @@ def _load_stored(
         f"""
         create temp table stored_rows as
         select row_number() over () as stored_id, {superseded} as superseded,
-               * replace ({CLIENT_ID_OF}(client_id) as client_id)
+               * replace ({client_id} as client_id)
         from (from columns_now union all by name from {read})
         """
     )
@@ -242,15 +248,16 @@ def _load_stored(
 def _load_earlier(con: duckdb.DuckDBPyConnection, schema: pa.Schema, earlier: Path | None) -> None:
     """Create ``earlier``: what each line of the source was, or is where that is not known.
 
-    ``survives`` are lines whose row is written now, ``accepted`` those that were accepted then.
+    ``good`` are lines that are neither bad nor excluded under that mapping, ``accepted`` those of
+    them that are no duplicates, and ``survives`` those whose row is written now.
     """
     con.execute("create temp table written as select input, line, true as survives from rows_now")
     survives = "coalesce(survives, false) as survives"
     if earlier is None:
         content = sql.names(content_of(schema))
         con.execute(
-            f"create temp table earlier as select input, line, {survives}, survives as accepted, "
-            f"{content} from incoming left join written using (input, line) "
+            f"create temp table earlier as select input, line, status = 0 as good, {survives}, "
+            f"survives as accepted, {content} from incoming left join written using (input, line) "
             f"where status <> {MALFORMED}"
         )
         return
@@ -260,14 +267,14 @@ def _load_earlier(con: duckdb.DuckDBPyConnection, schema: pa.Schema, earlier: Pa
     con.execute(
         f"""
         create temp table earlier as
-        select input, line, {survives},
-               row_number() over (partition by copy, {content} order by input, sheet) = 1
-                   as accepted, {content}
+        select input, line, good, {survives},
+               good and row_number() over (partition by good, copy, {content} order by input, sheet)
+                   = 1 as accepted, {content}
         from (
-            select input, sheet, line, {CLIENT_ID_OF}(client_id) as client_id,
+            select input, sheet, line, good, {CLIENT_ID_OF}(client_id) as client_id,
                    {sql.names(name for name in names if name != "client_id")},
                    row_number() over (
-                       partition by input, sheet, {content} order by line) as copy
+                       partition by good, input, sheet, {content} order by line) as copy
             from {read} join inputs using (label, source)
         ) left join written using (input, line)
         """
@@ -290,7 +297,8 @@ def _match(con: duckdb.DuckDBPyConnection, names: list[str]) -> None:
             from stored_rows anti join recognised using (stored_id) where not superseded
         ) as s join (
             select input, line, {listed}, row_number() over (
-                partition by {listed} order by survives desc, {order} input, line) as copy
+                partition by {listed} order by survives desc, good desc, {order} input, line
+            ) as copy
             from earlier anti join recognised using (input, line)
         ) as e on s.copy = e.copy and {same}
         """
@@ -329,32 +337,49 @@ def _set_days(con: duckdb.DuckDBPyConnection, newest: date, end: date) -> tuple[
 def _carry(
     con: duckdb.DuckDBPyConnection, schema: pa.Schema, end: date, units: tuple[int, int]
 ) -> int:
-    """Create ``carried`` and return how many rows are corrected."""
+    """Create ``carried`` and return how many rows are corrected or withdrawn.
+
+    A row is withdrawn if it has a key, and the earlier mapping would exclude it now.
+    """
     content = content_of(schema)
     before, now = units
     scaled = "amount_minor" if before == now else f"round(amount_minor * {now} / {before})::bigint"
     listed = ", ".join(f"{scaled} as {n}" if n == "amount_minor" else sql.name(n) for n in content)
-    has_key = "row_id" in _columns(con, "earlier")
-    survives = "row_id in (select row_id from earlier where survives)" if has_key else "false"
-    con.execute(
-        f"create temp table corrected as select stored_id from {UNRECOGNISED} "
-        f"where not superseded and {survives}"
-    )
+    con.execute("create temp table corrected (stored_id bigint, gone boolean)")
+    if "row_id" in _columns(con, "earlier"):
+        con.execute(
+            f"""
+            insert into corrected
+            with keys as (
+                select row_id, not bool_or(survives) as gone from earlier
+                where row_id is not null and (survives or not good) group by row_id
+            )
+            select stored_id, gone from {UNRECOGNISED} join keys using (row_id)
+            where not superseded
+            """
+        )
+    if "row_id" in _columns(con, "earlier") and "timestamp" in content:
+        con.execute(
+            "insert into corrected select stored_id, true from recognised "
+            "join earlier using (input, line) where row_id is not null and not good"
+        )
     con.execute(
         f"""
         create temp table carried as
         select {listed}, ingested_on from stored_rows
-        where client_id is not null and (superseded or stored_id in (from corrected))
+        where client_id is not null
+            and (superseded or stored_id in (select stored_id from corrected))
         """
     )
     if "amount_minor" in content:
         reversed_row = [f"{REVERSED.get(name, name)} as {name}" for name in content]
         cells = ", ".join(c for c in reversed_row if not c.endswith(" as row_id"))
+        gone = f", if(gone, '{WITHDRAWN}' || row_id, null) as row_id" if "row_id" in content else ""
         con.execute(
             f"""
             insert into carried by name
-            select {cells}, date '{end}' as ingested_on
-            from (select {listed} from stored_rows where stored_id in (from corrected))
+            select {cells}, date '{end}' as ingested_on{gone}
+            from (select gone, {listed} from stored_rows join corrected using (stored_id))
             """
         )
     return _one(con, "count(*) from corrected")

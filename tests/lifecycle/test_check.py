@@ -131,3 +131,14 @@ def test_settings_that_read_ingested_rows_differently_stop_a_run(own):
     assert "columns.text: not set -> Item" in refused.message
     assert refused.next_step.startswith("evergreen ingest --rebuild")
     assert refused.failed
+
+
+def test_the_total_of_an_order_has_the_order_as_its_key(own):
+    values = yaml.safe_load(paths.PARAMS.read_text())
+    table = {"files": "shop.csv", "columns": COLUMNS | {"invoice_id": "Order"}}
+    (own / "shop.csv").write_text("Client,Date,Total,Order\na,2017-03-30,1,1\na,2017-03-30,,1\n")
+    for amount_per, keyed in (("line", False), ("order", True)):
+        values["source"] = {"transactions": table | {"amount_per": amount_per}}
+        values["data"]["max_bad_share"] = 1.0
+        paths.PARAMS.write_text(yaml.safe_dump(values))
+        assert (found("corrections") == []) is keyed

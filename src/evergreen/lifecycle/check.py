@@ -148,7 +148,7 @@ def _source(settings: Settings) -> Iterator[CheckResult]:
     for hint in previewed.hints:
         yield CheckResult("source", hint.message, hint.next_step, advice=True)
     for name, source in settings.source.transaction_tables.items():
-        if source.columns is not None and source.columns.row_id is None:
+        if not source.has_keys:
             without_key = (
                 f"{name}: rows have no key, so an order that changes after it was ingested is "
                 "not corrected, but added; map columns.row_id if the source has a key"

@@ -85,6 +85,10 @@ class Command(TyperCommand):
                 source = ctx.get_parameter_source(name)
                 if isinstance(value, Path) and source and source.name == "COMMANDLINE":
                     ctx.params[name] = caller / value
+            if self.extra == "train":
+                from evergreen.vcs.states import check_state  # noqa: PLC0415 - not on a server
+
+                check_state()
             for hint in removed.hints() if ctx.info_name != "check" else ():
                 errors.print(f"hint: {hint}", markup=False)
         try:

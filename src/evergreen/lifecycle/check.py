@@ -114,6 +114,7 @@ def _git() -> Iterator[CheckResult]:
             yield CheckResult("git", f"{name} is not set", f'git config {name} "..."')
     remotes = git("remote").split()
     yield CheckResult("git remote", ", ".join(remotes) or "none, so --push is not possible")
+    review.check_branch()
 
 
 def _dvc() -> Iterator[CheckResult]:

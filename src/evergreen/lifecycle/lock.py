@@ -10,8 +10,9 @@ from filelock import FileLock, Timeout
 from evergreen.errors import EvergreenError
 from evergreen.lifecycle.recovery import remove_leftovers, repair
 from evergreen.settings import paths
-from evergreen.vcs.dvc_internals import remove_stale_rwlock
+from evergreen.vcs.dvc_internals import cache_folder, remove_stale_rwlock
 from evergreen.vcs.run_log import logged
+from evergreen.vcs.states import check_cache_is_writable
 
 
 @contextmanager
@@ -29,9 +30,11 @@ def exclusive() -> Iterator[list[str]]:
     Raises
     ------
     EvergreenError
-        If another run is in progress, or a child of a killed one still is.
+        If another run is in progress, or a child of a killed one still is, or DVC's cache can't be
+        written.
     """
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
+    check_cache_is_writable(cache_folder())
     try:
         with FileLock(paths.LOCK, timeout=0):
             remove_stale_rwlock()

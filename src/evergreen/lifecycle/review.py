@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import yaml
+
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.settings import paths
@@ -27,6 +29,7 @@ from evergreen.vcs.git import (
     restore_files_of,
     show,
 )
+from evergreen.vcs.states import merged_runs, way_to_a_branch
 
 REVIEW_BRANCH = "evergreen/run-"
 """The branch of a run that is waiting for review; its date follows."""
@@ -131,20 +134,25 @@ def check_branch() -> None:
     Raises
     ------
     EvergreenError
-        If that is what is checked out, or a commit without a branch.
+        If that is what is checked out, a commit without a branch, or a merge of two clones' runs.
     """
     branch = current_branch()
     main = "runs are made and served on the main branch"
     if branch.startswith(REVIEW_BRANCH):
         raise EvergreenError(
             f"{branch} is checked out, the branch of a run that is waiting for review; {main}",
-            "git switch - && dvc checkout",
+            way_to_a_branch(),
         )
     if branch == "HEAD":
         raise EvergreenError(
             f"a commit is checked out, and no branch; {main}",
-            "git switch main (or another branch) && dvc checkout",
+            way_to_a_branch(),
         )
+    last, merge = run_records.last_committed(), git("rev-list", "--merges", "-1", "HEAD")
+    if merge and last is not None and files_at("HEAD", paths.PARAMS):
+        as_of = yaml.safe_load(show("HEAD", paths.PARAMS)).get("as_of")
+        if str(as_of) < str(last.as_of):
+            raise merged_runs(str(last.as_of))
 
 
 def set_aside(as_of: date, message: str, names: Sequence[str]) -> PendingRun:

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from configparser import ConfigParser
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,13 @@ def md5(path: Path) -> str:
     """MD5 of a file's bytes in hexadecimal, by which DVC names objects."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+
+
+def cache_folder() -> Path:
+    """The folder of DVC's cache, which its settings may move."""
+    settings = ConfigParser(interpolation=None)
+    settings.read([".dvc/config", ".dvc/config.local"], encoding="utf-8")
+    return Path(".dvc") / settings.get("cache", "dir", fallback="cache")
 
 
 def object_path(md5_hex: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from evergreen.errors import DataError
+from evergreen.ingestion import decoding
 
 TEXT = "Client,Date,Total,Item\nJosé,2024-01-05,1,été\nb,2024-01-06,2,x\n"
 
@@ -218,4 +219,20 @@ def test_a_file_that_is_named_itself_is_read(shop):
 def test_a_file_of_another_kind_is_refused_with_the_way_on(shop, name, step):
     shop.lay(name, TEXT)
     with pytest.raises(DataError, match=f"inbox/{name} is not a file that can be read.*\n.*{step}"):
+        shop.ingest()
+
+
+def test_a_line_that_is_too_long_is_refused_with_the_limit(shop, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(decoding, "CHUNK_BYTES", 1 << 16)
+    shop.lay("shop.csv", TEXT + "c,2024-01-05,1," + "x" * (1 << 21))
+    with pytest.raises(DataError, match=r"inbox/shop.csv has a line of more than 1 MiB, .* limit"):
+        shop.ingest()
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_with_the_limit(shop, monkeypatch):
+    monkeypatch.setattr(decoding, "MAX_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr(decoding, "CHUNK_BYTES", 1 << 16)
+    shop.lay("shop.csv.gz", gzip.compress((TEXT + "\n" * (1 << 23)).encode()))
+    with pytest.raises(DataError, match=r"inbox/shop.csv.gz unpacks to more than 1 MiB, .* limit"):
         shop.ingest()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 23
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+MAX_LINE_BYTES = 1 << 25
+MAX_FACTOR, MAX_UNPACKED_BYTES = 200, 1 << 28
+"""Of a compressed file that unpacks to more bytes, none real grows by a larger factor."""
 FEW_NUL = 0.3
 """With a larger share of NUL bytes at even or odd places, a file is UTF-16 without a mark."""
 
@@ -75,7 +78,7 @@ def decode(path: Path, member: str, encoding: str, copy: Path) -> DecodedText:
     name = f"{path}/{member}" if member else str(path)
     try:
         with _opened(path, member) as file:
-            lines, guess = _inspect(file)
+            lines, guess = _inspect(_bounded(_chunks(file), name, path.stat().st_size))
         used = guess if encoding == "auto" else codecs.lookup(encoding).name
         if _plain(path, used):
             return DecodedText(name, path, lines, used)
@@ -129,11 +132,39 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _inspect(file: IO[bytes]) -> tuple[int, str]:
+def _bounded(chunks: Iterator[bytes], name: str, size: int) -> Iterator[bytes]:
+    """Refuse a line that is too long for memory, and a small file that unpacks to a huge one.
+
+    Raises
+    ------
+    DataError
+        With the limit.
+    """
+    line = unpacked = 0
+    for chunk in chunks:
+        unpacked += len(chunk)
+        end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        line = line + len(chunk) if end < 0 else len(chunk) - end
+        if line > MAX_LINE_BYTES:
+            raise DataError(
+                f"{name} has a line of more than {MAX_LINE_BYTES >> 20} MiB, which is the limit; "
+                "nothing was changed",
+                "have the file delivered again, or move it out of the source's folder",
+            )
+        if unpacked > max(MAX_UNPACKED_BYTES, MAX_FACTOR * size):
+            raise DataError(
+                f"{name} unpacks to more than {unpacked >> 20:,} MiB, over {MAX_FACTOR} times its "
+                "size, which is the limit; nothing was changed",
+                "unpack it if it is genuine, or move it out of the source's folder",
+            )
+        yield chunk
+
+
+def _inspect(chunks: Iterator[bytes]) -> tuple[int, str]:
     """Count the lines of a file, and guess its encoding."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines, guess, last = 0, "", b"\n"
-    for chunk in _chunks(file):
+    for chunk in chunks:
         guess = guess or _marked(chunk[:4096])
         lines, last = lines + chunk.count(b"\n"), chunk
         if guess == "utf-8" and not (chunk.isascii() and not decoder.getstate()[0]):

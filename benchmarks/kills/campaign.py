@@ -76,6 +76,7 @@ RANDOM = (
     (r"\b20\d\d-\d\d-\d\d\b", "*"),
     (r"-[0-9a-f]{8}\b", "-*"),
     (r"incoming-\w+", "incoming-*"),
+    (r"(evergreen-worktree|evergreen-files)/.*", r"\1/*"),
 )
 LEFTOVERS = re.compile(r".*(\.unfinished|/\.[\w-]{22}\.tmp|\.git/.*\.lock|/tmp_(obj|pack|idx)\w+)$")
 

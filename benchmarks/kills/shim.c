@@ -9,9 +9,11 @@
  * KILLS_GROUP    kill this process group; 0: only the process that makes the call
  *
  * A call that matches is made, and then comes the kill: what a process does next never happens.
+ * Calls that fail don't count.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
@@ -126,59 +128,60 @@ static void end(void) {
 #define NEXT(type, name, ...) \
     static type (*next)(__VA_ARGS__); \
     if (!next) next = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
-#define CALL(type, operation, folder, path, call) \
-    int here = chosen(operation, folder, path); \
+#define CALL(type, failure, operation, folder, path, call) \
     type result = call; \
-    if (here) end(); \
+    int error = errno; \
+    if (result != failure && chosen(operation, folder, path)) end(); \
+    errno = error; \
     return result
 
 int rename(const char *from, const char *to) {
     NEXT(int, rename, const char *, const char *);
-    CALL(int, "rename", AT_FDCWD, to, next(from, to));
+    CALL(int, -1, "rename", AT_FDCWD, to, next(from, to));
 }
 int renameat(int from_folder, const char *from, int folder, const char *to) {
     NEXT(int, renameat, int, const char *, int, const char *);
-    CALL(int, "rename", folder, to, next(from_folder, from, folder, to));
+    CALL(int, -1, "rename", folder, to, next(from_folder, from, folder, to));
 }
 int renameat2(int from_folder, const char *from, int folder, const char *to, unsigned flags) {
     NEXT(int, renameat2, int, const char *, int, const char *, unsigned);
-    CALL(int, "rename", folder, to, next(from_folder, from, folder, to, flags));
+    CALL(int, -1, "rename", folder, to, next(from_folder, from, folder, to, flags));
 }
 int link(const char *from, const char *to) {
     NEXT(int, link, const char *, const char *);
-    CALL(int, "link", AT_FDCWD, to, next(from, to));
+    CALL(int, -1, "link", AT_FDCWD, to, next(from, to));
 }
 int linkat(int from_folder, const char *from, int folder, const char *to, int flags) {
     NEXT(int, linkat, int, const char *, int, const char *, int);
-    CALL(int, "link", folder, to, next(from_folder, from, folder, to, flags));
+    CALL(int, -1, "link", folder, to, next(from_folder, from, folder, to, flags));
 }
 int symlink(const char *target, const char *path) {
     NEXT(int, symlink, const char *, const char *);
-    CALL(int, "symlink", AT_FDCWD, path, next(target, path));
+    CALL(int, -1, "symlink", AT_FDCWD, path, next(target, path));
 }
 int symlinkat(const char *target, int folder, const char *path) {
     NEXT(int, symlinkat, const char *, int, const char *);
-    CALL(int, "symlink", folder, path, next(target, folder, path));
+    CALL(int, -1, "symlink", folder, path, next(target, folder, path));
 }
 int unlink(const char *path) {
     NEXT(int, unlink, const char *);
-    CALL(int, "unlink", AT_FDCWD, path, next(path));
+    CALL(int, -1, "unlink", AT_FDCWD, path, next(path));
 }
 int unlinkat(int folder, const char *path, int flags) {
     NEXT(int, unlinkat, int, const char *, int);
-    CALL(int, flags & AT_REMOVEDIR ? "rmdir" : "unlink", folder, path, next(folder, path, flags));
+    CALL(int, -1, flags & AT_REMOVEDIR ? "rmdir" : "unlink", folder, path, next(folder, path, flags));
 }
 int rmdir(const char *path) {
     NEXT(int, rmdir, const char *);
-    CALL(int, "rmdir", AT_FDCWD, path, next(path));
+    CALL(int, -1, "rmdir", AT_FDCWD, path, next(path));
 }
 int mkdir(const char *path, mode_t mode) {
     NEXT(int, mkdir, const char *, mode_t);
-    CALL(int, "mkdir", AT_FDCWD, path, next(path, mode));
+    CALL(int, -1, "mkdir", AT_FDCWD, path, next(path, mode));
 }
 int mkdirat(int folder, const char *path, mode_t mode) {
     NEXT(int, mkdirat, int, const char *, mode_t);
-    CALL(int, "mkdir", folder, path, next(folder, path, mode));
+    CALL(int, -1, "mkdir", folder, path, next(folder, path, mode));
 }
 
 static const char *path_of(int file, char *path) {
@@ -192,12 +195,12 @@ static const char *path_of(int file, char *path) {
 int fsync(int file) {
     NEXT(int, fsync, int);
     char path[PATH_MAX];
-    CALL(int, "fsync", AT_FDCWD, path_of(file, path), next(file));
+    CALL(int, -1, "fsync", AT_FDCWD, path_of(file, path), next(file));
 }
 int fdatasync(int file) {
     NEXT(int, fdatasync, int);
     char path[PATH_MAX];
-    CALL(int, "fsync", AT_FDCWD, path_of(file, path), next(file));
+    CALL(int, -1, "fsync", AT_FDCWD, path_of(file, path), next(file));
 }
 
 #define OPEN(name, folder, declared, passed) \
@@ -210,7 +213,7 @@ int fdatasync(int file) {
     } \
     NEXT(int, name, declared); \
     if (!(flags & (O_CREAT | O_TRUNC))) return next passed; \
-    CALL(int, flags & O_TRUNC ? "truncate" : "create", folder, path, next passed)
+    CALL(int, -1, flags & O_TRUNC ? "truncate" : "create", folder, path, next passed)
 #define WITHOUT_FOLDER const char *, int, ...
 #define WITH_FOLDER int, const char *, int, ...
 int open(const char *path, int flags, ...) {
@@ -228,10 +231,10 @@ int openat64(int folder, const char *path, int flags, ...) {
 FILE *fopen(const char *path, const char *mode) {
     NEXT(FILE *, fopen, const char *, const char *);
     if (mode[0] == 'r') return next(path, mode);
-    CALL(FILE *, mode[0] == 'w' ? "truncate" : "create", AT_FDCWD, path, next(path, mode));
+    CALL(FILE *, NULL, mode[0] == 'w' ? "truncate" : "create", AT_FDCWD, path, next(path, mode));
 }
 FILE *fopen64(const char *path, const char *mode) {
     NEXT(FILE *, fopen64, const char *, const char *);
     if (mode[0] == 'r') return next(path, mode);
-    CALL(FILE *, mode[0] == 'w' ? "truncate" : "create", AT_FDCWD, path, next(path, mode));
+    CALL(FILE *, NULL, mode[0] == 'w' ? "truncate" : "create", AT_FDCWD, path, next(path, mode));
 }

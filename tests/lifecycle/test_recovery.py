@@ -1,5 +1,6 @@
 """What a kill or a power loss leaves is made good before the next command does anything."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,16 @@ def test_leftovers_of_a_killed_command_are_removed_and_foreign_files_kept():
     assert line.endswith("was killed, which is made good")
     assert not any(folder.exists() for folder in left[:1])
     assert all(folder.exists() for folder in foreign)
+
+
+def test_what_a_process_at_work_writes_beside_the_settings_is_kept():
+    mine = Path(f".scores.csv.{os.getpid()}.unfinished")
+    mine.touch()
+    with run_log.logged():
+        log = run_log.LOG.read_text()
+    run_log.LOG.write_text(log)
+    assert len(repaired()) == 1
+    assert mine.exists()
 
 
 def test_before_the_first_run_there_is_no_data_to_check_out():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,6 @@ ROOTS = (Path("data"), Path("models"), paths.RELEASES, paths.HISTORY, Path("repo
 """The folders in which commands write under temporary names."""
 SCRATCH = "evergreen-scratch-"
 """How the names of temporary folders beside the lock begin."""
-UNFINISHED = re.compile(r"\..+\.unfinished")
 
 
 def remove_leftovers() -> Iterator[str]:
@@ -49,11 +47,11 @@ def remove_leftovers() -> Iterator[str]:
         )
     locks = run_log.remove_left_in_git(git_folders(), run) if run.child else []
     run_log.remove_left_by_dvc((Path(".dvc/cache"), *ROOTS[:2]), run)
-    for root in ROOTS:
-        for path in root.rglob(".*.unfinished"):
-            if UNFINISHED.fullmatch(path.name) and files.is_left(path):
-                files.recover(path)
-    for path in (*Path().glob(".*.unfinished"), *paths.LOCK.parent.glob(f"{SCRATCH}*")):
+    unfinished = (path for root in ROOTS for path in root.rglob(".*.unfinished"))
+    for path in (*Path().glob(".*.unfinished"), *unfinished):
+        if files.is_left(path):
+            files.recover(path)
+    for path in paths.LOCK.parent.glob(f"{SCRATCH}*"):
         files.remove(path)
     for path in (paths.FETCHED, paths.WORK, branch_move.SCRATCH):
         files.remove(path)

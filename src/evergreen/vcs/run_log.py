@@ -24,6 +24,7 @@ import psutil
 
 from evergreen.errors import EvergreenError
 from evergreen.settings import paths
+from evergreen.store.files import write_text
 
 LOG = paths.LOCK.with_name("evergreen-run.jsonl")
 BEAT_SECONDS, SLACK_SECONDS = 1.0, 5.0
@@ -201,9 +202,7 @@ def _lines() -> Iterator[dict[str, Any]]:
 
 
 def _write(*lines: dict[str, Any]) -> None:
-    unfinished = LOG.with_name(f".{LOG.name}.unfinished")
-    unfinished.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-    unfinished.replace(LOG)
+    write_text("".join(f"{json.dumps(line)}\n" for line in lines), LOG)
 
 
 def _beat(ended: Event) -> None:

@@ -50,11 +50,12 @@ def test_times_are_read_in_any_usual_form(cell):
 def test_day_and_month_are_settled_by_any_cell_however_late():
     assert settled(*["01/02/2024"] * 5000, "13/02/2024").cells.order == "day_first"
     assert settled(*["01/02/2024"] * 5000, "02/13/2024").cells.order == "month_first"
+    assert settled(*["01/01/2024"] * 5000, "02/13/2024").cells.order == "month_first"
 
 
 def test_day_and_month_are_never_guessed():
     with pytest.raises(DataError, match="such as '01/02/2024' in which day and month") as error:
-        settled("01/02/2024", "03/04/2024")
+        settled(*["01/01/2024"] * 5000, "01/02/2024", "03/04/2024")
     assert "set `date_order` of the source in params.yaml: day_first or month_first" in str(
         error.value
     )

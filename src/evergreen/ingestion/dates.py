@@ -129,19 +129,21 @@ def _order(sample: list[str], rest: Iterable[str], name: str) -> Order | None:
 
     None where no cell of the sample has the question.
     """
-    orders = Counter(filter(None, map(order_in, sample)))
+    orders: Counter[str] = Counter(filter(None, map(order_in, sample)))
     if not orders:
         return None
-    told = max(("day_first", "month_first"), key=lambda order: orders[order])
+    told = max(times.ORDERS, key=lambda order: orders[order])
     if orders[told]:
-        return told  # type: ignore[return-value]
+        return told
+    example = next((text for text in sample if order_in(text) == "?"), None)
     for text in rest:
         order = order_in(text)
-        if order in ("day_first", "month_first"):
-            return order
-    if not orders["?"]:
-        return "day_first"
-    example = next(text for text in sample if order_in(text) == "?")
+        if order in times.ORDERS:
+            return times.as_order(order)
+        example = text if order == "?" and example is None else example
+        orders[order or ""] += 1
+    if example is None:
+        return "day_first" if orders["."] else None
     raise UndecidedError(
         f"{name} has dates such as {shown(example) or 'numbers'} in which day and month can't be "
         "told apart; nothing was changed",

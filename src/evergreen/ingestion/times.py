@@ -220,11 +220,11 @@ def as_order(word: str | None) -> Order | None:
     return next((order for order in ORDERS if order == word), None)
 
 
-def order_in(cell: str) -> Order | Literal["?", "."] | None:
+def order_in(cell: str) -> Order | Literal["?", ".", "="] | None:
     """The order of day and month that a cell tells.
 
     None where it has none; ``?`` where it may be either, ``.`` likewise with points, with which
-    every locale writes the day first.
+    every locale writes the day first, ``=`` where both are the same number.
 
     >>> [order_in(cell) for cell in ("13/02/2017", "02/13/2017", "02/03/2017", "2017-03-02")]
     ['day_first', 'month_first', '?', None]
@@ -237,8 +237,10 @@ def order_in(cell: str) -> Order | Literal["?", "."] | None:
         return "day_first"
     if second > MONTHS_OF_A_YEAR >= first:
         return "month_first"
-    if first == second or first > MONTHS_OF_A_YEAR:
+    if first > MONTHS_OF_A_YEAR:
         return None
+    if first == second:
+        return "="
     return "." if parts["sep"] == "." else "?"
 
 

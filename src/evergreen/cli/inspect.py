@@ -185,7 +185,7 @@ def replay(
     out: Annotated[Path, typer.Option(help="Write to this folder.")] = Path("reports/replay"),
 ) -> None:
     """Compare what retraining policies would have gained on your own history."""
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415 - each command loads its own
+    from evergreen.lifecycle.lock import one_replay  # noqa: PLC0415 - each command loads its own
     from evergreen.replay import policies, workers  # noqa: PLC0415
     from evergreen.replay.report import write_report  # noqa: PLC0415
     from evergreen.replay.scenario import make_scenario  # noqa: PLC0415
@@ -193,8 +193,7 @@ def replay(
 
     chosen = policies.policies_named(policy or policies.POLICIES)
     scenario = make_scenario(load_settings(), first, to, every, target)
-    with exclusive() as repaired, progress_bar(f"replay {len(chosen)} policies") as progress:
-        print_each(repaired)
+    with one_replay(), progress_bar(f"replay {len(chosen)} policies") as progress:
         results, labels = workers.replay(scenario, chosen, jobs=jobs, progress=progress)
     print_each(write_report(out, scenario, results, labels, budget=budget))
 

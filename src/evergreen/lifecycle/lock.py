@@ -11,7 +11,7 @@ from evergreen.errors import EvergreenError
 from evergreen.lifecycle.recovery import remove_leftovers, repair
 from evergreen.settings import paths
 from evergreen.vcs.dvc_internals import cache_folder, remove_stale_rwlock
-from evergreen.vcs.run_log import logged
+from evergreen.vcs.run_log import holder, logged
 from evergreen.vcs.states import check_cache_is_writable
 
 
@@ -42,7 +42,29 @@ def exclusive() -> Iterator[list[str]]:
             with logged():
                 yield [*removed, *repair()]
     except Timeout:
-        raise EvergreenError(
-            f"another run is in progress in this repository (it holds {paths.LOCK})",
-            "wait until it has finished, then run the command again",
-        ) from None
+        raise _held(holder() or f"it holds {paths.LOCK}") from None
+
+
+@contextmanager
+def one_replay() -> Iterator[None]:
+    """Keep other replays out; they read what is recorded, so other commands go on meanwhile.
+
+    Raises
+    ------
+    EvergreenError
+        If another replay is in progress.
+    """
+    lock = paths.REPLAYS.with_name("replay.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout:
+        raise _held(f"a replay, which holds {lock}") from None
+
+
+def _held(by: str) -> EvergreenError:
+    return EvergreenError(
+        f"another run is in progress in this repository: {by}",
+        "wait until it has finished, then run the command again",
+    )

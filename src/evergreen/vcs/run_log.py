@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -103,6 +104,18 @@ def child(command: list[str]) -> Iterator[list[str]]:
         _write(*lines)
         raise
     _write(*lines)
+
+
+def holder() -> str | None:
+    """The command that holds the repository, its process, its machine and when it began."""
+    process = next((line["process"] for line in _lines() if "process" in line), None)
+    if process is None:
+        return None
+    since = datetime.fromtimestamp(process["began"]).astimezone()
+    return (
+        f"`{process['command']}`, process {process['pid']} on {process['host']}, since "
+        f"{since:%Y-%m-%d %H:%M:%S}"
+    )
 
 
 def left() -> Left | None:

@@ -1,3 +1,5 @@
+import subprocess
+
 import yaml
 from typer.testing import CliRunner
 
@@ -9,6 +11,7 @@ ROWS = "Client,Date,Total,Item\na,2017-03-31,1,x\nb,2017-04-01,1,x\n"
 def ingest(shop, *arguments):
     settings = shop.settings().model_dump(mode="json")
     (shop.folder / "params.yaml").write_text(yaml.safe_dump(settings))
+    subprocess.run(["git", "init", "--quiet"], check=True)
     return CliRunner().invoke(cli.app, ["ingest", *arguments])
 
 

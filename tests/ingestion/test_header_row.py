@@ -81,3 +81,13 @@ def test_rows_may_end_in_a_delimiter(shop):
     shop.lay("shop.csv", TABLE.replace("x\n", "x,\n").replace("y\n", "y,\n"))
     shop.ingest()
     assert [row["client_id"] for row in shop.rows()] == ["a"]
+
+
+def test_a_stray_cell_far_out_is_refused_with_the_limit(shop):
+    book = Workbook()
+    for row in TABLE.splitlines():
+        book.active.append(row.split(","))
+    book.active["XFD1048576"] = "x"
+    book.save(shop.lay("shop.xlsx", b""))
+    with pytest.raises(DataError, match=r"reaches to cell XFD1048576: the limit is 67,108,864"):
+        shop.ingest()

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 BATCH_ROWS = 50_000
+MAX_CELLS = 1 << 26
+HEAD_BYTES = 1 << 14
+DIMENSION = re.compile(rb"<dimension ref=\"(?:[A-Z]+[0-9]+:)?([A-Z]+)([0-9]+)\"")
 
 
 def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
@@ -82,6 +85,7 @@ def read_workbook(
     DataError
         If it is not a workbook, or a protected one.
     """
+    _check_size(path)
     try:
         book = CalamineWorkbook.from_path(path)
         serials = not _counts_from_1904(path)
@@ -120,6 +124,43 @@ def _counts_from_1904(path: Path) -> bool:
         except KeyError:
             return False
     return re.search(rb'date1904="(1|true)"', properties) is not None
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a sheet with a cell so far out that the area up to it does not fit into memory.
+
+    Raises
+    ------
+    DataError
+        With the limit.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if not name.startswith("xl/worksheets/") or not name.endswith(".xml"):
+                continue
+            with archive.open(name) as sheet:
+                area = DIMENSION.search(sheet.read(HEAD_BYTES))
+            if area and _column(area[1]) * int(area[2]) > MAX_CELLS:
+                cell = (area[1] + area[2]).decode()
+                raise DataError(
+                    f"{path} has a sheet that reaches to cell {cell}: the limit is "
+                    f"{MAX_CELLS:,} cells; nothing was changed",
+                    "delete the stray cells below and beside the table, and save it again",
+                )
+
+
+def _column(letters: bytes) -> int:
+    """The number of a column, from 1.
+
+    >>> _column(b"A"), _column(b"XFD")
+    (1, 16384)
+    """
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
 
 
 class _Sheet:

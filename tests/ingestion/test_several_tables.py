@@ -143,3 +143,13 @@ def test_bad_rows_of_a_small_table_are_not_hidden_by_a_large_one(two):
     two.lay("r.csv", "c,t,a\nx,2024-01-05,?\nx,2024-01-05,1\n")
     with pytest.raises(DataError, match=r"transactions/refunds: 1 of 2 rows are bad"):
         two.ingest()
+
+
+def test_two_tables_do_not_take_the_same_amounts_of_a_file(two):
+    two.source[1]["files"] = "inbox/*"
+    two.lay("s.csv", f"c,t,a,b\n{ROW.strip()},4\n")
+    with pytest.raises(DataError, match=r"inbox/s.csv is read by transactions and by .*/refunds"):
+        two.ingest()
+    two.source[1] |= {"sign": "negative", "columns": COLUMNS | {"amount": "b"}}
+    two.ingest()
+    assert amounts(two) == [-4, 10]

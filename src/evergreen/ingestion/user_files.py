@@ -15,10 +15,12 @@ from evergreen.ingestion.parquet_files import read_parquet, read_workbook
 from evergreen.store import files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
 
     from evergreen.ingestion.inputs import Input, Mapped
-    from evergreen.settings.sources import TableSource
+    from evergreen.settings.sources import TableSource, TransactionsSource
 
 
 UNFINISHED = (".part", ".partial", ".crdownload", ".filepart", ".download", ".tmp", ".swp")
@@ -151,6 +153,31 @@ def _fixed_part(pattern: str) -> Path:
         return path
     wild = (i for i, part in enumerate(path.parts) if set(part) & set("*?["))
     return Path(*path.parts[: next(wild, len(path.parts) - 1)])
+
+
+def check_shared_files(tables: Mapping[str, TransactionsSource]) -> None:
+    """Refuse two tables that would take the same amounts of a file.
+
+    Two tables may read different rows of a file, or different amounts of its rows.
+
+    Raises
+    ------
+    DataError
+        Names a file and the tables, one of which keeps all rows.
+    """
+    owners: dict[Path, list[str]] = {}
+    for key, table in tables.items():
+        for path in sorted({path for pattern in table.patterns for path in _listed(pattern)}):
+            for other in owners.setdefault(path, []):
+                both = (tables[other], table)
+                amounts = [(t.columns.amount, t.columns.price) for t in both]
+                if amounts[0] == amounts[1] and not all(t.conditions for t in both):
+                    raise DataError(
+                        f"{path} is read by {other} and by {key}, which would count its amounts "
+                        "twice; nothing was changed",
+                        "give each table other `files`, or `where` with the rows that are its own",
+                    )
+            owners[path].append(key)
 
 
 def _listed(pattern: str) -> list[Path]:

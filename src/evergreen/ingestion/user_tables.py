@@ -18,7 +18,7 @@ from evergreen.ingestion.orders import add_order_checks
 from evergreen.ingestion.row_filter import OTHER_DATES, RowFilter, filtered_columns
 from evergreen.ingestion.sources import Ingested, OpenedSource, RawTable
 from evergreen.ingestion.time_checks import check_clock, check_order
-from evergreen.ingestion.user_files import open_files
+from evergreen.ingestion.user_files import check_shared_files, open_files
 from evergreen.ingestion.zones import Zones
 from evergreen.settings import paths
 from evergreen.settings.sources import (
@@ -127,6 +127,8 @@ def _open_all(
 ) -> list[OpenedSource]:
     clients = IdRule(tuple(settings.source.missing_ids or ()), bool(settings.source.fold_case))
     CellRules({}, {}, clients).register(con)
+    if len(sources) > 1:
+        check_shared_files(settings.source.transaction_tables)
     registered: set[str] = set()
     opened = [
         _UserSource(key, source, settings, clients, afresh, registered)

@@ -59,7 +59,7 @@ def pin_first_run(settings: Settings, *, new_lineage: bool = False) -> Iterator[
     if new_lineage:
         yield _empty_champion()
         params_file.write_run(as_of=settings.as_of, full_as_of=settings.as_of, mode="auto")
-    dvc("add", "--quiet", *map(str, INPUTS))
+    dvc("add", *map(str, INPUTS))
     yield f"pinned {', '.join(map(str, INPUTS))}"
 
 
@@ -86,7 +86,7 @@ def _provide(folder: Path, settings: Settings) -> str:
         challengers.inherit({}, into=folder)
     else:
         predictions.write_none(folder, settings.targets)
-    dvc("add", "--quiet", str(folder))
+    dvc("add", str(folder))
     if before is not None and pinned.read_text(encoding="utf-8") != before:
         shutil.rmtree(folder)
         files.write_text(before, pinned)
@@ -137,7 +137,7 @@ def pin_run(
     if new_lineage:
         yield _empty_champion()
     plan = _plan(settings, as_of, mode, new_lineage=new_lineage)
-    dvc("add", "--quiet", *map(str, INPUTS))
+    dvc("add", *map(str, INPUTS))
     params_file.write_run(as_of=as_of, full_as_of=plan.last_full(settings, as_of), mode=mode)
     yield from (f"{as_of}: {line}" for line in plan.lines())
 

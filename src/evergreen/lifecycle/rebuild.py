@@ -50,6 +50,6 @@ def rebuild_raw(
         UNPINNED.unlink()
         raise
     if pinned:
-        dvc("add", "--quiet", str(paths.RAW))
+        dvc("add", str(paths.RAW))
         yield f"{pin_file(paths.RAW)} pins the new rows; the next run uses and records them"
     UNPINNED.unlink()

@@ -136,7 +136,7 @@ def _exchange(
         version = releases.write_release(unfinished, now | new)
     publish(paths.ROLLBACK)
     yield f"release {version} is served from {paths.CURRENT}"
-    dvc("add", "--quiet", str(paths.ROLLBACK))
+    dvc("add", str(paths.ROLLBACK))
     record = RollbackRecord(
         what=what,
         after=last,

@@ -17,6 +17,8 @@ LAST_LINES = 8
 def dvc(*arguments: str) -> str:
     """Run the environment's dvc; return its output.
 
+    Without ``--quiet``, which silences errors as well: what it prints is shown only if it fails.
+
     Raises
     ------
     CommandError

@@ -41,7 +41,7 @@ def check_out(*folders: Path) -> None:
         outs = repo.tracked()
         wanted = {str(folder): outs[str(folder)] for folder in folders} or outs
         VerifiedObjects(repo, fetch=True).files(wanted)
-    dvc("checkout", "--quiet", *(str(pin_file(folder)) for folder in folders))
+    dvc("checkout", *(str(pin_file(folder)) for folder in folders))
 
 
 def fetch_all(commit: str) -> None:

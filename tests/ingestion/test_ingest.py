@@ -12,6 +12,9 @@ def ingest(shop, *arguments):
     settings = shop.settings().model_dump(mode="json")
     (shop.folder / "params.yaml").write_text(yaml.safe_dump(settings))
     subprocess.run(["git", "init", "--quiet"], check=True)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+    commit = ["commit", "--quiet", "--allow-empty", "--message", "Begin"]
+    subprocess.run(["git", *author, *commit], check=True)
     return CliRunner().invoke(cli.app, ["ingest", *arguments])
 
 

@@ -41,6 +41,8 @@ def test_every_line_of_the_workbook_is_accounted_for(shop):
         "transactions:   1 excluded: no client id",
         "transactions:   1 excluded: price of zero or below",
         "transactions:   1 excluded: stock code is not a product",
+        "transactions:   inbox/online_retail_II.xlsx, sheet Sheet: 3 excluded",
+        "transactions:   inbox/online_retail_II.xlsx, sheet more: 2 duplicate in another file",
     ]
 
 

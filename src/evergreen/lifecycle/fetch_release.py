@@ -67,5 +67,5 @@ def _check(commit: str, folder: Path, copy: Path) -> None:
         raise DataError(
             f"{folder} of commit {commit[:7]} is altered: git has the SHA-256 {expected} of its "
             f"manifest, found {actual}",
-            "restore the DVC remote from a clone that has the data: dvc push --all-commits",
+            "restore the DVC remote with `dvc push` in a clone that has checked out the run",
         )

@@ -124,7 +124,7 @@ class VerifiedObjects:
         return DataError(
             f"{path}{self._of} is altered on the DVC remote: {place} does not match its hash"
             f"{others}; it is not used",
-            f"remove {place} and run `dvc push --all-commits` in a clone that has the data; then "
+            f"remove {place} and run `dvc push` in a clone that has checked out the run; then "
             "run the same command again here",
         )
 

@@ -80,7 +80,9 @@ def lay_out(checkout: Path, folder: Path, csv: Path) -> Path:
     settings = yaml.safe_load((checkout / "params.yaml").read_text())
     settings["source"] = {"transactions": {"files": "shop.csv", "columns": COLUMNS}}
     folder.mkdir()
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    author = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
+    for command in (["init", "-q"], [*author, "commit", "-q", "--allow-empty", "-m", "Begin"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     (folder / "shop.csv").symlink_to(csv)
     return folder

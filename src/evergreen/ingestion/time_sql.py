@@ -100,17 +100,16 @@ class TimeColumn:
         """
         if self.zones.source is not None:
             return "null::integer"
-        minutes = f"try_cast(offset_{self.name}({cell}) as integer)"
+        hours = f"epoch({wall})::bigint // 3600 * {PER_HOUR} + {UTC}"
         if self.cells.text in (EPOCH, EPOCH_MS):
-            minutes = "0"
-        else:
-            may_be = f"regexp_matches({cell}, '{MAY_BE_ZONED}')"
-            minutes = (
-                f"case when {_is_plain(cell)} or not {may_be} then null "
-                f"when {_is_zoned(cell)} then {_minutes(cell)} else {minutes} end"
-            )
-        hours, quarters = f"epoch({wall})::bigint // 3600", f"({minutes}) // {times.QUARTER}"
-        return f"({hours} * {PER_HOUR} + {UTC} + {quarters})::integer"
+            return f"({hours})::integer"
+        may_be = f"regexp_matches({cell}, '{MAY_BE_ZONED}')"
+        minutes = f"try_cast(offset_{self.name}({cell}) as integer)"
+        minutes = f"case when {_is_zoned(cell)} then {_minutes(cell)} else {minutes} end"
+        return (
+            f"case when {_is_plain(cell)} or not {may_be} then null "
+            f"else ({hours} + ({minutes}) // {times.QUARTER})::integer end"
+        )
 
     def _fast(self, cell: str) -> Iterator[str]:
         """SQL of the cells that need none of the functions that read text."""

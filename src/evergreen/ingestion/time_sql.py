@@ -30,7 +30,7 @@ PLAIN = ("____-__-__", "____-__-__ __:__:__", "____-__-__T__:__:__", "____-__-__
 """What most cells look like, as patterns of LIKE."""
 FRACTION = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,6}"
 CLOCK = r"[0-9]:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?: ?[AaPp][Mm])?"
-ZONED = rf"(.*{CLOCK}) ?(Z|UTC|GMT|[-+][0-9]{{2}}:?[0-9]{{2}}|[-+][0-9]{{2}})"
+ZONED = rf"^(.*{CLOCK}) ?(Z|UTC|GMT|[-+][0-9]{{2}}:?[0-9]{{2}}|[-+][0-9]{{2}})$"
 MAY_BE_ZONED = ":[0-9]{2}[^-+\u2212ZUGzug]*[-+\u2212ZUGzug]"
 """Matches every cell that names a UTC offset, and few others."""
 PER_HOUR, UTC = 256, 128
@@ -105,7 +105,7 @@ class TimeColumn:
             return f"({hours})::integer"
         may_be = f"regexp_matches({cell}, '{MAY_BE_ZONED}')"
         minutes = f"try_cast(offset_{self.name}({cell}) as integer)"
-        minutes = f"case when {_is_zoned(cell)} then {_minutes(cell)} else {minutes} end"
+        minutes = f"coalesce({_zoned(cell, _minutes('p.zone'))}, {minutes})"
         return (
             f"case when {_is_plain(cell)} or not {may_be} then null "
             f"else ({hours} + ({minutes}) // {times.QUARTER})::integer end"
@@ -121,16 +121,10 @@ class TimeColumn:
         clock_unseen = self.zones.converts_plain and has_clock(how) and ":" not in how
         plain = () if zoned_only or clock_unseen else self.usual
         yield self._of_plain(cell, self._parsed(cell, plain))
-        wall = (
-            "("
-            + self._parsed(f"regexp_extract({cell}, '{ZONED}', 1)", self.usual, fraction=True)
-            + ")"
-        )
         if how == AUTO or zoned_only:
-            if self.zones.source:
-                wall += f" - to_minutes({_minutes(cell)})"
-            valid = f"{_is_zoned(cell)} and {_minutes(cell)} is not null"
-            yield self._of_instant(f"case when {valid} then {wall} end")
+            wall, minutes = self._parsed("p.wall", self.usual, fraction=True), _minutes("p.zone")
+            utc = f"({wall}) - to_minutes({minutes})" if self.zones.source else wall
+            yield self._of_instant(_zoned(cell, f"case when {minutes} is not null then {utc} end"))
 
     def _parsed(self, text: str, formats: tuple[str, ...], *, fraction: bool = False) -> str:
         """SQL of the time of a text that names no offset."""
@@ -171,16 +165,16 @@ def _is_plain(cell: str) -> str:
     return f"({' or '.join(f'{cell} like {sql.literal(shape)}' for shape in PLAIN)})"
 
 
-def _is_zoned(cell: str) -> str:
-    return f"regexp_full_match({cell}, '{ZONED}')"
+def _zoned(cell: str, value: str) -> str:
+    """SQL of a value of `p.wall` and `p.zone`, the parts of a cell; null where it has no offset."""
+    parts = f"regexp_extract({cell}, '{ZONED}', ['wall', 'zone'])"
+    return f"list_transform([{parts}], lambda p: case when p.zone <> '' then {value} end)[1]"
 
 
-def _minutes(cell: str) -> str:
-    """SQL of the offset that a cell names; null where it is not one."""
-    zone = f"replace(regexp_extract({cell}, '{ZONED}', 2), ':', '')"
-    sign, hours, minutes = "(z[1] || '1')::int", "z[2:3]::int * 60", "('0' || z[4:5])::int"
-    offset = f"{sign} * ({hours} + {minutes})"
+def _minutes(zone: str) -> str:
+    """SQL of an offset in minutes; null where it is not one."""
+    digits = f"replace({zone}, ':', '')"
+    sign, hours = f"({zone}[1] || '1')::int", f"{digits}[2:3]::int * 60"
+    offset = f"{sign} * ({hours} + ('0' || {digits}[4:5])::int)"
     valid = f"abs({offset}) <= {times.MAX_OFFSET} and {offset} % {times.QUARTER} = 0"
-    utc = "z in ('Z', 'UTC', 'GMT')"
-    value = f"case when {utc} then 0 when {valid} then {offset} end"
-    return f"list_transform([{zone}], lambda z: {value})[1]"
+    return f"case when {zone} in ('Z', 'UTC', 'GMT') then 0 when {valid} then {offset} end"

@@ -166,8 +166,13 @@ def _is_plain(cell: str) -> str:
 
 
 def _zoned(cell: str, value: str) -> str:
-    """SQL of a value of `p.wall` and `p.zone`, the parts of a cell; null where it has no offset."""
+    """SQL of a value of `p.wall` and `p.zone`, the parts of a cell; null where it has no offset.
+
+    DuckDB evaluates an expression that occurs twice for all rows, even where a condition guards
+    both. So the condition that spares plain cells the regex is a part of the expression.
+    """
     parts = f"regexp_extract({cell}, '{ZONED}', ['wall', 'zone'])"
+    parts = f"case when not {_is_plain(cell)} then {parts} end"
     return f"list_transform([{parts}], lambda p: case when p.zone <> '' then {value} end)[1]"
 
 

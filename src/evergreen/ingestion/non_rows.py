@@ -105,7 +105,8 @@ def _exclude(con: duckdb.DuckDBPyConnection, number: int, where: str, kind: str)
 def _exclude_told(con: duckdb.DuckDBPyConnection, number: int, rows: Input, bad: str) -> None:
     """Exclude bad rows that are blank, ruled, headings, subtotals, or the header once more."""
     without_content = (
-        f"select line from incoming where input = {number} and malformed is null and {_NO_CLIENT}"
+        f"select line from incoming where input = {number} and malformed is null "
+        "and timestamp is null"
         if _has_amounts(con)
         else "select -1"
     )

@@ -163,4 +163,4 @@ def offsets_problem(counts: Mapping[int, int], example: str = "") -> str:
     listed += f"; such as {example}" if example else ""
     if any(counts):
         return f"times have UTC offsets that no one time zone has ({listed})"
-    return f"times are in UTC, which is no place's own clock ({listed})"
+    return f"times are in UTC, not on the retailer's clock ({listed})"

@@ -127,6 +127,7 @@ def replay_commits(onto: str, commits: Iterable[str]) -> tuple[str, list[str]]:
     """
     chosen, conflicting = list(commits), []
     if not chosen:
+        forget_worktree()
         return git("rev-parse", onto).strip(), []
     with _aside(onto) as aside:
         for commit in chosen:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 REASONS_SHOWN = 3
 HINTS = {
-    "is not a number with decimal separator": "set `decimal` of the source in params.yaml; otherwise ",
+    "is not a number with decimal separator": "set `decimal` of the source in params.yaml; "
+    "otherwise ",
     "amount is missing": "set `amount_per: order` if only the first line of an order has its "
     "amount; otherwise ",
 }

@@ -170,3 +170,29 @@ def test_blank_amounts_of_further_lines_name_the_setting(shop):
     with pytest.raises(DataError, match="amount is missing") as error:
         shop.ingest()
     assert "`amount_per: order`" in error.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("second", "what"),
+    [
+        ("#3,d@x.y,2024-01-05,30,cup,1,paid", "client"),
+        ("#3,d@x.y,2024-01-08,5,cup,1,paid", "client"),
+        ("#3,d@x.y,2024-01-05,,cup,1,", "client"),
+        ("#3,c@x.y,2024-01-08,30,cup,1,paid", "day"),
+    ],
+)
+def test_a_number_that_two_orders_have_is_bad(orders, second, what):
+    lay(orders, *FIRST, "#3,c@x.y,2024-01-05,30,tea,1,paid", second, "#3,,,,lid,1,")
+    orders.ingest()
+    assert stored(orders) == [ONE, TWO]
+    reason = f",Name,\"#3\",the order has more than one {what}: is 'Name' unique?"
+    assert [line.partition(",")[2] for line in orders.quarantined()] == [
+        f"{number}{reason}" for number in (6, 7, 8)
+    ]
+
+
+def test_an_excluded_line_of_another_client_leaves_an_order_as_it_is(orders):
+    orders.source["where"] = {"cancelled order": "Status = 'paid'"}
+    lay(orders, *FIRST, "#2,d@x.y,2024-01-08,30,cup,1,cancelled")
+    orders.ingest()
+    assert stored(orders) == [ONE, TWO]

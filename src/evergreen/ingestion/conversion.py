@@ -42,6 +42,8 @@ class Conversion:
         the first.
     per_order
         Whether an amount is the total of its order; None where orders are not known.
+    key
+        The column of the source that is the key of a row, if there is one.
     blank_amount
         SQL that is true where a row has no amount.
     """
@@ -50,6 +52,7 @@ class Conversion:
     checks: list[Check] = field(default_factory=list)
     two_sheets: bool = False
     per_order: bool | None = None
+    key: str | None = None
     blank_amount: str = "false"
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FURTHER = "further line of an order"
 DIFFERING = "amount differs between the lines of an order"
 WITHOUT = "amount is missing on all lines of an order"
+CLIENTS, DAYS = "the order has more than one client", "the order has more than one day"
+"""Of a number that several orders have, as where another shop or year begins anew."""
 IF_TOTALS = "if it is the total of the order, set `amount_per: order`"
 FIRST_LINES, FEW_ORDERS, FEW_AMOUNTS, REPEATED_SHARE = 100_000, 5, 3, 0.9
 
@@ -35,13 +37,18 @@ def add_order_checks(conversion: Conversion) -> None:
     further = f"row_id is not null and {conversion.blank_amount}"
     conversion.checks.insert(0, Check("", "null", further, FURTHER, excluded=True))
     conversion.checks += [Check("", "null", "false", reason) for reason in (DIFFERING, WITHOUT)]
+    column = conversion.key or ""
+    conversion.checks += [
+        Check(column, "null", "false", f"{reason}: is {column!r} unique?")
+        for reason in (CLIENTS, DAYS)
+    ]
 
 
 def take_totals_once(con: duckdb.DuckDBPyConnection, folder: Path, inputs: Sequence[int]) -> None:
     """Keep one line of each order, of the inputs of one source, and exclude the others.
 
-    An order whose lines have different amounts is bad. So is one without any amount, unless its
-    first line is in another input, or ingested already.
+    An order whose lines have different amounts, clients or days is bad. So is one without any
+    amount, unless its first line is in another input, or ingested already.
 
     Parameters
     ----------
@@ -53,13 +60,36 @@ def take_totals_once(con: duckdb.DuckDBPyConnection, folder: Path, inputs: Seque
     con.execute(
         f"""
         create or replace temp table order_lines as
-        select i.input, line, row_id, amount_minor, i.status, text, quantity,
+        select i.input, line, row_id, invoice_id, client_id, timestamp::date as event_day,
+               amount_minor, i.status, text, quantity,
                coalesce(reason = '{EXCLUDED}{FURTHER}', false) as blank,
                coalesce(not bad, false) as excluded
         from incoming as i left join checks using (input, status)
         where i.input in ({", ".join(map(str, inputs))})
             and row_id is not null and malformed is null
         """
+    )
+    con.execute(
+        f"""
+        create or replace temp table several_orders as
+        select input, row_id,
+               if(min(client_id) <> max(client_id), '{CLIENTS}', '{DAYS}') as begins
+        from order_lines where blank or not excluded group by all
+        having min(client_id) <> max(client_id) or min(event_day) <> max(event_day)
+        """
+    )
+    con.execute(
+        """
+        update incoming set status = checks.status, value = order_lines.invoice_id
+        from order_lines join several_orders using (input, row_id)
+        join checks on checks.input = order_lines.input and starts_with(reason, begins)
+        where incoming.input = order_lines.input and incoming.line = order_lines.line
+            and (blank or not excluded)
+        """
+    )
+    con.execute(
+        "delete from order_lines where (input, row_id) in "
+        "(select (input, row_id) from several_orders)"
     )
     con.execute(
         f"""

@@ -158,10 +158,12 @@ def transactions(
     mapper["invoice_id"] = invoice_id("invoice" if columns.invoice_id else "null")
     if columns.row_id is not None:
         mapper.id("row_id", columns.row_id, required=True)
+        mapper.conversion.key = columns.row_id
     if columns.amount is not None and columns.invoice_id is not None:
         mapper.conversion.per_order = per_order
     if columns.invoice_id is not None and per_order:
         mapper["row_id"] = "invoice"
+        mapper.conversion.key = columns.invoice_id
         mapper.check(columns.invoice_id, "invoice is null", missing("invoice_id").reason)
         cells = [filled_sql(mapper.cell(header)) for header in money_headers(columns, rows)]
         mapper.conversion.blank_amount = " and ".join(f"{c} is null" for c in cells) or "false"

@@ -81,3 +81,24 @@ def test_a_rebuild_keeps_what_was_known(orders):
     before = orders.stored()
     list(rebuild(orders.settings(), through=date(2024, 1, 31)))
     assert orders.stored() == before
+
+
+def test_an_id_that_one_file_repeats_is_warned_of(orders):
+    silk, tea = "x,2024-01-08,10.00,silk,o7,paid\n", "x,2024-01-08,5.00,tea,o7,paid\n"
+    orders.lay("2.csv", HEAD + silk + tea + LATER.format("09", 9) * 2)
+    lines = orders.ingest()
+    assert net(orders, "x") == 500
+    assert any("1 duplicate in the same file + 1 replaced by a later version" in x for x in lines)
+    assert lines[-1] == (
+        "warning: transactions: 2 ids of `row_id` column 'Order' occur more than once in one file, "
+        "such as inbox/2.csv, lines 2 and 3; the last row counts; if they are lines of one order, "
+        "map a key of the lines, or set `amount_per: order` if the amount is that of the order"
+    )
+
+
+def test_an_id_in_two_files_is_no_reason_to_warn(orders):
+    orders.lay("2.csv", HEAD + LATER.format("08", 8))
+    orders.lay("3.csv", HEAD + LATER.format("08", 8))
+    lines = orders.ingest()
+    assert any("1 duplicate in another file" in line for line in lines)
+    assert not any("warning" in line for line in lines)

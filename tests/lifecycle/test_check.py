@@ -133,6 +133,18 @@ def test_settings_that_read_ingested_rows_differently_stop_a_run(own):
     assert refused.failed
 
 
+def test_ids_that_one_file_repeats_are_named(own):
+    values = yaml.safe_load(paths.PARAMS.read_text())
+    (own / "shop.csv").write_text("Client,Date,Total,Id\na,2017-03-30,1,7\na,2017-03-30,2,7\n")
+    values["source"] = {
+        "transactions": {"files": "shop.csv", "columns": COLUMNS | {"row_id": "Id"}}
+    }
+    paths.PARAMS.write_text(yaml.safe_dump(values))
+    [advice] = [result for result in found("source") if result.advice]
+    assert "1 id of `row_id` column 'Id' occurs more than once in one file" in advice.message
+    assert "map a key of the lines" in advice.next_step
+
+
 def test_the_total_of_an_order_has_the_order_as_its_key(own):
     values = yaml.safe_load(paths.PARAMS.read_text())
     table = {"files": "shop.csv", "columns": COLUMNS | {"invoice_id": "Order"}}

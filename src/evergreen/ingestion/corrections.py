@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evergreen.core.wording import plural
 from evergreen.ingestion.staging import content_of
 from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
 
@@ -21,9 +23,13 @@ if TYPE_CHECKING:
 
 ACCEPTED, LATE, ALREADY_INGESTED = "accepted", "late", "already ingested"
 CORRECTION, REPLACED = "correction of an ingested row", "replaced by a later version"
-IN_ANOTHER_FILE = "duplicate in another file"
+IN_ANOTHER_FILE, IN_ONE_FILE = "duplicate in another file", "duplicate in the same file"
 WITHDRAWAL, WITHDRAWN = "withdrawal of an ingested row", "withdrawn: "
 """Precedes the id of a row that reverses one which is excluded now."""
+IF_LINES = (
+    "if they are lines of one order, map a key of the lines, or set `amount_per: order` if the "
+    "amount is that of the order"
+)
 REVERSED = {"amount_minor": "-amount_minor", "quantity": "-quantity", "text": "null"}
 
 
@@ -54,12 +60,14 @@ def compare_by_id(
         with latest as (
             select input, line, day, row_id, {row} as content,
                    row_number() over (partition by row_id order by input desc, line desc) as nth,
-                   first({row}) over (partition by row_id order by input desc, line desc) as last
+                   first({row}) over (partition by row_id order by input desc, line desc) as last,
+                   max(input) over (partition by row_id) as last_input
             from incoming where status = 0 and row_id is not null and day <= date '{through}'
         )
         select input, line,
                case when row_id in (from withdrawn) then '{REPLACED}'
-                    when nth > 1 and content = last then '{IN_ANOTHER_FILE}'
+                    when nth > 1 and content = last
+                    then if(input = last_input, '{IN_ONE_FILE}', '{IN_ANOTHER_FILE}')
                     when nth > 1 then '{REPLACED}'
                     when ingested is not distinct from content then '{ALREADY_INGESTED}'
                     when ingested is not null then '{CORRECTION}'
@@ -93,6 +101,43 @@ def compare_by_id(
         )
         """
     )
+
+
+def repeated_ids(
+    con: duckdb.DuckDBPyConnection, keys: Mapping[int, str], through: date
+) -> list[str]:
+    """Warn where one file has several good rows with the same id, a line for each column.
+
+    It may be a log of versions; but the lines of an order that share its number lose money.
+
+    Parameters
+    ----------
+    keys
+        The column that is the row's id, by input.
+    """
+    lines = []
+    for key in sorted(set(keys.values())):
+        inputs = ", ".join(str(number) for number, column in keys.items() if column == key)
+        [(ids, source, first)] = con.sql(
+            f"""
+            select count(distinct row_id), arg_min(source, place), arg_min(two, place) from (
+                select row_id, any_value(source) as source, min(line, 2) as two,
+                       (input, min(line)) as place
+                from incoming join inputs using (input)
+                where status = 0 and row_id is not null and day <= date '{through}'
+                    and input in ({inputs})
+                group by input, row_id having count(*) > 1
+            )
+            """
+        ).fetchall()
+        if ids:
+            occur = "occurs" if ids == 1 else "occur"
+            lines.append(
+                f"{plural(ids, 'id')} of `row_id` column {key!r} {occur} more than once in one "
+                f"file, such as {source}, lines {first[0]} and {first[1]}; the last row counts; "
+                f"{IF_LINES}"
+            )
+    return lines
 
 
 def _find_withdrawn(con: duckdb.DuckDBPyConnection, schema: pa.Schema, through: date) -> None:

@@ -12,7 +12,7 @@ import duckdb
 from evergreen.core.wording import plural
 from evergreen.errors import DataError
 from evergreen.ingestion import quarantine
-from evergreen.ingestion.corrections import ACCEPTED, CORRECTION, WITHDRAWAL
+from evergreen.ingestion.corrections import ACCEPTED, CORRECTION, WITHDRAWAL, repeated_ids
 from evergreen.ingestion.day_files import write_days
 from evergreen.ingestion.deduplication import DEFERRED, deduplicate
 from evergreen.ingestion.hints import Hint, ingestion_hints
@@ -158,6 +158,8 @@ def _check(
     )
     per_line = [n for n, (*_, how) in enumerate(inputs) if how.per_order is False]
     outliers += incoming_repeated_totals(con, per_line)
+    keys = {n: how.key for n, (*_, how) in enumerate(inputs) if how.key and not how.per_order}
+    outliers += repeated_ids(con, keys, through)
     [(withdrawals,)] = (
         con.execute(
             "select count(distinct row_id) from incoming join verdicts using (input, line) "

@@ -12,6 +12,7 @@ from evergreen.core.wording import plural
 from evergreen.errors import EvergreenError, ModelError
 from evergreen.history import run_records
 from evergreen.history.experiments import REPLACE, find_experiment
+from evergreen.ingestion.corrections import IF_LINES
 from evergreen.ingestion.demos import PACKAGED_DEMOS
 from evergreen.ingestion.hints import ids_by_case
 from evergreen.ingestion.ingest import preview
@@ -158,9 +159,10 @@ def _source(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _outlier(topic: str, line: str) -> CheckResult:
-    message, said, _ = line.partition(f"; {IF_TOTALS}")
-    if said:
-        return CheckResult(topic, message, f"{IF_TOTALS} in params.yaml", advice=True)
+    for remedy in (IF_TOTALS, IF_LINES):
+        message, said, _ = line.partition(f"; {remedy}")
+        if said:
+            return CheckResult(topic, message, f"{remedy} in params.yaml", advice=True)
     return CheckResult(topic, line, "if it is wrong, correct it in the source", advice=True)
 
 

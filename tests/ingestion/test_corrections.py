@@ -102,3 +102,10 @@ def test_an_id_in_two_files_is_no_reason_to_warn(orders):
     lines = orders.ingest()
     assert any("1 duplicate in another file" in line for line in lines)
     assert not any("warning" in line for line in lines)
+
+
+def test_of_several_files_the_later_by_number_counts(orders):
+    for number in (9, 10, 100):
+        orders.lay(f"v{number}.csv", HEAD + f"x,2024-01-08,{number}.00,silk,o7,paid\n")
+    orders.ingest()
+    assert net(orders, "x") == 10000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,8 @@ def open_files(
     DataError
         If there are no files but one is required, or one can't be read.
     """
-    listed = sorted({path for pattern in source.patterns for path in _listed(pattern)})
+    found = {path for pattern in source.patterns for path in _listed(pattern)}
+    listed = sorted(found, key=_natural)
     skipped = {path: why for path in listed if (why := _no_data(path, source.patterns))}
     matches = [path for path in listed if path.is_file() and path not in skipped]
     left = _notices_about(skipped)
@@ -186,6 +188,12 @@ def _listed(pattern: str) -> list[Path]:
     base = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else Path()
     relative = str(Path(pattern).relative_to(base)) if base.anchor else pattern
     return list(base.glob(relative))
+
+
+def _natural(path: Path) -> tuple[list[list[str | int]], Path]:
+    """Sorts names with their numbers read as numbers, so that file 9 precedes file 10."""
+    cells = [re.split("([0-9]+)", part) for part in path.parts]
+    return [[int(c) if n % 2 else c for n, c in enumerate(part)] for part in cells], path
 
 
 def _check_names(paths: list[Path]) -> None:

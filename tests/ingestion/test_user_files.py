@@ -236,3 +236,10 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_with_the_limit(shop,
     shop.lay("shop.csv.gz", gzip.compress((TEXT + "\n" * (1 << 23)).encode()))
     with pytest.raises(DataError, match=r"inbox/shop.csv.gz unpacks to more than 1 MiB, .* limit"):
         shop.ingest()
+
+
+def test_a_web_page_with_the_name_of_a_workbook_is_refused_with_the_way_on(shop):
+    shop.lay("shop.xls", "<html><table><tr><td>Client</td></tr></table></html>")
+    with pytest.raises(DataError, match="web page") as refused:
+        shop.ingest()
+    assert "save it as" in refused.value.next_step

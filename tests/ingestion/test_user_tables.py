@@ -465,3 +465,18 @@ def test_date_and_time_may_be_in_two_columns_of_a_workbook(shop):
     book.save(shop.lay("shop.xlsx", b""))
     shop.ingest()
     assert [str(row["timestamp"]) for row in shop.rows()] == ["2023-12-31 23:15:00"]
+
+
+@pytest.mark.parametrize(
+    ("prices", "quantities"),
+    [(["10,00", "5,50"], ["1.000", "2.000"]), (["1,5", "2.5", "1,234"], ["1", "1", "1"])],
+)
+def test_numbers_that_can_be_read_in_two_ways_are_asked_about(shop, prices, quantities):
+    rows = zip("abc", prices, quantities, strict=False)
+    lines = "".join(f"{client};2024-01-0{i};{p};{q}\n" for i, (client, p, q) in enumerate(rows, 1))
+    shop.source["columns"] = {
+        "client_id": "Client", "timestamp": "Date", "price": "Price", "quantity": "Qty"
+    }  # fmt: skip
+    shop.lay("shop.csv", "Client;Date;Price;Qty\n" + lines)
+    with pytest.raises(DataError, match="decimals or thousands"):
+        shop.ingest()

@@ -51,6 +51,10 @@ def is_missing(text: str) -> bool:
     return not text or text.lower() in MISSING
 
 
+def _is_no_id(text: str) -> bool:
+    return is_missing(text) or not any(map(str.isalnum, text))
+
+
 def number_text(number: float | Decimal) -> str:
     """A number as text; whole numbers that are stored as fractions, due to gaps, are whole again.
 
@@ -100,7 +104,7 @@ class IdRule:
             raise CellError(LOST_DIGITS)
         whole = _WHOLE.fullmatch(text)
         text = whole[1] if whole else text
-        if is_missing(text) or text.lower() in {word.lower() for word in self.missing}:
+        if _is_no_id(text) or text.lower() in {word.lower() for word in self.missing}:
             return None
         return text.lower() if self.fold_case else text
 

@@ -153,16 +153,29 @@ def sign_in(cell: str) -> Sign | Literal["?"] | None:
 def settle_sign(cells: Iterable[str]) -> Sign | Literal["?"] | None:
     """The decimal separator of a column, from the first cells that tell it.
 
-    ``?`` where it has to be asked for; None where no cell has a separator. Cells that tell
-    different ones are no reason to ask: the usual one holds, and the others are bad rows then.
+    ``?`` where it has to be asked for; None where no cell has a separator. Where cells tell
+    different ones, the usual one holds and the others are bad rows, unless neither is usual and
+    further cells fit both.
     """
     signs: Counter[str] = Counter()
     remaining = iter(cells)
     while sample := list(islice(remaining, SAMPLE)):
         signs.update(sign for cell in sample if (sign := sign_in(cell)))
-        if signs["."] or signs[","]:
-            return "." if signs["."] >= signs[","] else ","
+        fewer, more = sorted((signs["."], signs[","]))
+        if signs["?"] and fewer > more / 2:
+            return "?"
+        if more:
+            return "." if signs["."] == more else ","
     return "?" if signs["?"] else None
+
+
+def are_whole_thousands(cells: Iterable[str]) -> bool:
+    """Whether every number with a separator ends in it and three zeros, in the first cells.
+
+    Quantities such as ``2.000`` are 2 with three decimals in some exports, and 2,000 in others.
+    """
+    texts = [text_of(cell) for cell in islice(cells, SAMPLE)]
+    return all(re.search(r"[.,]000$", text) for text in texts if re.search("[.,]", text))
 
 
 def quick_sql(cell: str, sign: Sign, digits: int, decimals: int) -> str:

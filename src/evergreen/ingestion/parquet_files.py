@@ -86,6 +86,12 @@ def read_workbook(
         If it is not a workbook, or a protected one.
     """
     _check_size(path)
+    with path.open("rb") as file:
+        if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            raise DataError(
+                f"{path} is a web page or XML with the name of a workbook; nothing was changed",
+                "open it in a spreadsheet program and save it as .xlsx or CSV",
+            )
     try:
         book = CalamineWorkbook.from_path(path)
         serials = not _counts_from_1904(path)

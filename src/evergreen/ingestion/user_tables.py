@@ -13,7 +13,7 @@ from evergreen.ingestion.cells import IdRule
 from evergreen.ingestion.dates import DateSettings, settle_dates
 from evergreen.ingestion.ingestion_state import IngestionState
 from evergreen.ingestion.mapping import CellRules
-from evergreen.ingestion.money import settle_sign
+from evergreen.ingestion.money import are_whole_thousands, settle_sign
 from evergreen.ingestion.orders import add_order_checks
 from evergreen.ingestion.row_filter import OTHER_DATES, RowFilter, filtered_columns
 from evergreen.ingestion.sources import Ingested, OpenedSource, RawTable
@@ -287,8 +287,16 @@ class _UserSource:
         }
         clear: set[Sign] = {sign for sign in signs.values() if sign in (".", ",")}
         usual = next(iter(clear)) if len(clear) == 1 else None
-        unclear = next((header for header, sign in signs.items() if sign == "?"), None)
-        if unclear is not None and usual is None:
+        unclear = next(
+            (
+                header
+                for header, sign in signs.items()
+                if sign == "?"
+                and (usual is None or are_whole_thousands(rows.values(rows.column(header))))
+            ),
+            None,
+        )
+        if unclear is not None:
             raise UndecidedError(
                 f"{rows.name}: column {unclear!r} has numbers such as 1,234 or 1.234, whose comma "
                 "or point could precede decimals or thousands; nothing was changed",

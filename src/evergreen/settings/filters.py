@@ -158,7 +158,10 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 - a tree of JSON
     ).fetchall()
     tree = json.loads(answer)
     if tree["error"]:
-        raise ValueError(f"not a condition in SQL: {tree['error_message']}")
+        raise ValueError(
+            f"not a condition in SQL: {tree['error_message']} (put the name of a column in double "
+            "quotes if it has blanks or is a word of SQL, such as group)"
+        )
     nodes = [statement["node"] for statement in tree["statements"]]
     shapes = [(len(n.get("select_list", ())), n["from_table"]["type"]) for n in nodes]
     if shapes != [(1, "EMPTY")]:

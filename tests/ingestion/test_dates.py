@@ -27,7 +27,7 @@ def read(column, cell):
         ("31/03/2024", "%d/%m/%Y"),
         ("3/31/2024 8:26", "%m/%d/%Y %H:%M"),
         ("3/31/2024 8:26:30 PM", "%m/%d/%Y %I:%M:%S %p"),
-        ("31.03.24", "%d.%m.%y"),
+        ("31.03.2024", "%d.%m.%Y"),
         ("31-Mar-2024", "%d-%b-%Y"),
         ("31 March 2024", "%d %B %Y"),
     ],
@@ -76,16 +76,72 @@ def test_a_number_that_comes_late_is_not_guessed_either():
     assert read(column, "03/02/2024") is None
 
 
-def test_points_are_day_first_unless_a_cell_tells_otherwise():
-    assert settled("01.02.2024").cells.order == "day_first"
-    assert settled("01.02.2024", "01.13.2024").cells.order == "month_first"
+@pytest.mark.parametrize("other", ["03/13/2024", "03-13-2024", "2024-03-13"])
+def test_with_points_the_day_is_first_whatever_other_cells_tell(other):
+    column = settled(other, "1.4.2024", "1.4.2024")
+    assert str(read(column, "1.4.2024")) == "2024-04-01 00:00:00"
+    assert str(read(column, other)) == "2024-03-13 00:00:00"
+    assert read(column, "1.13.2024") is None
+    column = settled("1.4.2024", date_order="month_first")
+    assert str(read(column, "1.4.2024")) == "2024-01-04 00:00:00"
 
 
-def test_two_digits_that_look_like_years_first_are_asked_about():
-    with pytest.raises(DataError, match="seem to begin with the year") as error:
-        settled("17/03/01", "17/03/02")
-    assert '"%y/%m/%d"' in str(error.value)
-    assert str(read(settled(date_format="%y/%m/%d"), "17/03/01")) == "2017-03-01 00:00:00"
+@pytest.mark.parametrize("cell", ["13.1.2024", "1.13.2024"])
+def test_dates_with_points_do_not_tell_the_order_of_others(cell):
+    with pytest.raises(DataError, match="such as '01/02/2024' in which day and month"):
+        settled(cell, "01/02/2024")
+
+
+DAYS = [(day, month) for month in (1, 2, 3) for day in range(1, 31) if (day, month) != (30, 2)]
+
+
+@pytest.mark.parametrize("sep", ["/", "-", "."])
+@pytest.mark.parametrize("others", [[], ["2024-03-01"], ["2024-03-01"] * 3000])
+def test_years_of_two_digits_that_come_first_are_asked_about(sep, others):
+    cells = [f"24{sep}{month:02}{sep}{day:02}" for day, month in DAYS]
+    if len(others) < 3000:
+        with pytest.raises(DataError, match="seem to begin with the year") as error:
+            settled(*others, *cells)
+        assert f'`date_format: "%y{sep}%m{sep}%d"`' in str(error.value)
+        assert "`date_order`: day_first or month_first" in str(error.value)
+    else:
+        column = settled(*others, *cells)
+        assert {read(column, cell) for cell in cells} == {None}
+    column = settled(*others, *cells, date_format=f"%y{sep}%m{sep}%d")
+    assert str(read(column, cells[-1])) == "2024-03-30 00:00:00"
+
+
+@pytest.mark.parametrize("sep", ["/", "-", "."])
+@pytest.mark.parametrize("cells", [["24 03 14"], ["14 03 24", "14 04 24"], ["24 03 14 09:30"]])
+def test_a_year_of_two_digits_that_may_be_at_either_end_is_asked_about(sep, cells):
+    cells = [cell.replace(" ", sep, 2) for cell in cells]
+    with pytest.raises(DataError, match="may begin or end with the year") as error:
+        settled(*cells)
+    clock = " %H:%M" if ":" in cells[0] else ""
+    assert f'`date_format: "%y{sep}%m{sep}%d{clock}"`' in str(error.value)
+    column = settled(*cells, date_order="day_first")
+    assert read(column, cells[0]).day == int(cells[0][:2])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{day:02}-{month:02}-24" for day, month in DAYS],
+        [f"{month:02}/{day:02}/24" for day, month in DAYS],
+        ["01/01/24"] * 3000 + ["01/13/24"],
+        ["14.03.99"],
+        ["5.1.24"],
+    ],
+    ids=lambda cells: cells[-1],
+)
+def test_years_of_two_digits_come_last_where_cells_tell(cells):
+    column = settled(*cells)
+    assert all(read(column, cell).year in (2024, 1999) for cell in {cells[0], cells[-1]})
+
+
+def test_a_year_of_two_digits_after_the_sample_is_not_guessed():
+    column = settled(*["14.03.2024"] * 5000, "24.03.14")
+    assert read(column, "24.03.14") is None
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,10 @@ def cells(draw):
     clock = draw(st.sampled_from(["", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p"]))
     day = draw(
         st.sampled_from(
-            ["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%y", "%Y/%m/%d", "%d %B %Y", "%b %d, %Y", "%d-%b-%Y"]
+            [
+                *("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%y", "%d.%m.%Y", "%m.%d.%Y"),
+                *("%Y/%m/%d", "%d %B %Y", "%b %d, %Y", "%d-%b-%Y"),
+            ]
         )
     )
     zone = draw(st.sampled_from(["", "Z", " +0530", "-04:00", "+02", " UTC", " EST", " +0537"]))
@@ -146,7 +149,7 @@ def cells(draw):
 @given(st.lists(cells(), min_size=1, max_size=20))
 def test_sql_reads_every_cell_as_python_does(zone, table, texts):
     zones = Zones(zone, table if zone else None)
-    told = ["13/01/2024", *texts]
+    told = ["13/01/2024", "13.01.32", *texts]
     column = settle_dates(iter(told), DateSettings(zones=zones), name="c")
     con = tables.connect(1)
     column.register(con)

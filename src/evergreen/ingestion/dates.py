@@ -17,7 +17,9 @@ from evergreen.ingestion.times import AUTO, EXCEL, WORDS, Order, TimeFormat, ord
 from evergreen.ingestion.zones import Zones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+    from evergreen.ingestion.times import ShortDate
 
 SAMPLE = 2000
 CLOCKS = {
@@ -75,7 +77,8 @@ def settle_dates(
     Raises
     ------
     DataError
-        If the cells could be day before month or month before day, or are not dates.
+        If the cells could be day before month or month before day, or could begin or end with a
+        year of two digits, or are not dates.
     """
     how = settings.date_format
     if how not in (AUTO, EXCEL):
@@ -87,10 +90,18 @@ def settle_dates(
     spelling = TimeFormat(how, settings.date_order or "day_first", compact, serials)
     if sample and not any(map(spelling.is_shaped, sample)):
         raise _no_dates(sample, name)
-    _check_years(sample, name)
-    settled = settings.date_order or order or _order(sample, present, name)
-    spelling = TimeFormat(how, settled, compact, serials)
-    return TimeColumn(spelling, settings.zones, _usual(sample, settled, compact=compact))
+    if settings.date_order:
+        points, years = settings.date_order, times.SEPARATORS
+        settled: Order | None = settings.date_order
+    else:
+        told = _Told(order)
+        told.add(sample)
+        while not told.is_settled and (more := list(islice(present, SAMPLE))):
+            told.add(more)
+        points, years = "day_first", told.short_years(name)
+        settled = order or told.order(name)
+    spelling = TimeFormat(how, settled, compact, serials, points, years)
+    return TimeColumn(spelling, settings.zones, _usual(sample, spelling))
 
 
 def _no_dates(sample: list[str], name: str) -> DataError:
@@ -113,49 +124,116 @@ def _no_dates(sample: list[str], name: str) -> DataError:
     )
 
 
-def _check_years(sample: list[str], name: str) -> None:
-    """Refuse two-digit numbers that look like year, month and day rather than ending in a year."""
-    parts = [text[:8].split("/") for text in sample if re.match(r"\d\d/\d\d/\d\d(?!\d)", text)]
-    if len({first for first, *_ in parts}) == 1 and len({last for *_, last in parts}) > 1:
-        raise DataError(
-            f"{name} has dates such as {sample[0][:8]!r} that seem to begin with the year; "
-            "nothing was changed",
-            'set `date_format` of the source in params.yaml, such as "%y/%m/%d"',
+class _Years:
+    """What the dates with one separator tell about years of two digits."""
+
+    def __init__(self) -> None:
+        self.first: set[str] = set()
+        self.last: set[str] = set()
+        self.example = ""
+        self.is_last = False
+        self.is_first = False
+
+    def add(self, date: ShortDate, text: str) -> None:
+        self.first.add(date.first)
+        self.last.add(date.last)
+        self.example = self.example or text
+        self.is_last |= date.ends_with_year
+        self.is_first |= date.begins_with_year
+
+    @property
+    def are_last(self) -> bool:
+        """Whether the year is the last number: of most files, the one that varies less."""
+        return self.is_last or (not self.is_first and len(self.first) > len(self.last))
+
+    @property
+    def seem_first(self) -> bool:
+        return not self.is_last and (self.is_first or len(self.last) > len(self.first))
+
+
+class _Told:
+    """What the cells of a column tell about the order of day, month and year.
+
+    Parameters
+    ----------
+    known
+        The order of day and month of earlier rows.
+    """
+
+    def __init__(self, known: Order | None) -> None:
+        self.known = known
+        self.orders: Counter[str] = Counter()
+        self.example: str | None = None
+        self.years: dict[str, _Years] = {}
+
+    def add(self, cells: list[str]) -> None:
+        for text, count in Counter(cells).items():
+            order = order_in(text)
+            if order is not None:
+                self.orders[order] += count
+            if order == "?" and self.example is None:
+                self.example = text
+            if date := times.short_date(text):
+                self.years.setdefault(date.sep, _Years()).add(date, text)
+
+    @property
+    def _most(self) -> Order | None:
+        most = max(times.ORDERS, key=lambda order: self.orders[order])
+        return most if self.orders[most] else None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no other cell is needed."""
+        has_order = self.known or self._most or not self.orders
+        return bool(has_order) and all(map(self._is_last, self.years))
+
+    def _is_last(self, sep: str) -> bool:
+        years = self.years[sep]
+        is_known = self.known is not None and sep != times.POINT
+        return years.are_last or (is_known and not years.seem_first)
+
+    def short_years(self, name: str) -> str:
+        """The separators of dates that end with a year of two digits.
+
+        Raises
+        ------
+        DataError
+            If dates begin with it, or may.
+        """
+        for sep, years in sorted(self.years.items()):
+            if self._is_last(sep):
+                continue
+            how = f"%y{sep}%m{sep}%d" + next(
+                (clock for clock, shape in CLOCKS.items() if re.fullmatch(shape, years.example)), ""
+            )
+            problem = "seem to begin" if years.seem_first else "may begin or end"
+            raise DataError(
+                f"{name} has dates such as {shown(years.example) or 'numbers'} that {problem} with "
+                "the year; nothing was changed",
+                f'set `date_format: "{how}"` of the source in params.yaml if they begin with it, '
+                "else `date_order`: day_first or month_first",
+            )
+        return "".join(sorted(self.years))
+
+    def order(self, name: str) -> Order | None:
+        """Which of two numbers is the day, by the cells in which only one can be.
+
+        None where no cell has the question.
+        """
+        if self._most or self.example is None:
+            return self._most
+        raise UndecidedError(
+            f"{name} has dates such as {shown(self.example) or 'numbers'} in which day and month "
+            "can't be told apart; nothing was changed",
+            "set `date_order` of the source in params.yaml: day_first or month_first",
+            setting="date_order",
+            choices=times.ORDERS,
         )
 
 
-def _order(sample: list[str], rest: Iterable[str], name: str) -> Order | None:
-    """Which of two numbers is the day, by the cells in which only one can be.
-
-    None where no cell of the sample has the question.
-    """
-    orders: Counter[str] = Counter(filter(None, map(order_in, sample)))
-    if not orders:
-        return None
-    told = max(times.ORDERS, key=lambda order: orders[order])
-    if orders[told]:
-        return told
-    example = next((text for text in sample if order_in(text) == "?"), None)
-    for text in rest:
-        order = order_in(text)
-        if order in times.ORDERS:
-            return times.as_order(order)
-        example = text if order == "?" and example is None else example
-        orders[order or ""] += 1
-    if example is None:
-        return "day_first" if orders["."] else None
-    raise UndecidedError(
-        f"{name} has dates such as {shown(example) or 'numbers'} in which day and month can't be "
-        "told apart; nothing was changed",
-        "set `date_order` of the source in params.yaml: day_first or month_first",
-        setting="date_order",
-        choices=times.ORDERS,
-    )
-
-
-def _usual(sample: list[str], order: Order | None, *, compact: bool) -> tuple[str, ...]:
+def _usual(sample: list[str], spelling: TimeFormat) -> tuple[str, ...]:
     """The strptime formats of most cells that don't begin with the year, if they have some."""
-    written = ("%Y%m%d" if compact else _date_format(text, order) for text in sample)
+    written = ("%Y%m%d" if spelling.compact else _date_format(text, spelling) for text in sample)
     dates = Counter(filter(None, written))
     if not dates:
         return ()
@@ -167,8 +245,11 @@ def _usual(sample: list[str], order: Order | None, *, compact: bool) -> tuple[st
     return tuple(date + clock for clock in sorted(clocks, key=lambda clock: -clocks[clock]))
 
 
-def _date_format(text: str, order: Order | None) -> str | None:
-    if (numbered := NUMBERED.match(text)) and order is not None:
+def _date_format(text: str, spelling: TimeFormat) -> str | None:
+    numbered = NUMBERED.match(text)
+    if numbered and len(numbered[2]) == len("24") and numbered[1] not in spelling.short_years:
+        return None
+    if numbered and (order := spelling.order_with(numbered[1])):
         day_month = ("%d", "%m") if order == "day_first" else ("%m", "%d")
         return numbered[1].join((*day_month, _year(numbered[2])))
     if named := NAMED.match(text):

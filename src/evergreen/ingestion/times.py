@@ -19,12 +19,15 @@ ORDERS: tuple[Order, ...] = ("day_first", "month_first")
 AUTO, ISO, EXCEL, EPOCH, EPOCH_MS = "auto", "iso", "excel", "epoch", "epoch_ms"
 WORDS = (AUTO, ISO, EXCEL, EPOCH, EPOCH_MS)
 """Formats that are named by a word; any other is one of strptime."""
+POINT = "."
+SEPARATORS = "-/."
 
 NOT_A_DATE = "is not a date"
 MISSING = "is missing"
 OUT_OF_RANGE = "is not between 1970 and 2200"
 ABBREVIATION = "names its time zone by an abbreviation, which may mean several: export UTC offsets"
 NO_ORDER = "may have day or month first: set date_order to day_first or month_first"
+NO_YEAR = "may begin or end with the year: set date_order if it ends with it, else date_format"
 OTHER_ORDER = "has day and month in another order than the other dates of its file"
 COMPACT_NUMBER = 'is a number: set date_format to "%Y%m%d" if it is a date'
 EXCEL_NUMBER = "is a number: set date_format to excel if it is a spreadsheet's date"
@@ -35,6 +38,7 @@ REASONS = (
     OUT_OF_RANGE,
     ABBREVIATION,
     NO_ORDER,
+    NO_YEAR,
     OTHER_ORDER,
     COMPACT_NUMBER,
     EXCEL_NUMBER,
@@ -51,6 +55,7 @@ FIRST_SERIAL = datetime(1899, 12, 30)
 UNIX = datetime(1970, 1, 1)
 FIRST, END = datetime.fromisoformat(EARLIEST), datetime.fromisoformat(LATEST)
 MONTHS_OF_A_YEAR, NOON = 12, 12
+DAYS_OF_A_MONTH = 31
 HOURS_OF_A_DAY = 24
 MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -116,17 +121,28 @@ class TimeFormat:
     text
         One of `WORDS`, or a strptime format.
     order
-        Whether the day or the month is first where both are numbers; None if no cell tells.
+        Whether the day or the month is first where both are numbers, between slashes or dashes;
+        None if no cell tells.
     compact
         Whether eight digits are a date.
     serials
         Whether numbers are dates of a spreadsheet, as the cells of a workbook may be.
+    points
+        The order of dates with points, with which every locale writes the day first.
+    short_years
+        The separators of dates that are known to end with the year where it has two digits.
     """
 
     text: str = AUTO
     order: Order | None = None
     compact: bool = False
     serials: bool = False
+    points: Order = "day_first"
+    short_years: str = ""
+
+    def order_with(self, sep: str) -> Order | None:
+        """The order of day and month in dates with a separator."""
+        return self.points if sep == POINT else self.order
 
     def read(self, cell: str) -> Time | None:
         """The time in a cell; None where there is none.
@@ -182,6 +198,9 @@ class TimeFormat:
             raise CellError(why_no_date(text))
         found = {name: part for name, part in parts.groupdict().items() if part is not None}
         if "one" in found:
+            is_known = found["sep"] in self.short_years
+            if not is_known and len(found["one"]) == len(found["year"]) == len("17"):
+                raise CellError(NO_YEAR)
             found |= self._ordered(int(found["one"]), int(found["two"]), found["sep"])
         return _time(found)
 
@@ -196,7 +215,7 @@ class TimeFormat:
         return (is_number and _NUMBER.fullmatch(text) is not None) or self._parts(text) is not None
 
     def _ordered(self, first: int, second: int, sep: str) -> dict[str, str]:
-        order = self.order or ("day_first" if sep == "." or first == second else None)
+        order = self.order_with(sep) or ("day_first" if first == second else None)
         if order is None:
             raise CellError(NO_ORDER)
         day, month = (first, second) if order == "day_first" else (second, first)
@@ -220,17 +239,17 @@ def as_order(word: str | None) -> Order | None:
     return next((order for order in ORDERS if order == word), None)
 
 
-def order_in(cell: str) -> Order | Literal["?", ".", "="] | None:
+def order_in(cell: str) -> Order | Literal["?", "="] | None:
     """The order of day and month that a cell tells.
 
-    None where it has none; ``?`` where it may be either, ``.`` likewise with points, with which
-    every locale writes the day first, ``=`` where both are the same number.
+    None where it has none, as with points; ``?`` where it may be either, ``=`` where both are the
+    same number.
 
     >>> [order_in(cell) for cell in ("13/02/2017", "02/13/2017", "02/03/2017", "2017-03-02")]
     ['day_first', 'month_first', '?', None]
     """
     parts = _NUMBERED.fullmatch(text_of(cell))
-    if parts is None:
+    if parts is None or parts["sep"] == POINT:
         return None
     first, second = int(parts["one"]), int(parts["two"])
     if first > MONTHS_OF_A_YEAR >= second:
@@ -239,9 +258,35 @@ def order_in(cell: str) -> Order | Literal["?", ".", "="] | None:
         return "month_first"
     if first > MONTHS_OF_A_YEAR:
         return None
-    if first == second:
-        return "="
-    return "." if parts["sep"] == "." else "?"
+    return "=" if first == second else "?"
+
+
+class ShortDate(NamedTuple):
+    """The numbers of a date of which either end may be a year of two digits."""
+
+    sep: str
+    first: str
+    second: str
+    last: str
+
+    @property
+    def ends_with_year(self) -> bool:
+        """Whether the numbers can't be a year, a month and a day."""
+        has_day_second = int(self.first) <= MONTHS_OF_A_YEAR < int(self.second)
+        return len(self.first) == 1 or int(self.last) > DAYS_OF_A_MONTH or has_day_second
+
+    @property
+    def begins_with_year(self) -> bool:
+        """Whether the first number can be neither a day nor a month."""
+        return int(self.first) > DAYS_OF_A_MONTH
+
+
+def short_date(cell: str) -> ShortDate | None:
+    """The numbers of a date without a year of four digits; None where a cell holds no such date."""
+    parts = _NUMBERED.fullmatch(cell)
+    if parts is None or len(parts["year"]) > len("17"):
+        return None
+    return ShortDate(parts["sep"], parts["one"], parts["two"], parts["year"])
 
 
 def _time(found: dict[str, str]) -> Time:

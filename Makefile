@@ -85,7 +85,7 @@ record: setup
 	@git diff --quiet HEAD || { echo "make record runs the last commit: commit or stash your changes"; exit 1; }
 	rm -rf $(CLONE)
 	git clone --quiet . $(CLONE)
-	cd $(CLONE) && git rm -rq dvc.lock history 'data/*.dvc' 'models/*.dvc'
+	cd $(CLONE) && git rm -rq dvc.lock history 'data/*.dvc' 'models/*.dvc' && git commit -qm "Begin anew"
 	cd $(CLONE) && dvc config --quiet --local cache.dir $(CURDIR)/.dvc/cache
 	cd $(CLONE) && export PYTHONPATH=$$PWD/src && $(RUN) && evergreen finish && git tag recorded
 	cp $(CLONE)/reports/figures/purchase.png docs/first-run.png

@@ -6,7 +6,7 @@ TOLD = {
     "blank and shorter": (";;\n", {"blank line": 1}),
     "ruled": ("--------+------\n", {"ruled line": 1}),
     "the header": ("Client;Date;Total;Item\n", {"repeated header": 1}),
-    "subtotal": ("*;;4,00;\n", {"subtotal": 1}),
+    "subtotal": ("*;;3,00;\n", {"subtotal": 1}),
     "groups": ("Ann;;;\nTotal for Ann;;3,00;\n", {"heading": 1, "subtotal": 1}),
     "total": ("Total;;4,00;\n", {"footer": 1}),
     "total of another column": ("Grand total:;;;2\n", {"footer": 1}),

@@ -129,7 +129,7 @@ def test_an_experiment_is_named_and_neither_recorded_nor_continued(copy, two_run
 def test_a_verdict_is_replaced_on_request_and_stays_in_the_history(copy, two_runs, killed):
     experiment(copy)
     replace = ("finish", "--replace", "--reason", "a better level")
-    killed(copy, "run git commit", *replace)
+    killed(copy, " git commit ", *replace)
     assert copy.call("evergreen", "finish").returncode == 1
     copy.run("evergreen", *replace)
     assert commits(copy)[0].startswith(f"Run of {DAY}, replaces {DAY}-1: purchase ")

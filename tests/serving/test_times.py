@@ -33,7 +33,7 @@ def test_times_without_a_zone_are_the_retailers_own(cell, rules):
 @pytest.mark.parametrize("cell", [TIME.replace(tzinfo=UTC), "2024-01-05T23:30:00Z"])
 def test_times_in_utc_need_the_zone_of_the_source(cell):
     assert read(cell, rules=PARIS) == ["2024-01-06 00:30"]
-    with pytest.raises(DataError, match=r"timestamp: times are in UTC") as error:
+    with pytest.raises(ValueError, match=r"timestamp: times are in UTC") as error:
         read(cell)
     assert "set `source.timezone` in params.yaml" in str(error.value)
 

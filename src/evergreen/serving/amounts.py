@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from evergreen.errors import DataError
 from evergreen.ingestion.cells import CellError, number_text
 from evergreen.ingestion.money import read_money, settle_sign
+from evergreen.serving.errors import EventsError
 
 if TYPE_CHECKING:
     from evergreen.ingestion.money import Sign
@@ -34,7 +34,7 @@ def minor_amounts(where: str, amounts: pd.Series, minor_units: int) -> np.ndarra
 
     Raises
     ------
-    DataError
+    EventsError
         If the decimal separator of texts can't be told, or there are several currencies.
     """
     if pd.api.types.is_numeric_dtype(amounts) and not pd.api.types.is_bool_dtype(amounts):
@@ -59,7 +59,7 @@ def _of_numbers(numbers: np.ndarray, minor_units: int) -> np.ndarray:
 def _of_cells(where: str, cells: list[object], minor_units: int) -> np.ndarray:
     sign = settle_sign(cell for cell in cells if isinstance(cell, str))
     if sign == "?":
-        raise DataError(
+        raise EventsError(
             f"{where}: amount has numbers such as 1,234 or 1.234, whose comma or point could "
             "precede decimals or thousands",
             "pass numbers, or texts without thousands separators",
@@ -70,7 +70,7 @@ def _of_cells(where: str, cells: list[object], minor_units: int) -> np.ndarray:
         minor[cell], currency = _of_cell(cell, sign or ".", minor_units)
         currencies.update([currency] if currency else [])
     if len(currencies) > 1:
-        raise DataError(
+        raise EventsError(
             f"{where}: amounts are in {len(currencies)} currencies ({', '.join(currencies)})",
             "pass one currency only: amounts in different ones can't be added up",
         )

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evergreen.core.events import transactions
-from evergreen.errors import DataError
 from evergreen.ingestion.cells import CellError, IdRule, number_text
 from evergreen.serving.amounts import minor_amounts
+from evergreen.serving.errors import EventsError
 from evergreen.serving.times import wall_times
 from evergreen.settings.source_rules import SourceRules
 from evergreen.store import tables
@@ -64,12 +64,12 @@ def read_transactions(
 
     Raises
     ------
-    DataError
+    EventsError
         If a column is missing, unknown or of another type, or a row is not valid.
     """
     amounts = [name for name in AMOUNTS if name in frame]
     if len(amounts) > 1:
-        raise DataError("the events have both amount_minor and amount, expected one of them")
+        raise EventsError("the events have both amount_minor and amount, expected one of them")
     amount = amounts[0] if amounts else "amount"
     _check_columns("the events", frame.columns, (*TRANSACTION, amount), OPTIONAL)
     columns = _common("the events", frame, rules)
@@ -135,7 +135,7 @@ def client_ids(values: Iterable[object], where: str, rules: SourceRules = RULES)
 
     Raises
     ------
-    DataError
+    EventsError
         If an id is missing, has lost digits, or is neither a string nor a whole number.
     """
     ids: list[str] = []
@@ -144,7 +144,7 @@ def client_ids(values: Iterable[object], where: str, rules: SourceRules = RULES)
         try:
             client = client_id(value, rule)
         except CellError as error:
-            raise DataError(
+            raise EventsError(
                 f"{where}: client_id {error}; the first is at position {place}",
                 "fix or drop these rows",
             ) from None
@@ -196,7 +196,7 @@ def _text(where: str, frame: pd.DataFrame, name: str) -> pa.Array:
     try:
         return pa.array(frame[name], pa.string(), from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"{where}: {name} must hold strings: {error}") from None
+        raise EventsError(f"{where}: {name} must hold strings: {error}") from None
 
 
 def _check_columns(
@@ -218,7 +218,7 @@ def _check_columns(
     ]
     lines += [f"+ {name} (appears twice)" for name in sorted(set(names)) if names.count(name) > 1]
     if lines:
-        raise DataError(
+        raise EventsError(
             f"{where} do not have the columns {', '.join(required)} and optionally "
             f"{', '.join(optional)}:\n" + "\n".join(lines),
             "rename or drop columns",
@@ -232,7 +232,7 @@ def _nearest(name: str, known: set[str]) -> str:
 
 def _check_rows(where: str, valid: np.ndarray, problem: str) -> None:
     if not valid.all():
-        raise DataError(
+        raise EventsError(
             f"{where}: in {(~valid).sum():,} of {len(valid):,} rows {problem}; the first is at "
             f"position {int(np.argmin(valid))}",
             "fix or drop these rows",

@@ -24,6 +24,7 @@ from evergreen.ingestion.zones import (
     offsets_problem,
     turning_points,
 )
+from evergreen.serving.errors import EventsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,7 +54,7 @@ def wall_times(where: str, name: str, cells: pd.Series, rules: SourceRules) -> n
 
     Raises
     ------
-    DataError
+    EventsError
         If a cell is not a time or may be several, or times have UTC offsets that no one time zone
         has and the source no time zone to convert them to.
     """
@@ -119,7 +120,7 @@ def _written(
         spelling = settle_dates(present, settings, name=f"{where}: {name}").cells
     except DataError as error:
         message = error.message.replace("; nothing was changed", "")
-        raise DataError(message, f"{WAY_OUT}; or {error.next_step}, {AGAIN}") from None
+        raise EventsError(message, f"{WAY_OUT}; or {error.next_step}, {AGAIN}") from None
     read = {text: _read(text, spelling) for text in dict.fromkeys(texts)}
     problems = [read[text] for text in texts]
     for reason in dict.fromkeys(item for item in problems if isinstance(item, str)):
@@ -144,7 +145,7 @@ def _read(text: str | None, spelling: TimeFormat) -> Time | str | None:
 
 def _check(where: str, bad: np.ndarray, problem: str, next_step: str) -> None:
     if bad.any():
-        raise DataError(
+        raise EventsError(
             f"{where}: in {bad.sum():,} of {len(bad):,} rows {problem}; the first is at position "
             f"{int(np.argmax(bad))}",
             next_step,
@@ -159,6 +160,6 @@ def _check_clock(where: str, name: str, read: Iterable[tuple[datetime, int]]) ->
         counts[offset] = counts.get(offset, 0) + 1
         readings.add(ClockReading(wall.replace(minute=0, second=0, microsecond=0), int(offset)))
     if readings and not is_one_place(turning_points(readings)):
-        raise DataError(
+        raise EventsError(
             f"{where}: {name}: {offsets_problem(counts)}", f"{WAY_OUT}; or {ZONE_SETTING}, {AGAIN}"
         )

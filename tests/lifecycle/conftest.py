@@ -117,4 +117,5 @@ def here(tmp_path, monkeypatch, request):
         monkeypatch.setenv(f"{variable}_EMAIL", "test@localhost")
     git("init", "--quiet")
     git("add", "--all")
+    git("commit", "--quiet", "--message", "Begin")
     return tmp_path

@@ -304,7 +304,7 @@ files.write_json(content | {"version": version}, folder / "manifest.json")
 models = json.loads((paths.PRODUCTION / "manifest.json").read_text())["models"]
 models["purchase"]["version"] = version
 del models["purchase"]["manifest_sha256"]
-release = {"models": models, "version": releases._version_of(models)}
+release = {"models": models, "version": releases._version_of(models, {})}
 files.write_json(release, paths.PRODUCTION / "manifest.json")
 decision = json.loads(paths.DECISION_REPORT.read_text())
 del decision["manifest_sha256"]

@@ -11,7 +11,7 @@ from rich.markup import escape
 import evergreen
 from evergreen.cli import data, inspect, review, runs, schedule, serve, undo
 from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
-from evergreen.errors import EvergreenError, from_os_error
+from evergreen.errors import EvergreenError, from_os_error, is_disk_full
 
 __all__ = [
     "app",
@@ -65,9 +65,23 @@ def front_door(
 
 def main() -> None:
     """Run a command; an error is one message with the next step, and exits with 1."""
+    sys.unraisablehook = _report_unraisable
     try:
         app()
-    except (EvergreenError, OSError) as error:
-        message = from_os_error(error) if isinstance(error, OSError) else error
+    except Exception as error:
+        if isinstance(error, EvergreenError):
+            message = error
+        elif isinstance(error, OSError):
+            message = from_os_error(error)
+        elif is_disk_full(str(error)):  # libraries have errors of their own for it
+            message = from_os_error(OSError(str(error)))
+        else:
+            raise
         errors.print(f"[red]error:[/red] {escape(str(message))}")
         sys.exit(1)
+
+
+def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Report an error that a library can't raise, unless the message of a full disk follows."""
+    if not is_disk_full(str(unraisable.exc_value)):
+        sys.__unraisablehook__(unraisable)

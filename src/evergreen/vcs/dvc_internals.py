@@ -184,11 +184,12 @@ class DataChanges(NamedTuple):
 def data_changes(inputs: Iterable[Path]) -> DataChanges:
     """Compare pinned folders with their pins, file by file; added files don't count.
 
-    `lacks_objects` is true if the cache lacks some of what is pinned.
+    `lacks_objects` is true if the cache lacks some of what is pinned. Git is left out: DVC would
+    rewrite its index, and leave a lock on a full disk.
     """
     from dvc.repo import Repo
 
-    with Repo() as repo:
+    with Repo(config={"core": {"no_scm": True}}) as repo:
         status = repo.data_status(targets=list(map(str, inputs)), granular=True)
     changes = status["uncommitted"]
     return DataChanges(

@@ -14,6 +14,7 @@ from pathlib import Path
 from dvc.data_cloud import DataCloud
 
 from evergreen import cli
+from evergreen.store import files
 
 POINT = sys.argv.pop(1)
 
@@ -37,6 +38,7 @@ for owner, name in (
     (shutil, "copytree"),
     (shutil, "rmtree"),
     (subprocess, "run"),
+    (files, "_exchange"),
     (DataCloud, "push"),
     (cli.console, "print"),
 ):

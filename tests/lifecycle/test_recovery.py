@@ -9,7 +9,7 @@ from evergreen.lifecycle.lock import exclusive
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.vcs import run_log
-from evergreen.vcs.dvc import check_out
+from evergreen.vcs.dvc_fetch import check_out
 from evergreen.vcs.git import commit, git
 
 STAGE = """\

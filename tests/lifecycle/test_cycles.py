@@ -310,11 +310,21 @@ decision = json.loads(paths.DECISION_REPORT.read_text())
 del decision["manifest_sha256"]
 files.write_json(decision, paths.DECISION_REPORT)
 """
+RECORD_ITS_LOCK = """
+from pathlib import Path
+from evergreen.settings import paths
+from evergreen.store import files
+
+record = max(Path("history").glob("2*.json"))
+lock = files.sha256(paths.DVC_LOCK)
+files.write_json(files.read_json(record, next_step="") | {"lock": lock}, record)
+"""
 
 
 def test_a_champion_that_holds_a_pickle_is_refused_with_the_way_on(copy):
     copy.run("python", "-c", AS_IN_AN_EARLIER_VERSION)
     copy.run("dvc", "commit", "--quiet", "--force", "promote")
+    copy.run("python", "-c", RECORD_ITS_LOCK)
     copy.run("git", "commit", "--quiet", "--all", "--amend", "--no-edit")
     done = copy.call("evergreen", "cycle", "--as-of", NEXT)
     assert done.returncode == 1

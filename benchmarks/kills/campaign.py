@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from repository import DAY, FIRST, NEXT, ROOT, copy, state, variables
 
-FOLDER = Path(os.environ.get("KILLS_FOLDER", ROOT / ".cache/kills"))
+FOLDER = Path(os.environ.get("KILLS_FOLDER", ROOT / ".cache/kills")).resolve()
 LOG, SHIM = FOLDER / "log.jsonl", FOLDER / "shim.so"
 EVERGREEN = str(Path(sys.executable).with_name("evergreen"))
 CHAIN = 4

@@ -24,6 +24,7 @@ from evergreen.ingestion.outliers import WARNING, incoming_outliers
 from evergreen.ingestion.row_identity import check_identity
 from evergreen.ingestion.sources import Ingested
 from evergreen.ingestion.staging import bound_memory, content_of, create_incoming, stage
+from evergreen.ingestion.tombstones import exclude_forgotten
 from evergreen.settings import paths
 from evergreen.store import sql, tables
 
@@ -117,6 +118,7 @@ def _check(
         quarantine.name_input(con, number, label, rows.name)
         quarantine.name_checks(con, number, conversion.checks)
         exclude_non_rows(con, number, rows, cells)
+    exclude_forgotten(con)
     for source in sources.values():
         source.check(con)
     for label in sources:

@@ -48,6 +48,7 @@ FIGURES = Path("reports/figures")
 RELEASES = Path("releases")
 CURRENT = RELEASES / "current"
 HISTORY = Path("history")
+FORGOTTEN = HISTORY / "forgotten"
 PAGE = Path("reports/report.html")
 PAGE_IN_MARKDOWN = Path("reports/report.md")
 LOCK = Path(".dvc/tmp/evergreen.lock")

@@ -31,14 +31,14 @@ COMMANDS = {
     ],
     "Undo": ["rollback", "hold", "unhold"],
     "Review": ["approve", "reject", "pull"],
-    "Data": ["init", "check", "ingest", "simulate"],
+    "Data": ["init", "check", "ingest", "simulate", "forget"],
     "Serve": ["score", "serve"],
 }
 NAMES = [name for names in COMMANDS.values() for name in names]
 VERBS = """
-Assume Change Check Choose Compare Create Drop Go Hold Ingest Install Judge Keep Let Limit List
-Listen Make Pin Plot Print Pull Push Read Record Repeat Replace Replay Retrieve Score Seed Serve
-Show Simulate Start Take Use Verify Write
+Assume Change Check Choose Compare Create Drop Forget Go Hold Ingest Install Judge Keep Let Limit
+List Listen Make Pin Plot Print Pull Push Read Record Remove Repeat Replace Replay Retrieve Score
+Search Seed Serve Show Simulate Start Take Use Verify Write
 """.split()  # noqa: SIM905 - shorter
 WITHOUT_TRAINING = {"simulate", "champion", "score", "serve"}
 

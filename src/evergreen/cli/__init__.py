@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 import evergreen
-from evergreen.cli import data, inspect, review, runs, schedule, serve, undo
+from evergreen.cli import data, forget, inspect, review, runs, schedule, serve, undo
 from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
 from evergreen.errors import EvergreenError, from_os_error, is_disk_full
 
@@ -17,6 +17,7 @@ __all__ = [
     "app",
     "console",
     "data",
+    "forget",
     "inspect",
     "main",
     "review",

@@ -86,7 +86,7 @@ def open_files(
     DataError
         If there are no files but one is required, or one can't be read.
     """
-    found = {path for pattern in source.patterns for path in _listed(pattern)}
+    found = {path for pattern in source.patterns for path in files_matching(pattern)}
     listed = sorted(found, key=_natural)
     skipped = {path: why for path in listed if (why := _no_data(path, source.patterns))}
     matches = [path for path in listed if path.is_file() and path not in skipped]
@@ -169,7 +169,9 @@ def check_shared_files(tables: Mapping[str, TransactionsSource]) -> None:
     """
     owners: dict[Path, list[str]] = {}
     for key, table in tables.items():
-        for path in sorted({path for pattern in table.patterns for path in _listed(pattern)}):
+        for path in sorted(
+            {path for pattern in table.patterns for path in files_matching(pattern)}
+        ):
             for other in owners.setdefault(path, []):
                 both = (tables[other], table)
                 amounts = [(t.columns.amount, t.columns.price) for t in both]
@@ -182,7 +184,8 @@ def check_shared_files(tables: Mapping[str, TransactionsSource]) -> None:
             owners[path].append(key)
 
 
-def _listed(pattern: str) -> list[Path]:
+def files_matching(pattern: str) -> list[Path]:
+    """The files that a folder holds or a glob matches."""
     if Path(pattern).is_dir():
         pattern = f"{pattern}/*"
     base = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else Path()

@@ -9,6 +9,7 @@ from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.lifecycle import review
 from evergreen.lifecycle.ensure_served import ensure_served
+from evergreen.lifecycle.forget import remove_forgotten
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store import files
@@ -65,6 +66,7 @@ def pull() -> Iterator[str]:
             check_out()
             branch_move.complete()
             paths.PAGE.unlink(missing_ok=True)  # of an earlier run; `evergreen report` writes it
+            yield from remove_forgotten()
     yield from ensure_served()
 
 
@@ -106,12 +108,12 @@ def _follow(upstream: str) -> Iterator[str]:
     if not runs or not git("log", "--format=%H", theirs, "--", *inputs):
         _rebase(upstream)
         return
-    rollbacks = ("--", str(paths.HISTORY / "rollbacks"))
+    rollbacks = ("--", str(paths.HISTORY / "rollbacks"), str(paths.FORGOTTEN))
     subjects = git("log", "--reverse", "--format=%s", ours, *rollbacks).splitlines()
     if subjects:
         raise EvergreenError(
-            f"changes to what is served were not pushed, and {upstream} has new commits; pulling "
-            f"would undo them: {'; '.join(subjects)}",
+            f"changes that no run makes again were not pushed, and {upstream} has new commits; "
+            f"pulling would undo them: {'; '.join(subjects)}",
             f"git branch mine && git reset --keep {upstream} && evergreen pull; then make the "
             "changes again, with --push where the command has it",
         )

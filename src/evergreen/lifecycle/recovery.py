@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evergreen.errors import EvergreenError
+from evergreen.history import forget_records
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.vcs import branch_move, dvc_internals, run_log
@@ -75,6 +76,11 @@ def repair() -> Iterator[str]:
         check_out()
         branch_move.complete()
         yield f"{reason}: completed"
+    if record := forget_records.unfinished():
+        from evergreen.lifecycle.forget import complete  # noqa: PLC0415 - loads pandas
+
+        yield "`evergreen forget` was killed, and is completed:"
+        yield from complete(record)
 
 
 def _restore_dvc_files() -> Iterator[str]:

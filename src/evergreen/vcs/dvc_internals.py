@@ -241,6 +241,11 @@ class OpenRepository:
         path, root = Path(self._repo.cache.local.oid_to_path(md5_hex)), self._repo.root_dir
         return path.relative_to(root) if path.is_relative_to(root) else path
 
+    def cached_objects(self) -> Iterator[str]:
+        """The hash of every object in the cache, in order."""
+        for path in sorted(Path(self._repo.cache.local.path).glob("??/*")):
+            yield path.parent.name + path.name
+
     def tracked(self) -> dict[str, str]:
         """The hash of each output and pinned input in the working folder's files, by path.
 
@@ -300,6 +305,12 @@ class OpenRepository:
     def on_remote(self, md5s: Iterable[str]) -> set[str]:
         """Which of some objects the default remote has."""
         return set(self._remote_objects().oids_exist(list(md5s)))
+
+    def remove_from_remote(self, md5s: Iterable[str]) -> None:
+        """Remove objects from the default remote, which has all of them."""
+        remote = self._remote_objects()
+        for md5_hex in md5s:
+            remote.delete(md5_hex)
 
     def push(self, md5s: Iterable[str], *, few: bool) -> tuple[int, int]:
         """Push objects to the default remote.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from evergreen.settings import paths
 from evergreen.vcs.commands import CommandError, run
@@ -176,6 +178,30 @@ def restore_files_of(other: str, *, but: Path) -> None:
             restored.append(name)
     if restored:
         git("restore", "--source=HEAD", "--worktree", "--", *restored)
+
+
+def all_objects() -> Iterator[tuple[str, str, bytes]]:
+    """Every file, commit and tag that git holds, also those of no branch: hash, kind, content."""
+    command = ["git", "cat-file", "--batch", "--batch-all-objects", "--unordered"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        output = cast("BinaryIO", process.stdout)
+        while header := output.readline():
+            name, kind, size = header.decode().split()
+            content = output.read(int(size))
+            output.read(1)  # the end of the line
+            if kind != "tree":
+                yield name, kind, content
+
+
+def paths_of_objects() -> dict[str, str]:
+    """The path of each file in any branch, tag or entry of the reflog, by its hash."""
+    lines = git("rev-list", "--objects", "--all", "--reflog").splitlines()
+    return {name: path for name, _, path in (line.partition(" ") for line in lines)}
+
+
+def commits_with(name: str) -> list[str]:
+    """The commits, in short, that add or remove a file with this hash."""
+    return git("log", "--all", "--format=%h", f"--find-object={name}").split()
 
 
 def remove_branch(branch: str, remote: str | None) -> None:

@@ -1,0 +1,87 @@
+"""Remove the data of forgotten clients from the DVC remote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from evergreen.core.wording import plural
+from evergreen.errors import EvergreenError
+from evergreen.history import forget_records
+from evergreen.lifecycle.push import push
+from evergreen.settings import paths
+from evergreen.vcs import remote
+from evergreen.vcs.dvc_internals import locked_md5s, open_repository, pinned_md5
+from evergreen.vcs.git import commit_at, files_at, git, remote_name, remote_ref, show
+from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
+
+
+def clear_remote() -> Iterator[str]:
+    """Push what is recorded, then remove the objects of all forget records from the remote.
+
+    Yields
+    ------
+    str
+        What was pushed, removed and kept, a line each.
+
+    Raises
+    ------
+    EvergreenError
+        If no remote is configured, a branch of the git upstream is not fetched, or one that is
+        names some of the objects; nothing is removed then.
+    """
+    records = forget_records.read_all()
+    objects = {md5_hex for record in records for md5_hex in record.objects}
+    upstream = remote_name()
+    if upstream is not None:
+        _check_fetched(upstream)
+        yield from push()
+        _check_unused(upstream, objects)
+    else:
+        yield remote.push_data()
+    with open_repository() as repo:
+        name, _ = repo.default_remote()
+        there = repo.on_remote(objects) if objects else set()
+        repo.remove_from_remote(sorted(there))
+    yield f"removed {plural(len(there), 'object')} of forgotten clients from DVC remote {name}"
+    yield f"kept on {name}: what holds none of their rows, among it models trained with them:"
+    yield from (f"  {version}" for version in sorted(_trained(records)))
+    yield "a bucket that keeps old versions of objects has to expire them itself"
+
+
+def _trained(records: list[forget_records.ForgetRecord]) -> set[str]:
+    return {version for record in records for version in record.models.values()}
+
+
+def _check_fetched(upstream: str) -> None:
+    lines = git("ls-remote", "--heads", upstream).splitlines()
+    heads = {ref.removeprefix("refs/heads/"): at for at, ref in map(str.split, lines)}
+    unknown = [name for name, at in heads.items() if commit_at(remote_ref(upstream, name)) != at]
+    if unknown:
+        raise EvergreenError(
+            f"{upstream} has commits that are not fetched here and may need the objects: "
+            f"{', '.join(unknown)}; nothing was removed",
+            f"git fetch --prune {upstream} '+refs/heads/*:refs/remotes/{upstream}/*' && "
+            "evergreen pull; then the same command again",
+        )
+
+
+def _check_unused(upstream: str, objects: set[str]) -> None:
+    refs = git("for-each-ref", "--format=%(refname)", f"refs/remotes/{upstream}").split()
+    using = [ref for ref in refs if objects & _named_at(ref)]
+    if using:
+        names = [ref.removeprefix(f"refs/remotes/{upstream}/") for ref in using]
+        raise EvergreenError(
+            f"branches of {upstream} name data of forgotten clients: {', '.join(names)}; nothing "
+            "was removed",
+            f"git push {upstream} --delete {' '.join(names)}, or bring them up to date with this "
+            "branch; then the same command again",
+        )
+
+
+def _named_at(commit: str) -> set[str]:
+    """The hashes that ``dvc.lock`` and the ``.dvc`` files of a commit name."""
+    lock = str(paths.DVC_LOCK)
+    present = files_at(commit, lock, *PINS, ROLLBACK_PIN)
+    pinned = {pinned_md5(show(commit, name)) for name in present if Path(name).suffix == ".dvc"}
+    return pinned | (set(locked_md5s(show(commit, lock)).values()) if lock in present else set())

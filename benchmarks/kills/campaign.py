@@ -57,6 +57,7 @@ SCENARIOS = {
     "pin": Scenario("recorded", f"pin --as-of {DAY}"),
     "score": Scenario("recorded", f"score --as-of {FIRST} --out scores.parquet", "scores.parquet"),
     "ingest": Scenario("new", "ingest"),
+    "forget": Scenario("pushed", "forget c000156 --reason kills --remote"),
     "cycle": Scenario("recorded", f"cycle --as-of {DAY} --push"),
     "replay": Scenario(
         "recorded",

@@ -120,12 +120,14 @@ class IdRule:
         is_plain, is_float = (
             f"regexp_full_match({cell}, '{pattern}')" for pattern in (plain, rf"{_PLAIN}\.0")
         )
+        is_digits = f"{cell} <> '' and {cell} not glob '*[!0-9]*'"  # faster than the same regex
         if self.missing:
             words = ", ".join(sql.literal(word.lower()) for word in self.missing)
+            is_digits = f"{is_digits} and {cell} not in ({words})"
             is_plain, is_float = f"{is_plain} and lower({cell}) not in ({words})", "false"
         return (
-            f"case when {is_plain} then {cell} when {is_float} then {cell}[:-3] "
-            f"else {function}({cell}) end"
+            f"case when {is_digits} then {cell} when {is_plain} then {cell} "
+            f"when {is_float} then {cell}[:-3] else {function}({cell}) end"
         )
 
 

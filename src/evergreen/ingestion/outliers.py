@@ -93,12 +93,15 @@ def _outliers(
     [(quantile,)] = con.sql(
         f"select quantile_disc(size, {CAP_QUANTILE}) from ({amounts})"
     ).fetchall()
-    maxima = con.sql(
-        f"""
-        select max(size) as largest from ({amounts}) group by client_id
-        having largest > 0 order by largest desc limit {CAP_RANK}
-        """
-    ).fetchall()
+    maxima: list[tuple[int]] = []
+    for least in (quantile or 0, 0):  # the largest are mostly those of the few rows above it
+        if len(maxima) < CAP_RANK:
+            maxima = con.sql(
+                f"""
+                select max(size) as largest from ({amounts}) where size > {least}
+                group by client_id order by largest desc limit {CAP_RANK}
+                """
+            ).fetchall()
     usual = min(
         _Usual(quantile or np.inf, "the 99.9 % quantile of all amounts"),
         _Usual(

@@ -129,9 +129,13 @@ def count_by_status(
                    sum(rows)::bigint
             from (
                 select input, status, malformed, verdict, day > date '{through}' as later,
-                       if(status = {OTHER_CURRENCY}, currency, null) as currency,
-                       count(*) as rows
-                from incoming left join verdicts using (input, line) group by all
+                       if(status = {OTHER_CURRENCY}, currency, null) as currency, count(*) as rows
+                from incoming left join verdicts using (input, line)
+                where status <> 0 group by all
+                union all  -- most rows are good: they are not grouped by text
+                select input, 0, null, verdict, day > date '{through}', null, count(*)
+                from incoming left join verdicts using (input, line)
+                where status = 0 group by all
             ) join inputs using (input) left join checks using (input, status)
             group by all order by all
             """

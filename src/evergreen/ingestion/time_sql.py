@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
-PLAIN = ("____-__-__", "____-__-__ __:__:__", "____-__-__T__:__:__", "____-__-__ __:__")
-"""What most cells look like, as patterns of LIKE."""
+PLAIN = ("____-__-__ __:__:__", "____-__-__", "____-__-__T__:__:__", "____-__-__ __:__")
+"""What most cells look like, as patterns of LIKE, the most frequent one first."""
 FRACTION = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,6}"
 CLOCK = r"[0-9]:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?: ?[AaPp][Mm])?"
 ZONED = rf"^(.*{CLOCK}) ?(Z|UTC|GMT|[-+][0-9]{{2}}:?[0-9]{{2}}|[-+][0-9]{{2}})$"
@@ -116,7 +116,8 @@ class TimeColumn:
         how = self.cells.text
         if how in (EPOCH, EPOCH_MS):
             whole = f"case when regexp_full_match({cell}, '[0-9]{{9,13}}') then {cell}::bigint end"
-            yield self._of_instant(f"make_timestamp({whole} * {10**6 if how == EPOCH else 1000})")
+            instant = f"make_timestamp({whole} * {10**6 if how == EPOCH else 1000})"
+            yield self._of_instant(_in_range(instant))
         zoned_only = how.endswith("%z")
         clock_unseen = self.zones.converts_plain and has_clock(how) and ":" not in how
         plain = () if zoned_only or clock_unseen else self.usual
@@ -124,7 +125,8 @@ class TimeColumn:
         if how == AUTO or zoned_only:
             wall, minutes = self._parsed("p.wall", self.usual, fraction=True), _minutes("p.zone")
             utc = f"({wall}) - to_minutes({minutes})" if self.zones.source else wall
-            yield self._of_instant(_zoned(cell, f"case when {minutes} is not null then {utc} end"))
+            instant = _zoned(cell, f"case when {minutes} is not null then {utc} end")
+            yield self._of_instant(f"list_filter([{instant}], lambda t: {_inside('t')})[1]")
 
     def _parsed(self, text: str, formats: tuple[str, ...], *, fraction: bool = False) -> str:
         """SQL of the time of a text that names no offset."""
@@ -137,7 +139,6 @@ class TimeColumn:
         return f"case when {plain} then try_cast({text} as timestamp) else {other} end"
 
     def _of_instant(self, instant: str) -> str:
-        instant = _in_range(instant)
         return f"of_instant_{self.name}({instant})" if self.zones.source else instant
 
     def _of_plain(self, cell: str, wall: str) -> str:
@@ -156,9 +157,12 @@ def _register_conversion(
     con.create_function(name, vectorised, ["TIMESTAMP"], "TIMESTAMP", type=ARROW)
 
 
+def _inside(time: str) -> str:
+    return f"{time} >= timestamp '{EARLIEST}' and {time} < timestamp '{LATEST}'"
+
+
 def _in_range(time: str) -> str:
-    inside = f"{time} >= timestamp '{EARLIEST}' and {time} < timestamp '{LATEST}'"
-    return f"case when {inside} then {time} end"
+    return f"case when {_inside(time)} then {time} end"
 
 
 def _is_plain(cell: str) -> str:
@@ -169,7 +173,8 @@ def _zoned(cell: str, value: str) -> str:
     """SQL of a value of `p.wall` and `p.zone`, the parts of a cell; null where it has no offset.
 
     DuckDB evaluates an expression that occurs twice for all rows, even where a condition guards
-    both. So the condition that spares plain cells the regex is a part of the expression.
+    both. So the condition that spares plain cells the regex is a part of the expression, and the
+    SQL of a column holds the value once.
     """
     parts = f"regexp_extract({cell}, '{ZONED}', ['wall', 'zone'])"
     parts = f"case when not {_is_plain(cell)} then {parts} end"

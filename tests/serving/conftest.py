@@ -12,9 +12,11 @@ import pytest
 import uvicorn
 
 from evergreen.serving.http.app import create_app
+from evergreen.serving.http.connections import Connections
 from evergreen.serving.http.limits import RequestLimits
 from evergreen.serving.http.release_watcher import ReleaseWatcher
 from evergreen.serving.http.score_cache import ScoreCache
+from evergreen.serving.http.server import make_config
 from evergreen.settings import paths
 
 POLL_SECONDS, LIMITS = 0.02, RequestLimits()
@@ -38,13 +40,12 @@ class Running:
 
 
 @contextmanager
-def running(*, key=None, limits=LIMITS):
+def running(*, key=None, limits=LIMITS, connections=None):
     """Serve what is published below the working folder."""
     watcher, cache = ReleaseWatcher(), ScoreCache()
     cache.refresh(watcher.release)
     app = create_app(watcher, cache, key=key, limits=limits, poll_seconds=POLL_SECONDS)
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(make_config(app, connections or Connections()))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -90,8 +91,8 @@ def publishing():
 
 
 @pytest.fixture(scope="module")
-def server(finished_folder, tmp_path_factory):
-    """A server for a whole file of tests, none of which changes what is published."""
+def serving_all(finished_folder, tmp_path_factory):
+    """Start a server, for a whole file of tests, none of which changes what is published."""
     folder = tmp_path_factory.mktemp("served") / "copy"
     shutil.copytree(finished_folder, folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -102,8 +103,14 @@ def server(finished_folder, tmp_path_factory):
         repository.write_params()
         paths.RELEASES.mkdir()
         publish(paths.PRODUCTION, "one")
-        with running() as started:
-            yield started
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(serving_all):
+    """A server for a whole file of tests."""
+    with serving_all() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

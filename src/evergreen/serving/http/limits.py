@@ -10,7 +10,7 @@ MEBIBYTE = 1 << 20
 
 
 class RequestLimits(NamedTuple):
-    """How large a request may be, and how long it may take.
+    """How large a request may be, how long it may take, and how many are answered at a time.
 
     Attributes
     ----------
@@ -20,11 +20,14 @@ class RequestLimits(NamedTuple):
         The rows of a CSV file; in JSON the clients, or their transactions and notes.
     seconds
         The time to receive the body, and again to answer it.
+    requests
+        Predictions at a time, from the moment that the body has arrived.
     """
 
     mebibytes: int = 32
     rows: int = 500_000
-    seconds: int = 60
+    seconds: float = 60
+    requests: int = 200
 
     @property
     def csv_bytes(self) -> int:

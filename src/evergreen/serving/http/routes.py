@@ -69,7 +69,7 @@ PREDICT_PROBLEMS = PROBLEMS | _problems(
         413: "The body is too large.",
         415: "The media type of the body is not supported.",
         422: "The body, as_of or targets are invalid; detail gives the reason.",
-        503: "The prediction would take too long.",
+        503: "Too many requests are being answered, or the prediction would take too long.",
     }
 )
 BODIES = {

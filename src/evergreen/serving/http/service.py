@@ -47,6 +47,7 @@ class Service:
         self.batcher = Batcher()
         self._limits = limits
         self._reader = BodyReader(limits)
+        self._working = 0
 
     async def watch_release(self, every_seconds: float) -> None:
         """Switch to each new release."""
@@ -67,6 +68,9 @@ class Service:
         limits = self._limits
         max_bytes = limits.json_bytes if media_type == JSON else limits.csv_bytes
         async with self._reader.body(request, max_bytes) as body:
+            if self._working >= limits.requests:
+                raise RefusedError(503, "too many requests are being answered", "try again later")
+            self._working += 1
             try:
                 async with asyncio.timeout(limits.seconds):
                     if media_type == JSON:
@@ -82,6 +86,8 @@ class Service:
                 raise RefusedError(
                     503, f"this takes longer than {limits.seconds} seconds", "send fewer rows"
                 ) from None
+            finally:
+                self._working -= 1
 
     async def _predict_json(self, body: bytes, query: PredictionQuery) -> PredictionResult:
         if len(body) > SMALL:

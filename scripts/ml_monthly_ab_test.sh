@@ -5,7 +5,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/scheduled.sh"
 as_of=${1:-$(date +%F)}
 compare() {
-    cycle "$as_of" compare && evergreen report
+    cycle "$as_of" compare && run evergreen report
 }
 scheduled monthly "$as_of" compare
 cat reports/report.md

@@ -29,7 +29,10 @@ scheduled() {
     printf '%s\n' "--- $name of $as_of" >>"$log"
     first_line=$(($(wc -l <"$log")))
     if [ -t 1 ]; then
-        "$@" 2>&1 9>&- | tee -a "$log" || code=$?
+        rm -f logs/.output && mkfifo logs/.output
+        tee -i -a "$log" <logs/.output 9>&- &
+        "$@" >logs/.output 2>&1 9>&- || code=$?
+        wait && rm -f logs/.output
     else
         "$@" >>"$log" 2>&1 9>&- || code=$?
         tail -n +"$first_line" "$log" | grep -e 'waiting for review on' -e 'on the branch unpushed-' || true
@@ -45,15 +48,27 @@ scheduled() {
     exit "$code"
 }
 
+# run COMMAND...: run a command and wait until it ends. A signal to this script alone would leave it at work,
+# so it is passed on.
+stopped=
+run() {
+    local code=0 pid
+    "$@" <&0 &
+    pid=$!
+    trap 'stopped=yes; kill -TERM "$pid" 2>/dev/null' INT TERM HUP
+    wait "$pid" || code=$?
+    while [ -n "$stopped" ] && kill -0 "$pid" 2>/dev/null; do wait "$pid" || code=$?; done
+    trap - INT TERM HUP
+    return "$code"
+}
+
 # cycle AS_OF MODE: pull what others have recorded, make the run, and push it if there is an upstream. If
 # another clone has pushed meanwhile, pull again and repeat the run.
+once() { run evergreen pull && run evergreen cycle --as-of "$1" --mode "$2" ${push:+"$push"}; }
 cycle() {
-    local push=
-    if git rev-parse --verify --quiet '@{upstream}' >/dev/null; then push=--push; fi
-    evergreen pull && evergreen cycle --as-of "$1" --mode "$2" ${push:+"$push"} && return
-    if [ -n "$(git rev-list 'HEAD..@{upstream}' 2>/dev/null)" ]; then
-        evergreen pull && evergreen cycle --as-of "$1" --mode "$2" ${push:+"$push"}
-    else
-        return 1
-    fi
+    local code=0 push=
+    if git rev-parse --verify --quiet '@{upstream}' >/dev/null 2>&1; then push=--push; fi
+    once "$@" && return || code=$?
+    [ -z "$stopped" ] && [ -n "$(git rev-list 'HEAD..@{upstream}' 2>/dev/null)" ] || return "$code"
+    once "$@"
 }

@@ -134,7 +134,10 @@ def test_an_interrupted_command_prints_one_line(monkeypatch):
 
     monkeypatch.setattr("evergreen.lifecycle.publish.in_production", interrupt)
     result = invoke("champion", "clv")
-    assert (result.exit_code, result.output) == (130, "interrupted\n")
+    assert (result.exit_code, result.output) == (
+        130,
+        "Stopped by SIGINT. Run the same command again.\n",
+    )
 
 
 def test_the_extras_are_those_of_the_package():

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 import time
@@ -27,25 +28,33 @@ def test_a_replay_of_user_data_needs_all_of_it_ingested(tmp_path, monkeypatch):
     assert "Next: evergreen ingest --through 2024-04-30" in str(error.value)
 
 
-def test_processes_end_with_a_replay_that_is_killed(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_with_a_replay_that_is_killed_or_stopped(tmp_path, number):
     pid = tmp_path / "worker"
     code = (
-        "import os, time\n"
+        "import os, signal, time\n"
         "from pathlib import Path\n"
+        "from evergreen.cli.stopping import handle_signals\n"
         "from evergreen.replay.workers import worker_processes\n"
         "if __name__ == '__main__':\n"
-        "    pool = worker_processes(1)\n"
-        f"    Path({str(pid)!r}).write_text(str(pool.submit(os.getpid).result()))\n"
-        "    pool.submit(time.sleep, 600).result()\n"
+        "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "    handle_signals()\n"
+        "    with worker_processes(1) as pool:\n"
+        f"        Path({str(pid)!r}).write_text(str(pool.submit(os.getpid).result()))\n"
+        "        pool.submit(time.sleep, 600).result()\n"
     )
     (tmp_path / "replays.py").write_text(code)
-    parent = subprocess.Popen([sys.executable, tmp_path / "replays.py"])
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "replays.py"], stderr=subprocess.PIPE, text=True
+    )
     _wait(lambda: pid.exists() and pid.read_text())
     worker = Path("/proc") / pid.read_text()
     assert worker.exists()
-    parent.kill()
-    parent.wait()
+    parent.send_signal(number)
+    output = parent.communicate()[1]
     _wait(lambda: not worker.exists())
+    if number != signal.SIGKILL:
+        assert (parent.returncode, output) == (128 + number, "")  # nor a word of leaked semaphores
 
 
 def _wait(done, seconds=60):

@@ -41,6 +41,25 @@ def test_a_command_that_ends_leaves_no_log():
     assert run_log.left() is None
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_command_that_is_stopped_leaves_its_log_and_that_of_the_child(error, monkeypatch):
+    def stop(_process):
+        raise error
+
+    monkeypatch.setattr("subprocess.Popen.communicate", stop)
+    with pytest.raises(error), run_log.logged():
+        run(["sh", "-c", f"touch {LOCK}; sleep 60"], "next", {})
+    assert run_log.left().child == "sh -c 'touch .git/index.lock; sleep 60'"
+    assert run_log.left().alive is None
+    assert removed() in ([], [LOCK])
+
+
+def test_a_command_that_is_stopped_while_no_child_runs_leaves_its_log():
+    with pytest.raises(KeyboardInterrupt), run_log.logged():
+        raise KeyboardInterrupt
+    assert run_log.left().child is None
+
+
 def test_the_locks_of_a_killed_child_are_removed():
     kill_after(f"touch {LOCK} .git/HEAD.lock .git/objects/ab/tmp_obj_x")
     assert removed() == [Path(".git/HEAD.lock"), LOCK]

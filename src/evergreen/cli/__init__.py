@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 import evergreen
-from evergreen.cli import data, forget, inspect, review, runs, schedule, serve, undo
+from evergreen.cli import data, forget, inspect, review, runs, schedule, serve, stopping, undo
 from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
 from evergreen.errors import EvergreenError, from_os_error, is_disk_full
 
@@ -65,10 +65,17 @@ def front_door(
 
 
 def main() -> None:
-    """Run a command; an error is one message with the next step, and exits with 1."""
+    """Run a command; an error is one message with the next step, and exits with 1.
+
+    A signal exits with 128 and its number.
+    """
     sys.unraisablehook = _report_unraisable
+    stopping.handle_signals()
     try:
         app()
+    except stopping.Stopped as stopped:
+        errors.print(str(stopped))
+        raise
     except Exception as error:
         if isinstance(error, EvergreenError):
             message = error
@@ -84,5 +91,7 @@ def main() -> None:
 
 def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """Report an error that a library can't raise, unless the message of a full disk follows."""
-    if not is_disk_full(str(unraisable.exc_value)):
+    if isinstance(unraisable.exc_value, stopping.Stopped):
+        stopping.raise_again()
+    elif not is_disk_full(str(unraisable.exc_value)):
         sys.__unraisablehook__(unraisable)

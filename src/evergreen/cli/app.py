@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand
 
+from evergreen.cli import stopping
 from evergreen.errors import SettingsError, missing_extra
 from evergreen.settings import paths, removed
 from evergreen.settings.dates import parse_date
@@ -48,7 +49,7 @@ app = typer.Typer(
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 success, 1 error, 2 wrong usage, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 error, 2 wrong usage, 130 interrupted, 143 terminated.",
 )
 
 
@@ -75,6 +76,7 @@ class Command(TyperCommand):
 
     extra: ClassVar[str | None] = "train"
     repository: ClassVar[bool] = True
+    after_stop: ClassVar[str] = "Run the same command again: it goes on."
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's context is private
         """Check what the command needs, then run it."""
@@ -93,15 +95,19 @@ class Command(TyperCommand):
                 errors.print(f"hint: {hint}", markup=False)
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            errors.print("interrupted")
-            raise
+        except BaseException as error:
+            stopped = stopping.cause(error)
+            if stopped is None:
+                raise
+            errors.print(f"{stopped} {self.after_stop}".strip())
+            raise SystemExit(stopped.code) from None
 
 
 class LightCommand(Command):
     """A command for machines on which nothing is trained."""
 
     extra = None
+    after_stop = "Run the same command again."
 
 
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,6 +46,7 @@ def menu() -> None:
     """Show the status, and run what you choose from a menu."""
     from evergreen.lifecycle.status import next_date, status  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
+    from evergreen.vcs.processes import started  # noqa: PLC0415
 
     while True:
         settings = load_settings()
@@ -58,7 +58,9 @@ def menu() -> None:
             return
         for script in CHOICES[choice][1]:
             console.print(f"$ scripts/{script} {as_of}")
-            if code := subprocess.run([f"scripts/{script}", str(as_of)], check=False).returncode:
+            with started([f"scripts/{script}", str(as_of)]) as process:
+                code = process.wait()
+            if code:
                 console.print(f"failed with exit code {code}, see above")
                 break
         console.print()

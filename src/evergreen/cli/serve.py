@@ -29,6 +29,7 @@ class ServeCommand(Command):
 
     extra = "serve"
     repository = False
+    after_stop = ""
 
 
 @command(Panel.SERVE, cls=LightCommand)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 from evergreen.errors import ModelError
 from evergreen.settings import paths
 from evergreen.store import files, models
 from evergreen.store.releases import load_release
+from evergreen.vcs.processes import started
 
 
 def publish(folder: Path) -> str | None:
@@ -90,14 +91,11 @@ def verify_in_clean_process(folder: Path) -> None:
     ModelError
         With the error of that process.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "evergreen.lifecycle.verify", str(folder)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
+    command = [sys.executable, "-m", "evergreen.lifecycle.verify", str(folder)]
+    with started(command, stdout=PIPE, stderr=PIPE) as process:
+        _, stderr = process.communicate()
+    if process.returncode:
         raise ModelError(
-            f"{folder} was not published: {done.stderr.strip().splitlines()[-1:]}",
+            f"{folder} was not published: {stderr.strip().splitlines()[-1:]}",
             "the current release stays in production; dvc repro --force promote",
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from datetime import timedelta
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ from evergreen.store.cache import Cache
 from evergreen.store.labels import open_labels
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from evergreen.replay.policies import Policy
     from evergreen.replay.results import PolicyResult
     from evergreen.replay.scenario import Scenario
@@ -67,11 +70,12 @@ def replay(
     folder = _prepare(scenario)
     total = 2 * len(policies) * len(scenario.dates)
     with worker_processes(jobs) as pool:
-        tasks = [
-            pool.submit(task, scenario, policy, _policy_folder(folder, policy.name))
-            for task in (replay_policy, judge_policy)
-            for policy in policies
-        ]
+        with _without_interrupts():
+            tasks = [
+                pool.submit(task, scenario, policy, _policy_folder(folder, policy.name))
+                for task in (replay_policy, judge_policy)
+                for policy in policies
+            ]
         while not all(task.done() for task in tasks):
             progress(_count_finished(folder), total)
             time.sleep(PAUSE_SECONDS)
@@ -82,20 +86,38 @@ def replay(
     return results, _labels(scenario, folder)
 
 
-def worker_processes(jobs: int) -> ProcessPoolExecutor:
-    """Start worker processes that end with this one, even if it is killed."""
-    return ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_end_with_parent)
+@contextmanager
+def worker_processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Start worker processes that end at once if the block raises, or this process is killed."""
+    context = get_context("spawn")
+    ended, lifeline = context.Pipe(duplex=False)
+    with ProcessPoolExecutor(jobs, context, initializer=_end_with, initargs=(ended,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            lifeline.close()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
-def _end_with_parent() -> None:
-    Thread(target=_wait_for_parent, daemon=True).start()
+def _end_with(ended: Connection) -> None:
+    """End this worker when the other end of a pipe is closed, which only its parent holds."""
 
-
-def _wait_for_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
+    def wait() -> None:
+        ended.poll(None)
         os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that no Ctrl-C reaches: their parent ends them, and they print no errors."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare(scenario: Scenario) -> Path:

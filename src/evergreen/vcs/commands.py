@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from subprocess import PIPE
 
 from evergreen.errors import FREE_SPACE, is_disk_full
 from evergreen.vcs import run_log
+from evergreen.vcs.processes import started
 from evergreen.vcs.run_log import CommandError, KilledError
 
 LOCK_EXISTS = re.compile(r"'([^']+\.lock)': File exists")
@@ -49,18 +50,17 @@ def run(
         If it fails; with its own message.
     """
     with run_log.child(command) if writes else nullcontext(command) as words:
-        done = subprocess.run(
-            words, check=False, capture_output=True, text=True, env=environment() | variables
-        )
-        if done.returncode:
-            output = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
+        with started(words, stdout=PIPE, stderr=PIPE, env=environment() | variables) as process:
+            stdout, stderr = process.communicate()
+        if process.returncode:
+            output = "\n".join(filter(None, (stdout.strip(), stderr.strip())))
             shown = " ".join(command).replace(f"{sys.executable} -m ", "")
-            kind = KilledError if done.returncode < 0 else CommandError
+            kind = KilledError if process.returncode < 0 else CommandError
             raise kind(
-                f"`{shown}` failed with exit code {done.returncode}: {output}",
+                f"`{shown}` failed with exit code {process.returncode}: {output}",
                 next_step_after(output, next_step),
             )
-    return done.stdout
+    return str(stdout)
 
 
 def next_step_after(output: str, otherwise: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from subprocess import PIPE, STDOUT
 
 from evergreen.vcs import dvc_internals, run_log
 from evergreen.vcs.commands import CommandError, environment, next_step_after, run
+from evergreen.vcs.processes import started
 from evergreen.vcs.run_log import KilledError
 
 LAST_LINES = 8
@@ -52,13 +53,7 @@ def reproduce(tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str
     """
     output = []
     with run_log.child([sys.executable, "-m", "dvc", "repro"]) as command:
-        with subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment(),
-        ) as process:
+        with started(command, stdout=PIPE, stderr=STDOUT, env=environment()) as process:
             for line in process.stdout or ():
                 output.append(line.rstrip())
                 if line.startswith("  "):  # as the stages print

@@ -74,12 +74,16 @@ def logged() -> Iterator[None]:
     ended = Event()
     beat = Thread(target=_beat, args=(ended,), daemon=True)
     beat.start()
+    stopped = False
     try:
         yield
+    except (KeyboardInterrupt, SystemExit):  # libraries may have left something
+        stopped = True
+        raise
     finally:
         ended.set()
         beat.join()
-        if len(list(_lines())) <= 1:  # no child was killed
+        if not stopped and len(list(_lines())) <= 1:  # no child was killed
             LOG.unlink(missing_ok=True)
 
 
@@ -87,7 +91,8 @@ def logged() -> Iterator[None]:
 def child(command: list[str]) -> Iterator[list[str]]:
     """Log a process that is about to start; the command line to start it with is yielded.
 
-    It stays in the log if the block raises `KilledError`. Without a log, as in commands that only
+    It stays in the log if it was killed: after `KilledError`, and after an exception that stops
+    this process. Without a log, as in commands that only
     read, the command is yielded as it is.
     """
     lines = list(_lines())
@@ -100,7 +105,7 @@ def child(command: list[str]) -> Iterator[list[str]]:
         yield ["/bin/sh", "-c", RECORD_PID, str(LOG.resolve()), *command]
     except KilledError:
         raise
-    except BaseException:
+    except Exception:
         _write(*lines)
         raise
     _write(*lines)

@@ -53,9 +53,12 @@ class Transaction(StrictModel):
 
     timestamp: Time
     amount: float | Annotated[str, Field(max_length=100)] | None = Field(
-        default=None, description="In major units of money, such as 12.5."
+        default=None,
+        description="In major units, such as 12.5 euros; the currency is that of the training data.",
     )
-    amount_minor: int | None = Field(default=None, description="In minor units, such as 1250.")
+    amount_minor: int | None = Field(
+        default=None, description="In minor units, such as 1250 cents."
+    )
     quantity: float | None = None
     text: str | None = None
     invoice_id: str | None = None

@@ -54,7 +54,7 @@ class Transaction(StrictModel):
     timestamp: Time
     amount: float | Annotated[str, Field(max_length=100)] | None = Field(
         default=None,
-        description="In major units, such as 12.5 euros; the currency is that of the training data.",
+        description="In major units, such as 12.5 euros, of the currency of the training data.",
     )
     amount_minor: int | None = Field(
         default=None, description="In minor units, such as 1250 cents."

@@ -60,7 +60,10 @@ def front_door(
         context.get_help()  # typer prints it
         raise typer.Exit(NO_COMMAND)
     check_extra("evergreen menu", "train")
+    from evergreen.vcs.states import check_state  # noqa: PLC0415 - not on a server
+
     enter_repository()
+    check_state()
     schedule.menu()
 
 

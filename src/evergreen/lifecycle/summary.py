@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from rich.text import Text
 
 from evergreen.core.evaluation.model_names import in_model_order
 from evergreen.errors import ModelError
+from evergreen.history import run_records
 from evergreen.history.alerts import alert_lines
 from evergreen.history.tables import columns
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files
 from evergreen.store.label_outlook import outlook_sentence
+from evergreen.store.machine import PROMISED
 from evergreen.store.reports import as_named_now
 from evergreen.vcs import run_log
 from evergreen.vcs.git import files_at, show
@@ -58,6 +61,20 @@ def summary(settings: Settings) -> Iterator[Table | str]:
         else f"no release yet: no model has beaten the baselines; {outlook_sentence(settings)}"
     )
     yield f"pictures: {', '.join(str(paths.FIGURES / f'{name}.png') for name in targets)}"
+    yield from _platform_lines(date.fromisoformat(decision["as_of"]), decision["platform"])
+
+
+def _platform_lines(as_of: date, platform: str) -> Iterator[str]:
+    """Where the bytes of this run may differ from the recorded ones, or from other machines'."""
+    is_recorded = run_records.path_of(as_of).is_file()
+    machine = run_records.read(as_of).machine if is_recorded else None
+    if machine is not None and machine.platform != platform:
+        yield (
+            f"last digits may differ from the recorded run, decisions should not: recorded on "
+            f"{machine.platform}, this is {platform}"
+        )
+    elif platform != PROMISED:
+        yield f"last digits may differ from other machines: computed on {platform}"
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - as wide as JSON

@@ -90,6 +90,7 @@ def test_an_empty_record_is_restored_or_removed():
 
 def test_leftovers_of_a_killed_command_are_removed_and_foreign_files_kept():
     left = [Path("models/.challenger.unfinished"), Path("releases/.a.1.old.unfinished")]
+    by_dvc = [Path(folder, ".0123456789abcdefABCD_-.tmp") for folder in ("data", "reports")]
     foreign = [Path("models/mine.unfinished"), Path("data/.notes.tmp"), Path(".dvc/tmp/tmpabc")]
     for folder in (*left, *foreign):
         folder.mkdir(parents=True)
@@ -98,10 +99,13 @@ def test_leftovers_of_a_killed_command_are_removed_and_foreign_files_kept():
     assert all(folder.exists() for folder in left)  # no command of ours was killed
     with run_log.logged():
         log = run_log.LOG.read_text()
+        for file in by_dvc:
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
     run_log.LOG.write_text(log)
     [line] = repaired()
     assert line.endswith("was killed, which is made good")
-    assert not any(folder.exists() for folder in left[:1])
+    assert not any(path.exists() for path in (*left[:1], *by_dvc))
     assert all(folder.exists() for folder in foreign)
 
 

@@ -15,8 +15,9 @@ from evergreen.vcs.dvc_fetch import check_out
 from evergreen.vcs.git import changes, files_at, git_folders, show
 from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
 
-ROOTS = (Path("data"), Path("models"), paths.RELEASES, paths.HISTORY, Path("reports"), paths.CACHE,
-         paths.SECONDS)  # fmt: skip
+OUTPUTS = (Path("data"), Path("models"), Path("reports"))
+"""Where DVC lays out the outputs of stages."""
+ROOTS = (*OUTPUTS, paths.RELEASES, paths.HISTORY, paths.CACHE, paths.SECONDS)
 """The folders in which commands write under temporary names."""
 SCRATCH = "evergreen-scratch-"
 """How the names of temporary folders beside the lock begin."""
@@ -47,7 +48,7 @@ def remove_leftovers() -> Iterator[str]:
             "wait until it has ended, then run the same command again",
         )
     locks = run_log.remove_left_in_git(git_folders(), run) if run.child else []
-    run_log.remove_left_by_dvc((Path(".dvc/cache"), *ROOTS[:2]), run)
+    run_log.remove_left_by_dvc((Path(".dvc/cache"), *OUTPUTS), run)
     unfinished = (path for root in ROOTS for path in root.rglob(".*.unfinished"))
     for path in (*Path().glob(".*.unfinished"), *unfinished):
         if files.is_left(path):

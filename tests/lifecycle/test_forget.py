@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import subprocess
 from datetime import date, datetime
 from pathlib import Path
 
@@ -214,11 +215,55 @@ def test_what_git_holds_is_named_with_the_commit_and_the_way(ingested):
     assert f"notes.md (line 1) in {noted}" in str(found()["git history"])
     assert f"commit {noted}" in str(found()["git messages"])
     git("reset", "--hard", "--quiet", "HEAD~2")
-    list(forget([CLIENT], REASON))
+    list(forget([CLIENT], REASON, absent=True))
     git("reflog", "expire", "--expire=now", "--all")
     assert set(found()) == {"git objects of no branch"}
     git("gc", "--quiet", "--prune=now")
     assert found() == {}
+
+
+@pytest.fixture
+def shared(ingested, tmp_path):
+    """The same with an upstream and a DVC remote."""
+    git("init", "--quiet", "--bare", "--initial-branch=main", str(tmp_path / "origin.git"))
+    git("remote", "add", "origin", str(tmp_path / "origin.git"))
+    dvc("remote", "add", "--quiet", "--default", "store", str(tmp_path / "store"))
+    commit("Name the remote", ".dvc/config")
+    git("push", "--quiet", "--set-upstream", "origin", "main")
+    return ingested
+
+
+def test_branches_that_are_not_fetched_keep_the_remote_as_it_is(shared, tmp_path):
+    git("clone", "--quiet", str(tmp_path / "origin.git"), str(tmp_path / "clone"))
+    git("-C", str(tmp_path / "clone"), "push", "--quiet", "origin", "HEAD:theirs")
+    list(forget([CLIENT], REASON))
+    with pytest.raises(EvergreenError, match="not fetched here and may need") as error:
+        list(clear_remote())
+    assert "theirs" in error.value.message
+    fetch = error.value.next_step.partition(" && ")[0]
+    subprocess.run(fetch, shell=True, check=True, capture_output=True)
+    assert "removed 0 objects" in "\n".join(clear_remote())
+    assert git("rev-list", "origin/main..main") == ""
+
+
+def test_a_branch_that_names_data_of_the_client_keeps_the_remote_as_it_is(shared, tmp_path):
+    theirs, listing = cache(tables.partition_path(paths.TRANSACTIONS, date(2024, 1, 1)))
+    stored = tmp_path / "store/files/md5" / theirs[:2] / theirs[2:]
+    stored.parent.mkdir(parents=True)
+    stored.touch()
+    git("switch", "--quiet", "--create", "theirs")
+    Path("data/raw.dvc").write_text(f"outs:\n- md5: {listing}\n  path: raw\n")
+    git("add", "--force", "data/raw.dvc")
+    git("commit", "--quiet", "--message", "Pin")
+    git("push", "--quiet", "origin", "theirs")
+    git("switch", "--quiet", "main")
+    list(forget([CLIENT], REASON))
+    with pytest.raises(EvergreenError, match="name data of forgotten clients: theirs") as error:
+        list(clear_remote())
+    assert stored.exists()
+    subprocess.run(error.value.next_step.partition(",")[0], shell=True, check=True)
+    assert "removed 1 object of forgotten clients" in "\n".join(clear_remote())
+    assert not stored.exists()
 
 
 @pytest.mark.slow

@@ -101,6 +101,12 @@ def test_numbers_count_in_columns_and_keys_that_name_clients():
     assert is_named_in("a.json", b'{"client": 17850}', "17850") == "key client"
 
 
+def test_a_short_number_in_a_text_means_anything():
+    report = b"| 8 | 93 clients |\nclient: 8\n"
+    assert is_named_in("report.md", report, "8") == "line 2"
+    assert is_named_in("report.md", report, "93") is None
+
+
 def test_a_workbook_and_a_text_inside_are_found():
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:

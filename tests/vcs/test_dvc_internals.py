@@ -145,6 +145,23 @@ def test_missing_objects_are_fetched_and_errors_of_the_remote_returned(repositor
         assert repo.fetch(objects) == "no default DVC remote is configured"
 
 
+def test_objects_are_listed_in_the_cache_and_removed_from_the_remote(repository):
+    with (
+        relied_on("HashFileDB.list_oids_exists and delete"),
+        dvc_internals.open_repository() as repo,
+    ):
+        objects = [pinned(), *dvc_internals.listed_files(cached(pinned())).values()]
+        assert set(objects) <= set(repo.cached_objects())
+        repo.push(objects, few=False)
+        altered = Path(repo.remote_path(objects[1]).removeprefix("file://"))
+        altered.chmod(0o644)
+        altered.write_text("altered")
+        assert repo.kept_on_remote([*objects, "0" * 32]) == set(objects)
+        repo.remove_from_remote(objects[:2])
+        assert repo.kept_on_remote(objects) == set(objects[2:])
+        assert not altered.exists()
+
+
 @pytest.mark.parametrize("few", [False, True])
 def test_objects_of_commits_are_pushed_one_by_one(repository, few):
     commit = str(commit_at(git("symbolic-ref", "HEAD").strip()))

@@ -122,9 +122,10 @@ def complete(record: ForgetRecord) -> Iterator[str]:
     names: tuple[str, ...] = (str(record.path),)
     if paths.DVC_LOCK.is_file():
         dvc("commit", "--force")
-        last = run_records.read(record.after)
-        run_records.write(last.model_copy(update={"lock": files.sha256(paths.DVC_LOCK)}))
-        write_report(load_settings(), paths.PAGE, paths.PAGE_IN_MARKDOWN)
+        last = run_records.path_of(record.after)
+        content = files.read_json(last, next_step=f"git restore {last}")
+        files.write_json(content | {"lock": files.sha256(paths.DVC_LOCK)}, last)
+        yield from _write_report_again()
         names = RECORDED
     _remove_local(record.objects)
     write_data_through()
@@ -132,6 +133,14 @@ def complete(record: ForgetRecord) -> Iterator[str]:
     commit("\n".join([_title(record), "", *summary, "", SKIP_CI]), *names)
     yield from summary
     yield f"recorded in {record.path} and committed"
+
+
+def _write_report_again() -> Iterator[str]:
+    """The report names the digest of `dvc.lock`; that of an earlier version can't be made again."""
+    try:
+        write_report(load_settings(), paths.PAGE, paths.PAGE_IN_MARKDOWN)
+    except EvergreenError as error:
+        yield f"{paths.PAGE_IN_MARKDOWN} stays as it is: {error.message}"
 
 
 def _remove_local(objects: Collection[str]) -> int:
@@ -178,7 +187,7 @@ def _sweep(forgotten: tombstones.Tombstones) -> Iterator[str]:
                 "git switch - (or evergreen pull), then the same command again",
             )
     removed = _remove_local(objects)
-    yield f"removed {plural(removed, 'object')} of DVC's cache that still held forgotten clients"
+    yield f"objects removed from DVC's cache that still held forgotten clients: {removed:,}"
 
 
 def _check_reason(reason: str, clients: Collection[str]) -> None:
@@ -292,7 +301,7 @@ def _clean_logs(clients: Collection[str]) -> Iterator[str]:
         kept = [
             line
             for line in lines
-            if not any(client_search.mentions(line.decode(errors="replace"), c) for c in clients)
+            if not any(client_search.is_named_in(path.stem, line, client) for client in clients)
         ]
         if len(kept) < len(lines):
             content = b"".join(kept)

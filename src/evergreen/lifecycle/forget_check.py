@@ -51,11 +51,12 @@ class Finding:
     ours: bool = True
 
     def __str__(self) -> str:
-        """Two lines: the first few places, and what to do."""
+        """The first few files, a line each, and what to do."""
         more = len(self.names) - SHOWN
-        listed = "; ".join(self.names[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        listed = [*self.names[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
         mark = "!!" if self.ours else " !"
-        return f"{mark}   {self.where}: {listed}\n     Next: {self.next_step}"
+        places = "".join(f"\n       {name}" for name in listed)
+        return f"{mark}   {self.where}:{places}\n     Next: {self.next_step}"
 
 
 def find(client: str) -> Iterator[Finding]:
@@ -134,7 +135,7 @@ def _on_remote(client: str) -> Iterator[Finding]:
     with open_repository() as repo:
         if not objects or repo.default_remote()[1] is None:
             return
-        names = [repo.remote_path(md5_hex) for md5_hex in sorted(repo.on_remote(objects))]
+        names = [repo.remote_path(md5_hex) for md5_hex in sorted(repo.kept_on_remote(objects))]
     if names:
         yield Finding("DVC remote", names, "evergreen forget --remote")
 

@@ -41,7 +41,7 @@ def clear_remote() -> Iterator[str]:
         yield remote.push_data()
     with open_repository() as repo:
         name, _ = repo.default_remote()
-        there = repo.on_remote(objects) if objects else set()
+        there = repo.kept_on_remote(objects)
         repo.remove_from_remote(sorted(there))
     yield f"removed {plural(len(there), 'object')} of forgotten clients from DVC remote {name}"
     yield f"kept on {name}: what holds none of their rows, among it models trained with them:"

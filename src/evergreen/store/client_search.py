@@ -26,8 +26,8 @@ IS_ID = re.compile(
 )
 """Columns and keys in which a number may be a client."""
 KEY_OF_LINE = re.compile(r"""^\W*([\w -]+?)["']?\s*[:=]""")
-SHORTEST_IN_BINARY = 5
-"""Shorter ids occur in compressed content by chance."""
+SHORTEST_IN_BINARY = SHORTEST_NUMBER = 5
+"""Shorter ids occur in compressed content by chance, and shorter numbers in texts mean anything."""
 DEEPEST = 3
 """Levels of archives in archives that are searched."""
 
@@ -96,7 +96,7 @@ def _in_cell(cell: object, column: str, client: str) -> bool:
 
 def _is_told_in(text: str, client: str) -> bool:
     """Whether a longer text mentions the id; short numbers are anything."""
-    if client not in text or (client.isdigit() and len(client) < SHORTEST_IN_BINARY):
+    if client not in text or (client.isdigit() and len(client) < SHORTEST_NUMBER):
         return False
     return mentions(text, client)
 
@@ -202,9 +202,12 @@ def _in_text(content: bytes, client: str) -> Iterator[str]:
 
 
 def _counts(line: str, client: str) -> bool:
-    """Whether a line names the client rather than a figure: ``size: 17850`` is one."""
-    key = KEY_OF_LINE.match(line)
-    return not (client.isdigit() and key) or IS_ID.search(key[1].lower()) is not None
+    """Whether a line names the client rather than a figure, as ``size: 17850`` does."""
+    if not client.isdigit():
+        return True
+    if key := KEY_OF_LINE.match(line):
+        return IS_ID.search(key[1].lower()) is not None
+    return len(client) >= SHORTEST_NUMBER
 
 
 def _unpacked(content: bytes) -> list[tuple[str, bytes]]:

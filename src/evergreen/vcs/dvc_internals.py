@@ -293,8 +293,12 @@ class OpenRepository:
         """Which of some objects the default remote has."""
         return set(self._remote_objects().oids_exist(list(md5s)))
 
+    def kept_on_remote(self, md5s: Iterable[str]) -> set[str]:
+        """Which of some objects the default remote has, sound or altered."""
+        return set(self._remote_objects().list_oids_exists(list(md5s)))
+
     def remove_from_remote(self, md5s: Iterable[str]) -> None:
-        """Remove objects from the default remote, which has all of them."""
+        """Remove objects that the default remote has."""
         remote = self._remote_objects()
         for md5_hex in md5s:
             remote.delete(md5_hex)

@@ -16,7 +16,7 @@ from evergreen.serving.http.connections import Connections
 from evergreen.serving.http.limits import RequestLimits
 from evergreen.serving.http.release_watcher import ReleaseWatcher
 from evergreen.serving.http.score_cache import ScoreCache
-from evergreen.serving.http.server import make_config
+from evergreen.serving.http.server import listen, make_config
 from evergreen.settings import paths
 
 POLL_SECONDS, LIMITS = 0.02, RequestLimits()
@@ -46,11 +46,12 @@ def running(*, key=None, limits=LIMITS, connections=None):
     cache.refresh(watcher.release)
     app = create_app(watcher, cache, key=key, limits=limits, poll_seconds=POLL_SECONDS)
     server = uvicorn.Server(make_config(app, connections or Connections()))
-    thread = threading.Thread(target=server.run)
+    listening = listen("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
     running_server = Running(f"http://127.0.0.1:{port}", watcher, cache)
     try:
         yield running_server

@@ -113,10 +113,16 @@ def serve(
         int,
         typer.Option(min=1, max=3600, metavar="N", help="Limit a request to this many seconds."),
     ] = 60,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Serve with this many processes.")
+    ] = 1,
 ) -> None:
     """Serve the release in production over HTTP, with an upload page at /."""
     from evergreen.serving.http.limits import RequestLimits  # noqa: PLC0415
     from evergreen.serving.http.server import serve as serve_until_stopped  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    serve_until_stopped(host, port, RequestLimits(max_mib, max_rows, max_seconds))
+    process = " %(process)d" if workers > 1 else ""
+    logging.basicConfig(
+        level=logging.INFO, format=f"%(asctime)s{process} %(levelname)s %(message)s"
+    )
+    serve_until_stopped(host, port, RequestLimits(max_mib, max_rows, max_seconds), workers)

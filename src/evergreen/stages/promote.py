@@ -24,7 +24,6 @@ from evergreen.store import (
     models,
     tables,
 )
-from evergreen.store.machine import platform_class
 from evergreen.store.releases import (
     Release,
     Released,
@@ -69,7 +68,7 @@ def run(settings: Settings) -> Iterator[str]:
         "release": release.version,
         "manifest_sha256": manifest_digest(paths.PRODUCTION),
         "previous_release": champion.version,
-        "platform": platform_class(),
+        "platform": models.platform_class(),
         "scored": len(scored),
         "unknown_words": matrices.read_text_report(paths.FEATURES_TODAY).get("unknown_words"),
         "targets": decisions,

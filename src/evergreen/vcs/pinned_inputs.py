@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from evergreen.errors import DataError
-from evergreen.vcs.dvc_fetch import GROWING, check_cache
+from evergreen.settings import paths
+from evergreen.vcs.dvc_fetch import check_cache
 from evergreen.vcs.dvc_internals import data_changes, pin_file
 
 
@@ -24,7 +25,8 @@ def check_unaltered(*inputs: Path) -> None:
     """
     check_cache()
     changes = data_changes(inputs)
-    altered = [name for name in changes.modified if not name.endswith("/") and name != GROWING]
+    grown = str(paths.INGESTION_STATE)
+    altered = [n for n in changes.modified if not n.endswith("/") and n != grown]
     for status, names in (("altered", altered), ("missing", changes.deleted)):
         if names:
             first = min(names, key=lambda name: (name.endswith("/"), name))

@@ -85,6 +85,39 @@ def free_port():
         return sock.getsockname()[1]
 
 
+def test_a_port_that_is_in_use_is_named():
+    with serving_server.listen("127.0.0.1", 0) as used:
+        port = used.getsockname()[1]
+        with pytest.raises(
+            EvergreenError, match=f"can't listen on 127.0.0.1, port {port}"
+        ) as error:
+            serving_server.listen("127.0.0.1", port)
+    assert f"evergreen serve --port {port + 1}" in str(error.value)
+
+
+def test_responses_are_sent_without_waiting_for_acknowledgements():
+    with (
+        serving_server.listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "allowed"),
+    [(1024, 20_000, 1000), (1024, 1024, 256), (256, 256, 64), (20_000, 20_000, 1000)],
+)
+def test_no_more_connections_are_allowed_than_files_may_be_open(soft, hard, allowed, monkeypatch):
+    changed = []
+    monkeypatch.setattr(serving_server.resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(
+        serving_server.resource, "setrlimit", lambda _, limits: changed.append(limits)
+    )
+    assert serving_server.allow_connections() == allowed
+    assert all(soft < raised <= hard for raised, _ in changed) or soft == hard
+
+
 def test_the_command_serves_logs_nothing_of_clients_and_ends_on_sigterm(published):
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "evergreen", "serve", "--port", str(port)]

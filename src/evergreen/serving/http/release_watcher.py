@@ -69,7 +69,8 @@ class ReleaseWatcher:
 
     def _refuse(self, refusal: RefusedRelease) -> None:
         if refusal != self.refused:
-            LOG.warning("release %s is refused: %s", refusal.release, refusal.reason)
+            reason = "; ".join(refusal.reason.splitlines())
+            LOG.warning("release %s is refused: %s", refusal.release, reason)
         self.refused = refusal
 
 

@@ -181,9 +181,10 @@ async def release(request: Request) -> schemas.ReleaseInfo:
 async def metrics(request: Request) -> Response:
     """Report metrics in Prometheus' format."""
     service = _service(request)
-    refused = service.watcher.refused is not None
-    text = service.metrics.as_text(request.state.in_use.version, refused=refused)
-    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+    service.report_release()
+    return Response(
+        service.metrics.as_text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+    )
 
 
 @open_to_all.get("/", include_in_schema=False)

@@ -53,7 +53,14 @@ class Service:
         """Switch to each new release."""
         while True:
             await asyncio.to_thread(self.watcher.refresh)
+            self.report_release()
             await asyncio.sleep(every_seconds)
+
+    def report_release(self) -> None:
+        """Update the metrics of the release in use."""
+        self.metrics.use_release(
+            self.watcher.release.version, refused=self.watcher.refused is not None
+        )
 
     async def refresh_cache(self, every_seconds: float) -> None:
         """Score all clients again for each new release and date."""

@@ -1,5 +1,8 @@
 """A small retailer for tests, and the ways into it that several test files need."""
 
+import evergreen.stages  # noqa: F401 - chooses the arithmetic before numpy is imported
+
+# isort: split
 import os
 import shutil
 import subprocess

@@ -125,6 +125,21 @@ def test_going_on_from_a_run_of_another_platform_offers_to_record_it():
 
 
 @pytest.mark.usefixtures("recorded")
+def test_other_results_name_both_platforms_where_they_differ():
+    machine = run_records.MachineRecord(platform="old", level="x86-64-v4", glibc="2.36")
+    run_records.write(run_records.committed(DAY).model_copy(update={"machine": machine}))
+    commit("Run")
+    write_lock(scored="s1")
+    ending = "dvc.lock differs from the recorded one, but no parameter, input or code does"
+    for platform, why in (
+        ("new", "was made on new, the recorded one on old"),
+        ("old", "has other results"),
+    ):
+        files.write_json({"platform": platform}, paths.DECISION_REPORT)
+        assert str(find_experiment(DAY)) == f"the run of {DAY} in the workspace {why}: {ending}"
+
+
+@pytest.mark.usefixtures("recorded")
 def test_each_replaced_record_gets_a_number_and_keeps_its_bytes():
     for number in (1, 2):
         before = run_records.path_of(DAY).read_bytes()

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from evergreen.errors import EvergreenError
-from evergreen.vcs.git import commit, git
-from evergreen.vcs.states import check_cache_is_writable, check_state, merged_runs, way_to_a_branch
+from evergreen.vcs.git import commit, git, merge_without_files
+from evergreen.vcs.states import (
+    APPROVED,
+    check_cache_is_writable,
+    check_state,
+    merged_runs,
+    way_to_a_branch,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -150,25 +156,63 @@ def test_the_way_to_a_branch_leads_to_the_one_before(before):
     assert git("branch", "--show-current") == "trunk\n"
 
 
-@pytest.mark.parametrize("pushed", [False, True])
-def test_merged_runs_are_taken_apart_by_the_commands_that_are_named(tmp_path, pushed):
-    ours = git("rev-parse", "HEAD")
+def run_of(day, branch):
+    """Record a run on a branch, as another clone would."""
+    git("switch", "--quiet", branch)
+    Path("history").mkdir(exist_ok=True)
+    write(f"run of {day} on {branch}", "dvc.lock")
+    write(f"run of {day}", f"history/{day}.json")
+    return git("rev-parse", "HEAD").strip()
+
+
+@pytest.fixture
+def two_clones(tmp_path):
+    """Runs of this clone on ``trunk``, which is checked out, and of another one upstream."""
+    git("branch", "--quiet", "--force", "other", "trunk")
+    theirs = run_of("2017-04-02", "other")
+    ours = run_of("2017-04-03", "trunk")
     git("init", "--quiet", "--bare", str(tmp_path / "origin"))
     git("remote", "add", "origin", str(tmp_path / "origin"))
     git("push", "--quiet", "--set-upstream", "origin", "other:trunk")
-    git("fetch", "--quiet")
     git("branch", "--quiet", "--set-upstream-to=origin/trunk")
-    git("merge", "--quiet", "--no-edit", "-X", "theirs", "other")
+    return ours, theirs
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+@pytest.mark.parametrize("strategy", ["ours", "theirs"])
+def test_merged_runs_are_taken_apart_by_the_commands_that_are_named(two_clones, strategy, pushed):
+    ours, theirs = two_clones
+    assert merged_runs(ours) is None
+    git("merge", "--quiet", "--no-edit", "-X", strategy, "other")
     if pushed:
         git("push", "--quiet", "origin", "trunk")
-    error = merged_runs("2017-04-03")
-    assert "params.yaml is not that of the last run, 2017-04-03" in error.message
+    error = merged_runs(ours)
+    assert "has merged the runs of two clones" in error.message
     shell(error.next_step)
+    assert merged_runs(ours) is None
     if pushed:
-        assert git("diff", ours.strip(), "HEAD") == ""
+        assert git("diff", ours, "HEAD") == ""
     else:
-        assert git("rev-parse", "HEAD") == git("rev-parse", "origin/trunk")
-        assert git("merge-base", "merged", ours.strip()) == ours
+        assert git("rev-parse", "HEAD").strip() == theirs
+        assert ours in git("log", "--all", "--format=%H")
+
+
+def test_merges_that_keep_the_runs_of_one_side_or_one_record_are_none_of_two_clones(two_clones):
+    ours, _ = two_clones
+    git("merge", "--quiet", "--no-edit", "--strategy=ours", "other")
+    assert merged_runs(ours) is None
+    git("reset", "--quiet", "--hard", ours)
+    Path(".dvc/tmp").mkdir(parents=True)
+    title = f"{APPROVED}2017-04-02, approved after later runs"
+    new = merge_without_files("other", title, but=Path("history/2017-04-02.json"))
+    git("reset", "--quiet", "--hard", new)
+    assert Path("history/2017-04-02.json").is_file()
+    assert merged_runs(ours) is None
+
+
+def test_runs_after_a_merge_make_it_history(two_clones):
+    git("merge", "--quiet", "--no-edit", "-X", "theirs", "other")
+    assert merged_runs(run_of("2017-04-04", "trunk")) is None
 
 
 def test_what_the_user_has_staged_stays_staged():

@@ -12,6 +12,7 @@ import evergreen
 from evergreen.cli import data, forget, inspect, review, runs, schedule, serve, stopping, undo
 from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
 from evergreen.errors import EvergreenError, from_os_error, is_disk_full
+from evergreen.settings.kernels import choose_kernels
 
 __all__ = [
     "app",
@@ -60,7 +61,10 @@ def front_door(
         context.get_help()  # typer prints it
         raise typer.Exit(NO_COMMAND)
     check_extra("evergreen menu", "train")
+    from evergreen.vcs.states import check_state  # noqa: PLC0415 - not on a server
+
     enter_repository()
+    check_state()
     schedule.menu()
 
 
@@ -69,6 +73,7 @@ def main() -> None:
 
     A signal exits with 128 and its number.
     """
+    choose_kernels()  # before a command imports numpy, and for the processes that it starts
     sys.unraisablehook = _report_unraisable
     stopping.handle_signals()
     try:

@@ -77,6 +77,8 @@ class Command(TyperCommand):
     extra: ClassVar[str | None] = "train"
     repository: ClassVar[bool] = True
     after_stop: ClassVar[str] = "Run the same command again: it goes on."
+    names_obstacles: ClassVar[bool] = False
+    """Whether it lists what keeps others from working, and the hints on settings, by itself."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's context is private
         """Check what the command needs, then run it."""
@@ -87,11 +89,11 @@ class Command(TyperCommand):
                 source = ctx.get_parameter_source(name)
                 if isinstance(value, Path) and source and source.name == "COMMANDLINE":
                     ctx.params[name] = caller / value
-            if self.extra == "train":
+            if self.extra == "train" and not self.names_obstacles:
                 from evergreen.vcs.states import check_state  # noqa: PLC0415 - not on a server
 
                 check_state()
-            for hint in removed.hints() if ctx.info_name != "check" else ():
+            for hint in () if self.names_obstacles else removed.hints():
                 errors.print(f"hint: {hint}", markup=False)
         try:
             return super().invoke(ctx)
@@ -101,6 +103,12 @@ class Command(TyperCommand):
                 raise
             errors.print(f"{stopped} {self.after_stop}".strip())
             raise SystemExit(stopped.code) from None
+
+
+class CheckCommand(Command):
+    """A command that lists what keeps others from working."""
+
+    names_obstacles = True
 
 
 class LightCommand(Command):

@@ -11,6 +11,7 @@ import typer
 
 from evergreen.cli.app import (
     CALLER,
+    CheckCommand,
     LightCommand,
     Panel,
     command,
@@ -129,18 +130,15 @@ def init(
     print_each(begin(folder, options.transactions(), as_of=day, timezone=options.timezone))
 
 
-@command(Panel.DATA)
+@command(Panel.DATA, cls=CheckCommand)
 def check() -> None:
     """Check settings, source, git, DVC and disk, and show what to do next."""
     from evergreen.lifecycle.check import check as check_all  # noqa: PLC0415
-    from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
 
     failed = False
-    with exclusive() as repaired:
-        print_each(repaired)
-        for finding in check_all():
-            console.print(str(finding))
-            failed = failed or finding.failed
+    for finding in check_all():
+        console.print(str(finding))
+        failed = failed or finding.failed
     if failed:
         raise typer.Exit(code=1)
 

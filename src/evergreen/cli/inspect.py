@@ -40,11 +40,13 @@ def report(
 ) -> None:
     """Write the last run as a page for reviewers, and in Markdown for a pull request."""
     from evergreen.history import run_records  # noqa: PLC0415
+    from evergreen.lifecycle.lock import check_idle  # noqa: PLC0415
     from evergreen.report.page import write_report  # noqa: PLC0415
     from evergreen.settings import paths  # noqa: PLC0415
     from evergreen.settings.loading import load_settings  # noqa: PLC0415
     from evergreen.vcs.git import git  # noqa: PLC0415
 
+    check_idle("makes anew what the report shows")
     settings = load_settings()
     console.print(write_report(settings, out, out.with_suffix(".md")))
     if out == paths.PAGE and run_records.is_recorded(settings.as_of):

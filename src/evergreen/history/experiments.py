@@ -31,23 +31,29 @@ class Experiment(NamedTuple):
         results do, as on another platform.
     way_back
         The commands that restore the recorded run.
+    platforms
+        Where the recorded run and this one were made, if it was not on the same.
     """
 
     as_of: date
     differences: list[str]
     way_back: str
+    platforms: tuple[str, str] | None = None
 
     @property
     def is_remade(self) -> bool:
-        """Whether only the results differ: the same run, made by another platform."""
+        """Whether only the results differ: the same run, as made on another platform."""
         return not self.differences
 
     def __str__(self) -> str:
         """What differs, in one sentence."""
         if self.is_remade:
+            why = "has other results"
+            if self.platforms:
+                why = f"was made on {self.platforms[1]}, the recorded one on {self.platforms[0]}"
             return (
-                f"the run of {self.as_of} in the workspace was made on another platform: dvc.lock "
-                "differs from the recorded one, but no parameter, input or code does"
+                f"the run of {self.as_of} in the workspace {why}: dvc.lock differs from the "
+                "recorded one, but no parameter, input or code does"
             )
         listed = self.differences[:SHOWN]
         if more := len(self.differences) - len(listed):
@@ -76,7 +82,7 @@ def find_experiment(as_of: date) -> Experiment | None:
         locked_inputs(show(commit, paths.DVC_LOCK)),
         locked_inputs(paths.DVC_LOCK.read_text(encoding="utf-8")),
     )
-    return Experiment(as_of, differences, _way_back(commit))
+    return Experiment(as_of, differences, _way_back(commit), _platforms(recorded))
 
 
 def check_no_experiment(as_of: date) -> None:
@@ -107,6 +113,13 @@ def _differences(before: LockedInputs, after: LockedInputs) -> list[str]:
             if before.hashes.get(name) != after.hashes.get(name)
         ),
     ]
+
+
+def _platforms(recorded: run_records.RunRecord) -> tuple[str, str] | None:
+    if recorded.machine is None or not paths.DECISION_REPORT.is_file():
+        return None
+    made_on = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")["platform"]
+    return (recorded.machine.platform, made_on) if recorded.machine.platform != made_on else None
 
 
 def _shown(values: dict[str, Any], key: str) -> str:

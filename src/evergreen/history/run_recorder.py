@@ -10,16 +10,21 @@ from evergreen.history.parameter_changes import parameters_changed
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models
+from evergreen.store.machine import describe_machine
 from evergreen.store.reports import read_drift
 
 
 def record_of(settings: Settings) -> run_records.RunRecord:
-    """The record of the run in the working folder; as recorded, it replaces what it did then."""
+    """The record of the run in the working folder.
+
+    A run that is recorded already keeps what it replaced, and the machine that made it.
+    """
     report = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
     decision = files.read_json(paths.DECISION_REPORT, next_step="dvc repro")
     labels = files.read_json(paths.LABELS_REPORT, next_step="dvc repro")["targets"]
     drift = read_drift(next_step="dvc repro")
     lock = files.sha256(paths.DVC_LOCK)
+    recorded = _recorded(settings, lock)
     return run_records.RunRecord(
         as_of=settings.as_of,
         mode=settings.mode,
@@ -35,15 +40,22 @@ def record_of(settings: Settings) -> run_records.RunRecord:
             )
             for name in settings.targets
         },
-        replaces=_replaces(settings, lock),
+        machine=recorded.machine if recorded else _this_machine(decision["platform"]),
+        replaces=recorded.replaces if recorded else None,
     )
 
 
-def _replaces(settings: Settings, lock: str) -> run_records.Replacement | None:
+def _recorded(settings: Settings, lock: str) -> run_records.RunRecord | None:
+    """The record of the same run, if it is recorded already."""
     if not run_records.path_of(settings.as_of).is_file():
         return None
     recorded = run_records.read(settings.as_of)
-    return recorded.replaces if recorded.lock == lock else None
+    return recorded if recorded.lock == lock else None
+
+
+def _this_machine(platform: str) -> run_records.MachineRecord:
+    level, glibc = describe_machine()
+    return run_records.MachineRecord(platform=platform, level=level, glibc=glibc)
 
 
 def _target_record(

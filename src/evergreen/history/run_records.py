@@ -80,11 +80,25 @@ class Replacement(HistoryRecord):
     reason: str
 
 
+class MachineRecord(HistoryRecord):
+    """Where a run was made.
+
+    `platform` is the arithmetic of its stages, on which bytes depend; see
+    `evergreen.store.machine.platform_class`. The level of the architecture and the version of glibc
+    are for information.
+    """
+
+    platform: str
+    level: str
+    glibc: str | None
+
+
 class RunRecord(HistoryRecord):
     """One run, without durations, which differ between machines.
 
     `lock` is the digest of its `dvc.lock`: the same run made by other code is another run, even if
-    its decisions are the same. `replaces` is in the file only if there is such a verdict.
+    its decisions are the same. `machine` is where it was first recorded, None in records of earlier
+    versions. `replaces` is in the file only if there is such a verdict.
     """
 
     as_of: date
@@ -96,6 +110,7 @@ class RunRecord(HistoryRecord):
     parameters_changed: dict[str, tuple[Any, Any]]
     features_changed: dict[str, list[str]]
     targets: dict[str, TargetRecord]
+    machine: MachineRecord | None = None
     replaces: Replacement | None = None
 
 
@@ -121,7 +136,8 @@ def write(record: RunRecord) -> None:
         kept = _replaced_path(record.replaces.record)
         if not files_at("HEAD", kept):
             files.write_text(show("HEAD", path_of(record.as_of)), kept)
-    content = record.model_dump(mode="json", exclude=None if record.replaces else {"replaces"})
+    absent = {name for name in ("machine", "replaces") if getattr(record, name) is None}
+    content = record.model_dump(mode="json", exclude=absent)
     files.write_json(content, path_of(record.as_of), sort_keys=False)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from evergreen.store import sql, tables
+from evergreen.store import files, sql, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,11 +63,16 @@ def _written(
         waiting: deque[tuple[date, Path, Future[None]]] = deque()
         for day, table in day_tables:
             path = folder / f".{day}.unfinished"
-            waiting.append((day, path, pool.submit(tables.write_unfinished, table, path)))
+            waiting.append((day, path, pool.submit(_write, table, path)))
             if len(waiting) > WRITERS:
                 yield _finished(*waiting.popleft())
         for file in waiting:
             yield _finished(*file)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    tables.write_unfinished(table, path)
+    files.write_through(path)
 
 
 def _finished(day: date, path: Path, written: Future[None]) -> tuple[date, Path]:

@@ -62,7 +62,7 @@ def incoming_outliers(
     usual, outliers = _outliers(con, amounts, rows, "source, line")
     places = [(f"{source}, line {line}", amount) for _, _, amount, source, line in outliers]
     if places:
-        files.write_json(_places() | dict(places), PLACES)
+        files.write_json(_places() | dict(places), PLACES, shared=True)
     return _lines(places, usual, minor_units)
 
 

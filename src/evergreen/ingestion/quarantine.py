@@ -147,23 +147,21 @@ def count_by_status(
 
 def write_quarantine(con: duckdb.DuckDBPyConnection, table: str, through: date) -> None:
     """Write the bad rows in the order of inputs and lines; only the header if there are none."""
-    paths.QUARANTINE.mkdir(parents=True, exist_ok=True)
-    con.execute(
-        f"""
-        copy (
-            select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
-            from incoming join inputs using (input) left join checks using (input, status)
-            where status > 0 and coalesce(bad, true)
-                and not starts_with(coalesce(malformed, ''), '{EXCLUDED}')
-            order by input, sheet, line
-        ) to {sql.literal(bad_rows_path(table, through))} (header)
-        """
-    )
+    rows = f"""
+        select source, line, blamed as "column", value, coalesce(malformed, reason) as reason
+        from incoming join inputs using (input) left join checks using (input, status)
+        where status > 0 and coalesce(bad, true)
+            and not starts_with(coalesce(malformed, ''), '{EXCLUDED}')
+        order by input, sheet, line
+    """
+    with files.replacing(bad_rows_path(table, through), shared=True) as unfinished:
+        con.execute(f"copy ({rows}) to {sql.literal(unfinished)} (format csv, header)")
 
 
 def write_report(reports: dict[str, IngestionReport], table: str, through: date) -> None:
     """Write the reports of a table's sources beside the rows that were put into quarantine."""
-    files.write_json(as_json(reports), bad_rows_path(table, through).with_suffix(".json"))
+    path = bad_rows_path(table, through).with_suffix(".json")
+    files.write_json(as_json(reports), path, shared=True)
 
 
 def bad_rows_path(table: str, through: date) -> Path:

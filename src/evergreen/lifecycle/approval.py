@@ -18,6 +18,7 @@ from evergreen.store import files
 from evergreen.vcs import branch_move
 from evergreen.vcs.dvc_fetch import check_out, fetch_all
 from evergreen.vcs.git import changes, commit, git, remote_name, remove_branch
+from evergreen.vcs.states import APPROVED
 from evergreen.vcs.tracked_paths import RUN_FILES
 
 OF_RUNS = (*RUN_FILES, f":(exclude){review.REVIEWS}")
@@ -63,7 +64,7 @@ def approve(as_of: date | None, *, push: bool = False) -> Iterator[str]:
         yield from _serve_approved(run)
     else:
         fetch_all(run.commit)
-        message = f"Merge the run of {run.as_of}, approved"
+        message = f"{APPROVED}{run.as_of}, approved"
         branch_move.move_branch(branch_move.merged(run.commit, message), message)
         check_out()
         branch_move.complete()
@@ -147,7 +148,7 @@ def _serve_approved(run: review.PendingRun) -> Iterator[str]:
     targets = run.record.targets
     champions = {name: t.champion for name, t in targets.items() if t.action == "promoted"}
     yield from rollback.serve_approved(run.as_of, run.commit, champions)
-    review.merge_record(run, f"Merge the run of {run.as_of}, approved after later runs")
+    review.merge_record(run, f"{APPROVED}{run.as_of}, approved after later runs")
 
 
 def _settle(run: review.PendingRun, *, push: bool) -> Iterator[str]:

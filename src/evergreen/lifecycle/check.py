@@ -21,6 +21,7 @@ from evergreen.ingestion.outliers import WARNING, stored_outliers
 from evergreen.lifecycle import review
 from evergreen.lifecycle.crontab import NO_REMOTE
 from evergreen.lifecycle.ensure_served import recorded_release
+from evergreen.lifecycle.lock import HeldError, repair_what_was_killed
 from evergreen.lifecycle.publish import published
 from evergreen.lifecycle.verify import verify
 from evergreen.settings import paths, removed
@@ -30,9 +31,11 @@ from evergreen.store import tables
 from evergreen.store.label_outlook import label_outlook
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import outdated
-from evergreen.vcs.dvc_internals import pin_file, remote_names
+from evergreen.vcs.dvc_fetch import is_laid_out
+from evergreen.vcs.dvc_internals import cache_folder, pin_file, remote_names
 from evergreen.vcs.git import current_branch, git, upstream_branch
 from evergreen.vcs.remote import ADD_REMOTE
+from evergreen.vcs.states import check_cache_is_writable, obstacles
 
 SPARE_BYTES = 2 << 30
 """Free space below which a run may fail: features, models and DVC's cache of a small retailer."""
@@ -68,30 +71,43 @@ class CheckResult:
 
 
 def check() -> Iterator[CheckResult]:
-    """Check the configuration, git, DVC, the disk, the source and the raw tables; change nothing.
+    """Check git, the configuration, DVC, the disk, the source and the raw tables; change nothing.
 
     The complete source is read as by `evergreen ingest`, and bad rows are listed in the quarantine.
+    Only what a killed command left is made good. While another one is at work, what it changes is
+    not checked.
 
     Yields
     ------
     CheckResult
         In the order in which problems should be fixed.
     """
+    stuck = list(obstacles())
+    yield from (CheckResult("git", obstacle.message, obstacle.next_step) for obstacle in stuck)
+    busy = False
+    if not stuck:
+        try:
+            yield from (CheckResult("repair", line) for line in repair_what_was_killed())
+        except EvergreenError as error:
+            busy = True
+            next_step = None if isinstance(error, HeldError) else error.next_step
+            yield CheckResult("run", error.message, next_step)
     try:
         settings = load_settings()
     except EvergreenError as error:
-        yield CheckResult("configuration", error.message, error.next_step)
+        if not stuck:
+            yield CheckResult("configuration", error.message, error.next_step)
         return
     yield CheckResult("configuration", f"{paths.PARAMS} is valid, as_of {settings.as_of}")
     yield from (CheckResult("configuration", f"hint: {hint}") for hint in removed.hints())
     checks = {
-        "git": _git(),
+        "git": [] if stuck else _git(),
         "DVC": _dvc(),
         "disk": _disk(),
-        "source": _source(settings),
-        "raw tables": _raw(settings),
-        "run": _run(settings),
-        "release": _served(),
+        "source": [] if busy else _source(settings),
+        "raw tables": [] if stuck or busy else _raw(settings),
+        "run": [] if stuck or busy else _run(settings),
+        "release": [] if stuck else _served(),
     }
     for topic, results in checks.items():
         try:
@@ -119,6 +135,10 @@ def _git() -> Iterator[CheckResult]:
 
 
 def _dvc() -> Iterator[CheckResult]:
+    try:
+        check_cache_is_writable(cache_folder())
+    except EvergreenError as error:
+        yield CheckResult("DVC cache", error.message, error.next_step)
     remotes = remote_names()
     if remotes:
         yield CheckResult("DVC remote", ", ".join(remotes))
@@ -168,6 +188,11 @@ def _outlier(topic: str, line: str) -> CheckResult:
 
 def _raw(settings: Settings) -> Iterator[CheckResult]:
     ingested = tables.partitions(paths.TRANSACTIONS)
+    recorded = ingested and remote_names() and run_records.is_recorded(settings.as_of)
+    if recorded and not is_laid_out():
+        found = f"the data here are not those of {settings.as_of}, as after `git pull`"
+        yield CheckResult("data", found, "evergreen pull")
+        return
     if not ingested and pin_file(paths.RAW).exists():
         yield CheckResult("raw tables", "this clone has no data yet", "evergreen pull")
         return

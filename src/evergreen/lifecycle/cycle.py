@@ -93,6 +93,7 @@ def dry_run(
         An experiment in the workspace; for each date what is due and why. Rows still to be
         ingested may make more due.
     """
+    review.check_branch()
     settings, models = load_settings(), served_models()
     if experiment := find_experiment(settings.as_of):
         yield f"{experiment}; cycle would stop here. Next: {experiment.way_back}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 from evergreen.errors import EvergreenError
 from evergreen.history import rollback_records, run_records, run_summaries
@@ -24,12 +23,10 @@ from evergreen.store import files
 from evergreen.store.used_parameters import check_used
 from evergreen.vcs.dvc import outdated
 from evergreen.vcs.dvc_fetch import check_cache
-from evergreen.vcs.dvc_internals import write_objects_through
+from evergreen.vcs.dvc_internals import write_data_through
 from evergreen.vcs.git import changes, commit
-from evergreen.vcs.tracked_paths import CODE, PINS, RECORDED
+from evergreen.vcs.tracked_paths import CODE, RECORDED
 
-NAMED = (paths.DVC_LOCK, *map(Path, PINS))
-"""The files that name the data of a run."""
 SKIP_CI = "[skip ci]"
 """Tells a forge not to start workflows for the commit of a run, which changes no code."""
 
@@ -135,7 +132,7 @@ def _needs_review(settings: Settings, record: run_records.RunRecord) -> bool:
 def _propose(settings: Settings, record: run_records.RunRecord) -> Iterator[str]:
     verify_in_clean_process(paths.PRODUCTION)
     yield from _write_history(settings, record)
-    write_objects_through(NAMED)
+    write_data_through()
     run = review.set_aside(record.as_of, _message(record), RECORDED)
     review.restore_main(run)
     yield str(run)
@@ -150,7 +147,7 @@ def _accept(settings: Settings, record: run_records.RunRecord) -> Iterator[str]:
     )
     yield from _write_history(settings, record)
     if changes(*RECORDED):
-        write_objects_through(NAMED)
+        write_data_through()
         commit(f"{_message(record)}\n\n{SKIP_CI}", *RECORDED)
         yield f"{record.as_of}: recorded in {run_records.path_of(record.as_of)} and committed"
     else:

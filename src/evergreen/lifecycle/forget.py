@@ -19,7 +19,7 @@ from evergreen.history.experiments import check_no_experiment
 from evergreen.history.forget_records import ForgetRecord
 from evergreen.ingestion import tombstones
 from evergreen.lifecycle import review
-from evergreen.lifecycle.finish import NAMED, SKIP_CI
+from evergreen.lifecycle.finish import SKIP_CI
 from evergreen.lifecycle.publish import served_models
 from evergreen.report.page import write_report
 from evergreen.settings import paths
@@ -32,7 +32,7 @@ from evergreen.vcs.dvc_internals import (
     open_repository,
     pin_file,
     remote_names,
-    write_objects_through,
+    write_data_through,
 )
 from evergreen.vcs.git import changes, commit
 from evergreen.vcs.tracked_paths import INPUTS, RECORDED
@@ -128,7 +128,7 @@ def complete(record: ForgetRecord) -> Iterator[str]:
         yield from _write_report_again()
         names = RECORDED
     _remove_local(record.objects)
-    write_objects_through(NAMED)
+    write_data_through()
     summary = list(_summary(record))
     commit("\n".join([_title(record), "", *summary, "", SKIP_CI]), *names)
     yield from summary

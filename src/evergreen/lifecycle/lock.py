@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from evergreen.errors import EvergreenError
-from evergreen.lifecycle.recovery import remove_leftovers, repair
+from evergreen.lifecycle.recovery import is_needed, remove_leftovers, repair
 from evergreen.settings import paths
 from evergreen.vcs.dvc_internals import cache_folder, remove_stale_rwlock
-from evergreen.vcs.run_log import holder, logged
+from evergreen.vcs.run_log import at_work, holder, logged
 from evergreen.vcs.states import check_cache_is_writable
+
+
+class HeldError(EvergreenError):
+    """Another command is at work in this repository."""
 
 
 @contextmanager
@@ -29,9 +33,10 @@ def exclusive() -> Iterator[list[str]]:
 
     Raises
     ------
+    HeldError
+        If another run is in progress.
     EvergreenError
-        If another run is in progress, or a child of a killed one still is, or DVC's cache can't be
-        written.
+        If a child of a killed run is still at work, or DVC's cache can't be written.
     """
     paths.LOCK.parent.mkdir(parents=True, exist_ok=True)
     check_cache_is_writable(cache_folder())
@@ -63,8 +68,38 @@ def one_replay() -> Iterator[None]:
         raise _held(f"a replay, which holds {lock}") from None
 
 
-def _held(by: str) -> EvergreenError:
-    return EvergreenError(
+def check_idle(why: str) -> None:
+    """Refuse to read what another command is changing.
+
+    Raises
+    ------
+    HeldError
+        With that command, and what it does.
+    """
+    if busy := at_work():
+        raise _held(f"{busy}, which {why}")
+
+
+def repair_what_was_killed() -> Iterator[str]:
+    """Make good what a command left that was killed; the lock is taken only if there is such.
+
+    Yields
+    ------
+    str
+        A line for each repair.
+
+    Raises
+    ------
+    EvergreenError
+        As `exclusive`.
+    """
+    if is_needed():
+        with exclusive() as repaired:
+            yield from repaired
+
+
+def _held(by: str) -> HeldError:
+    return HeldError(
         f"another run is in progress in this repository: {by}",
         "wait until it has finished, then run the command again",
     )

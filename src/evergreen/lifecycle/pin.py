@@ -23,7 +23,7 @@ from evergreen.store.releases import load_release, write_empty_release
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.dvc_fetch import check_out, fetched
-from evergreen.vcs.dvc_internals import pin_file
+from evergreen.vcs.dvc_internals import pin_file, write_data_through
 from evergreen.vcs.git import changes
 from evergreen.vcs.pinned_inputs import check_unaltered
 from evergreen.vcs.tracked_paths import INPUTS
@@ -138,6 +138,7 @@ def pin_run(
         yield _empty_champion()
     plan = _plan(settings, as_of, mode, new_lineage=new_lineage)
     dvc("add", *map(str, INPUTS))
+    write_data_through()
     params_file.write_run(as_of=as_of, full_as_of=plan.last_full(settings, as_of), mode=mode)
     yield from (f"{as_of}: {line}" for line in plan.lines())
 

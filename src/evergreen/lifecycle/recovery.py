@@ -84,22 +84,31 @@ def repair() -> Iterator[str]:
         yield from complete(record)
 
 
+def is_needed() -> bool:
+    """Whether a command was killed, as far as files tell, or is at work."""
+    return run_log.holder() is not None or any(_cut_off())
+
+
 def _restore_dvc_files() -> Iterator[str]:
-    """DVC writes its files in place, so a kill may cut one off."""
-    names = [name for name in (str(paths.DVC_LOCK), *PINS, ROLLBACK_PIN) if Path(name).is_file()]
-    committed = set(files_at("HEAD", *names)) if names else set()
-    modified = [line[3:] for line in changes(*names).splitlines()] if names else []
-    for name in modified:
-        before = show("HEAD", name) if name in committed else None
-        text = Path(name).read_text("utf-8", errors="replace")
-        if not dvc_internals.is_cut_off(name, text, before):
-            continue
+    for name, before in _cut_off():
         if before is None:
             Path(name).unlink()
             yield f"{name} was cut off by a kill, and is removed: it will be written again"
         else:
             files.write_text(before, Path(name))
             yield f"{name} was cut off by a kill; the last committed one is restored"
+
+
+def _cut_off() -> Iterator[tuple[str, str | None]]:
+    """DVC writes its files in place, so a kill may cut one off; with its committed text."""
+    names = [name for name in (str(paths.DVC_LOCK), *PINS, ROLLBACK_PIN) if Path(name).is_file()]
+    committed = set(files_at("HEAD", *names)) if names else set()
+    modified = [line[3:] for line in changes(*names).splitlines()] if names else []
+    for name in modified:
+        before = show("HEAD", name) if name in committed else None
+        text = Path(name).read_text("utf-8", errors="replace")
+        if dvc_internals.is_cut_off(name, text, before):
+            yield name, before
 
 
 def _restore_records() -> Iterator[str]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import yaml
-
 from evergreen.errors import EvergreenError
 from evergreen.history import run_records
 from evergreen.settings import paths
@@ -148,11 +146,9 @@ def check_branch() -> None:
             f"a commit is checked out, and no branch; {main}",
             way_to_a_branch(),
         )
-    last, merge = run_records.last_committed(), git("rev-list", "--merges", "-1", "HEAD")
-    if merge and last is not None and files_at("HEAD", paths.PARAMS):
-        as_of = yaml.safe_load(show("HEAD", paths.PARAMS)).get("as_of")
-        if str(as_of) < str(last.as_of):
-            raise merged_runs(str(last.as_of))
+    last = run_records.last_committed()
+    if last is not None and (merged := merged_runs(run_records.commit_of(last.as_of))):
+        raise merged
 
 
 def set_aside(as_of: date, message: str, names: Sequence[str]) -> PendingRun:

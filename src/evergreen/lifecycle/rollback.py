@@ -12,7 +12,7 @@ from evergreen.errors import DataError, ModelError
 from evergreen.history import rollback_records, run_records
 from evergreen.history.rollback_records import RollbackRecord, What
 from evergreen.history.run_summaries import find_version
-from evergreen.lifecycle import params_file
+from evergreen.lifecycle import params_file, review
 from evergreen.lifecycle.ensure_served import ensure_served
 from evergreen.lifecycle.fetch_release import fetch_release
 from evergreen.lifecycle.hold import check_no_other_changes, set_hold
@@ -24,7 +24,7 @@ from evergreen.settings.loading import load_settings
 from evergreen.store import files, models, releases
 from evergreen.vcs import dvc_fetch
 from evergreen.vcs.dvc import dvc
-from evergreen.vcs.dvc_internals import write_objects_through
+from evergreen.vcs.dvc_internals import write_data_through
 from evergreen.vcs.git import commit
 from evergreen.vcs.tracked_paths import ROLLBACK_PIN
 
@@ -55,6 +55,7 @@ def roll_back(target: str | None, to: str, reason: str, *, hold: bool = False) -
     EvergreenError
         If a run is not finished.
     """
+    review.check_branch()
     settings, last = load_settings(), run_records.last()
     if last is None or settings.as_of != last.as_of:
         raise run_records.unfinished(settings.as_of)
@@ -150,7 +151,7 @@ def _exchange(
     files.write_json(record.model_dump(mode="json"), record.path)
     if hold:
         params_file.write({"hold": dict(load_settings().hold) | dict.fromkeys(changed, reason)})
-    write_objects_through([Path(ROLLBACK_PIN)])
+    write_data_through()
     _commit(record, hold=hold)
     yield from (f"{name}: {old} -> {new}" for name, (old, new) in changed.items())
     yield f"recorded in {record.path}; the next run starts from these models"

@@ -16,6 +16,7 @@ from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models
 from evergreen.store.reports import read_drift
+from evergreen.vcs import run_log
 
 
 def next_date(settings: Settings) -> date:
@@ -34,14 +35,17 @@ def status(settings: Settings, as_of: date) -> Iterator[Table | str]:
     yield _table(champions, labels, as_of)
     yield from plan.lines()
     yield f"rows are ingested through {through}"
-    if paths.COMPARISON_REPORT.exists():
+    busy = run_log.at_work()
+    if busy:
+        yield f"at work: {busy}"
+    if paths.COMPARISON_REPORT.exists() and not busy:
         comparison = files.read_json(paths.COMPARISON_REPORT, next_step="dvc repro")
         yield from (
             f"warning: {name}: {warning}"
             for name, result in comparison.items()
             for warning in result["warnings"]
         )
-    if paths.DRIFT_REPORT.exists():
+    if paths.DRIFT_REPORT.exists() and not busy:
         yield from alert_lines(read_drift(next_step="dvc repro"))
     yield from (f"held: {name}: {reason}" for name, reason in settings.hold.items())
     yield from map(str, review.pending_runs())

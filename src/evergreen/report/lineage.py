@@ -11,6 +11,7 @@ from evergreen.history import run_records
 from evergreen.history.parameter_changes import parameters_changed
 from evergreen.history.run_summaries import live, versions
 from evergreen.report.components import PageSection, PageTable, Sentence, number, row
+from evergreen.store.machine import PROMISED
 from evergreen.vcs.dvc_internals import pin_file, pinned_md5
 from evergreen.vcs.git import show
 from evergreen.vcs.tracked_paths import INPUTS
@@ -118,8 +119,20 @@ def inputs_section(data: ReportData) -> PageSection:
         then = pinned_md5(show(commit, pinned))[:DIGITS] if commit else ""
         rows.append(row(str(path), now, then))
     about = Sentence(
-        f"Platform {data.decision['platform']}, dvc.lock {data.record.lock[:DIGITS]}. Check out "
-        "the commit of this run, and `dvc repro` gives the same bytes again."
+        f"Computed on {_machine(data)}, dvc.lock {data.record.lock[:DIGITS]}. Check out the commit "
+        f"of this run, and `dvc repro` gives the same bytes again on {_where(data)}."
     )
     columns = ["pinned input", "this run (MD5)", f"run of {previous}" if previous else "before"]
     return PageSection("Inputs", [about], PageTable(columns, rows), brief=False)
+
+
+def _machine(data: ReportData) -> str:
+    platform, machine = data.decision["platform"], data.record.machine
+    if machine is None:
+        return str(platform)
+    return f"{platform} ({machine.level}, glibc {machine.glibc or 'none'})"
+
+
+def _where(data: ReportData) -> str:
+    promised = data.decision["platform"] == PROMISED
+    return "any x86-64-v3 Linux machine" if promised else "machines of this platform"

@@ -16,6 +16,9 @@ from evergreen.settings.pipeline import Settings
 from evergreen.settings.removed import MOVED, REMOVED_ESTIMATORS, without_removed
 from evergreen.settings.sources import ONE_TABLE, TABLES
 
+CONFLICT = b"\n<<<<<<< "
+"""What git writes before each conflict."""
+
 
 def load_settings(path: Path = paths.PARAMS) -> Settings:
     """Read and check the settings.
@@ -74,6 +77,10 @@ def read_values(path: Path = paths.PARAMS) -> Any:  # noqa: ANN401 - as wide as 
             "change to the root of the repository",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
+        if CONFLICT in path.read_bytes():
+            raise SettingsError(
+                f"{path} has conflicts of git that were not resolved", "evergreen check"
+            ) from None
         raise SettingsError(f"{path} is not readable as YAML: {error}", f"edit {path}") from None
 
 

@@ -24,6 +24,7 @@ from evergreen.store import (
     models,
     tables,
 )
+from evergreen.store.machine import platform_class
 from evergreen.store.releases import (
     Release,
     Released,
@@ -68,7 +69,7 @@ def run(settings: Settings) -> Iterator[str]:
         "release": release.version,
         "manifest_sha256": manifest_digest(paths.PRODUCTION),
         "previous_release": champion.version,
-        "platform": models.platform_class(),
+        "platform": platform_class(),
         "scored": len(scored),
         "unknown_words": matrices.read_text_report(paths.FEATURES_TODAY).get("unknown_words"),
         "targets": decisions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from evergreen.errors import EvergreenError, from_os_error
@@ -12,6 +12,7 @@ from evergreen.settings import paths
 from evergreen.settings.loading import parse_settings, read_values
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files
+from evergreen.store.machine import remark
 from evergreen.store.used_parameters import used_parameters, write_used
 
 
@@ -26,7 +27,7 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
     try:
         values = read_values()
         settings, used = parse_settings(values), used_parameters(stage, values)
-        for line in run(settings):
+        for line in _with_remark(run(settings)):
             print(f"  {line}", flush=True)  # noqa: T201 - a stage prints to the terminal
         write_used(stage, used)
         # For `evergreen finish`; no output of a stage contains its duration.
@@ -36,3 +37,10 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {from_os_error(error)}")
+
+
+def _with_remark(lines: Iterable[str]) -> Iterator[str]:
+    """Add a line where this process has used other arithmetic than `choose_kernels` asks for."""
+    yield from lines
+    if line := remark():  # only now are all libraries loaded
+        yield line

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from evergreen.settings import paths
 from evergreen.store import files, models, tables
+from evergreen.store.machine import platform_class
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ class Cache:
         environment = {
             "code": files.digests(CODE, pattern="*.py"),
             "libraries": models.library_versions(),
-            "platform": models.platform_class(),
+            "platform": platform_class(),
         }
         self._environment = {"environment": files.digest_of(environment)}
         self._used: set[str] = set()

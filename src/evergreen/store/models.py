@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from dataclasses import dataclass
 from datetime import date
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
-from threadpoolctl import threadpool_info
 
 from evergreen.core.events.label_selection import KEYS
 from evergreen.core.events.loss_scale import LossScale
 from evergreen.core.models import registry
 from evergreen.errors import ModelError
 from evergreen.store import extractors, files, tables
+from evergreen.store.machine import platform_class
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,13 +185,6 @@ class Model:
                 f"{expected[off.argmax()]!r} at training",
                 "install the locked environment: make setup",
             )
-
-
-def platform_class() -> str:
-    """The kind of machine with equal bytes: architecture, system, and the CPU detected by BLAS."""
-    blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
-    names = sorted({f"{b['internal_api']}-{b.get('architecture', 'any')}" for b in blas})
-    return "-".join([platform.machine(), platform.system(), *names]).lower()
 
 
 def library_versions() -> dict[str, str]:

@@ -19,7 +19,11 @@ def read_drift(*, next_step: str) -> dict[str, Any]:
     ModelError
         As for `evergreen.store.files.read_json`.
     """
-    report: dict[str, Any] = files.read_json(paths.DRIFT_REPORT, next_step=next_step)
+    return as_named_now(files.read_json(paths.DRIFT_REPORT, next_step=next_step))
+
+
+def as_named_now(report: dict[str, Any]) -> dict[str, Any]:
+    """The content of ``reports/drift.json``, with keys of earlier versions renamed."""
     return {name: _renamed(target) for name, target in report.items()}
 
 

@@ -11,15 +11,20 @@ from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.dvc_internals import (
+    data_changes,
     locked_md5s,
     md5,
     open_repository,
     pin_file,
     pinned_md5,
+    write_data_through,
 )
 from evergreen.vcs.git import files_at, show
 from evergreen.vcs.tracked_paths import INPUTS
 from evergreen.vcs.verified_objects import VerifiedObjects
+
+GROWING = str(paths.INGESTION_STATE)
+"""The only file of the data that new rows change."""
 
 
 def check_out(*folders: Path) -> None:
@@ -42,6 +47,7 @@ def check_out(*folders: Path) -> None:
         wanted = {str(folder): outs[str(folder)] for folder in folders} or outs
         VerifiedObjects(repo, fetch=True).files(wanted)
     dvc("checkout", *(str(pin_file(folder)) for folder in folders))
+    write_data_through()
 
 
 def fetch_all(commit: str) -> None:
@@ -80,7 +86,9 @@ def check_cache() -> None:
 
 
 def is_laid_out() -> bool:
-    """Whether every file is there that the working folder's ``dvc.lock`` and pins name.
+    """Whether the data are those that the working folder's ``dvc.lock`` and pins name.
+
+    They are not after `git pull`, which leaves data as they were. New rows don't count.
 
     Raises
     ------
@@ -89,8 +97,14 @@ def is_laid_out() -> bool:
     """
     with open_repository() as repo:
         outs = repo.tracked()
-        files = VerifiedObjects(repo, fetch=False).files(outs)
-    return all(Path(path).exists() for path in (*outs, *files))
+        objects = VerifiedObjects(repo, fetch=False)
+        wanted = outs | objects.files(outs)
+        if not all(objects.path(md5_hex).is_file() for md5_hex in wanted.values()):
+            return False
+    if not all(Path(path).exists() for path in wanted):
+        return False
+    modified = data_changes(map(Path, outs)).modified
+    return not [name for name in modified if not name.endswith("/") and name != GROWING]
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import psutil
 import yaml
 
 from evergreen.settings import paths
-from evergreen.store.files import write_through
+from evergreen.store.files import sync_file_systems
 
 CACHE = ".dvc/cache/files/md5"
 RWLOCK = Path(".dvc/tmp/rwlock")
@@ -91,26 +91,13 @@ def locked_inputs(text: str) -> LockedInputs:
     return inputs
 
 
-def write_objects_through(named: Iterable[Path]) -> None:
+def write_data_through() -> None:
     """Make sure that the data that ``dvc.lock`` and ``.dvc`` files name is on the disk.
 
-    DVC leaves it to the system when the files of its cache are written; a commit that survives a
-    power loss must not name data that doesn't. Files that are on the disk take microseconds.
+    DVC leaves it to the system when its files, and those of its cache, are written. What names the
+    data, such as a commit or the settings of the next run, must not survive a power loss without.
     """
-    listings: set[str] = set()
-    for path in named:
-        if path.is_file():
-            text = path.read_text("utf-8")
-            listings |= (
-                set(locked_md5s(text).values()) if path == paths.DVC_LOCK else {pinned_md5(text)}
-            )
-    for md5_hex in listings:
-        listing = Path(object_path(md5_hex))
-        if listing.is_file():
-            content = json.loads(listing.read_text("utf-8")) if listing.suffix == ".dir" else ()
-            for place in (listing, *(Path(object_path(entry["md5"])) for entry in content)):
-                if place.is_file():
-                    write_through(place)
+    sync_file_systems(Path(), cache_folder())
 
 
 def parse_status(text: str) -> list[str]:

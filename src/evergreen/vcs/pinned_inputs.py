@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evergreen.errors import DataError
-from evergreen.settings import paths
-from evergreen.vcs.dvc_fetch import check_cache
+from evergreen.vcs.dvc_fetch import GROWING, check_cache
 from evergreen.vcs.dvc_internals import data_changes, pin_file
 
 
@@ -25,8 +24,7 @@ def check_unaltered(*inputs: Path) -> None:
     """
     check_cache()
     changes = data_changes(inputs)
-    grown = str(paths.INGESTION_STATE)
-    altered = [n for n in changes.modified if not n.endswith("/") and n != grown]
+    altered = [name for name in changes.modified if not name.endswith("/") and name != GROWING]
     for status, names in (("altered", altered), ("missing", changes.deleted)):
         if names:
             first = min(names, key=lambda name: (name.endswith("/"), name))

@@ -123,6 +123,21 @@ def holder() -> str | None:
     )
 
 
+def at_work() -> str | None:
+    """As `holder`, if that command is still at work and another one than this."""
+    try:
+        fresh = time.time() - LOG.stat().st_mtime < SLACK_SECONDS
+    except OSError:
+        return None
+    process = next((line["process"] for line in _lines() if "process" in line), None)
+    if process is None or not fresh:
+        return None
+    here = process["host"] == platform.node()
+    if here and (process["pid"] == os.getpid() or not psutil.pid_exists(process["pid"])):
+        return None
+    return holder()
+
+
 def left() -> Left | None:
     """What the last command may have left behind, if it was killed, and on this machine."""
     lines = list(_lines())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from evergreen.errors import EvergreenError
+from evergreen.settings import paths
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.git import current_branch, git, upstream_branch
 
@@ -23,12 +25,28 @@ OPERATIONS = {
 PULLS = {"a rebase", "a merge"}
 """What `git pull` may have begun: `evergreen pull` does it without."""
 MAIN = ("main", "master")
+APPROVED = "Merge the run of "
+"""How the titles of our own merges begin, which bring a run that was approved."""
+RUNS = (str(paths.DVC_LOCK), f":(glob){paths.HISTORY}/[0-9]*.json")
+"""What each run changes."""
 
 
 def check_state() -> None:
     """Refuse to work in a repository that is in the middle of something else.
 
     Raises
+    ------
+    EvergreenError
+        The first of `obstacles`.
+    """
+    for obstacle in obstacles():
+        raise obstacle
+
+
+def obstacles() -> Iterator[EvergreenError]:
+    """What keeps commands from working, in the order in which it should be ended.
+
+    Yields
     ------
     EvergreenError
         If git is in the middle of an operation, has conflicts, no commit or no complete history, or
@@ -39,42 +57,42 @@ def check_state() -> None:
     except CommandError as error:
         if "dubious ownership" in error.message:
             here = shlex.quote(str(Path.cwd()))
-            raise EvergreenError(
+            yield EvergreenError(
                 "this repository belongs to another user, so git refuses it",
                 f"git config --global --add safe.directory {here}",
-            ) from None
+            )
         return  # no repository: commands that need one say so
-    _check_operation(Path(folder))
-    _check_conflicts()
+    operation = next(_operations(Path(folder)), None)
+    yield from [operation] if operation else _conflicts()  # which end with the operation
     if shallow == "true":
-        raise EvergreenError(
+        yield EvergreenError(
             "this clone is shallow, but the history of the runs is in that of git",
             "git fetch --unshallow",
         )
     try:
         git("rev-parse", "--verify", "--quiet", "HEAD")
     except CommandError:
-        raise EvergreenError(
+        yield EvergreenError(
             "nothing is committed in this repository yet",
             'git add --all && git commit --message "Begin"',
-        ) from None
+        )
 
 
-def _check_operation(folder: Path) -> None:
+def _operations(folder: Path) -> Iterator[EvergreenError]:
     for name, (operation, end) in OPERATIONS.items():
         if (folder / name).exists():
             cannot = ", and runs can't be merged" if operation in PULLS else ""
             pull = " && evergreen pull" if operation in PULLS else ""
-            raise EvergreenError(f"{operation} is under way in git{cannot}", end + pull)
+            yield EvergreenError(f"{operation} is under way in git{cannot}", end + pull)
 
 
-def _check_conflicts() -> None:
+def _conflicts() -> Iterator[EvergreenError]:
     names = dict.fromkeys(
         line.split("\t", 1)[1] for line in git("ls-files", "--unmerged", "-z").split("\0") if line
     )
     if names:
         listed = " ".join(map(shlex.quote, names))
-        raise EvergreenError(
+        yield EvergreenError(
             f"files have conflicts that were not resolved: {', '.join(names)}",
             f"git restore --source=HEAD --staged --worktree -- {listed}",
         )
@@ -111,16 +129,43 @@ def way_to_a_branch() -> str:
     return f"git switch {shlex.quote(branch)} && dvc checkout"
 
 
-def merged_runs(last: str) -> EvergreenError:
-    """The error where git has merged runs of two clones: the settings are not of the last run."""
+def merged_runs(since: str) -> EvergreenError | None:
+    """The error where git has merged the runs of two clones, as `git pull` does.
+
+    A merge counts as long as runs of both sides are there.
+
+    Parameters
+    ----------
+    since
+        The commit of the last recorded run: what was before it can't be changed any more.
+    """
+    merges = git("rev-list", "--merges", "--parents", "HEAD", "--not", f"{since}^@")
+    for merge, ours, theirs, *_ in map(str.split, merges.splitlines()):
+        base = git("merge-base", ours, theirs).strip()
+        of_ours, of_theirs = _run_changes(base, ours), _run_changes(base, theirs)
+        if (
+            of_theirs & _run_changes(ours, "HEAD")
+            and of_ours & _run_changes(theirs, "HEAD")
+            and not git("show", "--no-patch", "--format=%s", merge).startswith(APPROVED)
+        ):
+            return _taking_apart(merge)
+    return None
+
+
+def _run_changes(before: str, after: str) -> set[str]:
+    """The files of runs that differ between two commits."""
+    return set(git("diff", "--name-only", before, after, "--", *RUNS).splitlines())
+
+
+def _taking_apart(merge: str) -> EvergreenError:
     upstream = upstream_branch()
     if upstream and git("rev-list", f"{upstream}..HEAD"):
-        way = f"git branch merged && git reset --keep {upstream} && evergreen pull"
+        aside = f"merged-{git('rev-parse', '--short', 'HEAD').strip()}"
+        way = f"git branch --force {aside} && git reset --keep {upstream}"
     else:
-        merge = git("rev-list", "--merges", "--first-parent", "--max-count=1", "HEAD").strip()
-        way = f"git revert --no-edit --mainline 1 {merge[:7]} && dvc checkout"
+        way = f"git revert --no-edit --mainline 1 {merge[:7]}"
     return EvergreenError(
-        f"git has merged the runs of two clones: params.yaml is not that of the last run, {last}. "
-        "Each run starts from the one before it, so runs can't be merged",
-        way,
+        f"commit {merge[:7]} of git has merged the runs of two clones: each run starts from the "
+        "one before it, so runs can't be merged",
+        f"{way} && evergreen pull",
     )

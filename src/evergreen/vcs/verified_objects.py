@@ -95,7 +95,7 @@ class VerifiedObjects:
         for md5_hex in from_remote.values():
             self.path(md5_hex).unlink(missing_ok=True)
         if self._verified != known:
-            files.write_json(self._verified, paths.VERIFIED)
+            files.write_json(self._verified, paths.VERIFIED, shared=True)
         if from_remote:
             raise self._altered_on_remote(from_remote)
         for path, md5_hex in altered.items():

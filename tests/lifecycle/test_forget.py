@@ -23,7 +23,7 @@ from evergreen.lifecycle.forget import forget
 from evergreen.lifecycle.forget_remote import clear_remote
 from evergreen.lifecycle.lock import exclusive
 from evergreen.settings import paths
-from evergreen.store import client_rows, tables
+from evergreen.store import client_rows, files, tables
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.dvc_internals import object_path
 from evergreen.vcs.git import commit, git
@@ -304,12 +304,18 @@ def test_a_client_is_forgotten_after_runs_in_every_clone_and_on_the_remote(
     client = pq.read_table(project.folder / "data/predictions")["client_id"][0].as_py()
     served = (project.folder / "releases/current").readlink()
 
+    record = (project.folder / "history/2017-04-02.json").read_text().splitlines()
     said = project.run("evergreen", "forget", client, "--reason", REASON, "--remote")
     assert "the next full retrain, due by 2017-04-08" in said
     assert "can't be reproduced byte for byte any more: 2017-04-01, 2017-04-02" in said
     assert project.run("dvc", "status") == "Data and pipelines are up to date.\n"
     assert project.run("git", "status", "--short") == ""
     assert (project.folder / "releases/current").readlink() == served
+    now = (project.folder / "history/2017-04-02.json").read_text().splitlines()
+    assert [line for line in now if line not in record] == [
+        f'  "lock": "{files.sha256(project.folder / "dvc.lock")}",'
+    ]
+    assert "Clients were forgotten since" in (project.folder / "reports/report.md").read_text()
     project.run("evergreen", "check")
     project.run("evergreen", "forget", "--check", client)
     holding = {

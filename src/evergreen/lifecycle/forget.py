@@ -124,7 +124,8 @@ def complete(record: ForgetRecord) -> Iterator[str]:
         dvc("commit", "--force")
         last = run_records.path_of(record.after)
         content = files.read_json(last, next_step=f"git restore {last}")
-        files.write_json(content | {"lock": files.sha256(paths.DVC_LOCK)}, last)
+        content["lock"] = files.sha256(paths.DVC_LOCK)
+        files.write_json(content, last, sort_keys=False)
         yield from _write_report_again()
         names = RECORDED
     _remove_local(record.objects)
@@ -334,14 +335,14 @@ def _summary(record: ForgetRecord) -> Iterator[str]:
 
 def _about_key() -> Iterator[str]:
     yield f"{tombstones.key_file()}: made the key that recognises forgotten clients"
-    yield "  evergreen forget --show-key prints it: keep a copy where passwords are kept, and set"
-    yield f"  {tombstones.KEY_VARIABLE} to it in other clones and in CI, which can't ingest without"
+    yield "  evergreen forget --show-key prints it; keep a copy where passwords are kept"
+    yield f"  other clones and CI need it in {tombstones.KEY_VARIABLE} to ingest anything"
 
 
 def _left(*, remote: bool) -> Iterator[str]:
     """What else may hold the clients, and what to do about it."""
-    yield "the source is not changed: have the next export made without them; until then, their"
-    yield "  rows are left out as forgotten"
+    yield "the source is not changed: have the next export made without them"
+    yield "  until then, ingestion leaves their rows out as forgotten"
     if remote_names() and not remote:
         yield f"the DVC remote still holds them; to remove them there: {REMOTE}"
     yield "to see what is left anywhere, in git's history too: evergreen forget --check ID"

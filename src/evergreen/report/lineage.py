@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.core.evaluation.losses import LOSS_NAME
 from evergreen.core.wording import plural
-from evergreen.history import run_records
+from evergreen.history import forget_records, run_records
 from evergreen.history.parameter_changes import parameters_changed
 from evergreen.history.run_summaries import live, versions
 from evergreen.report.components import PageSection, PageTable, Sentence, number, row
@@ -118,12 +118,22 @@ def inputs_section(data: ReportData) -> PageSection:
         now = pinned_md5(pinned.read_text(encoding="utf-8"))[:DIGITS]
         then = pinned_md5(show(commit, pinned))[:DIGITS] if commit else ""
         rows.append(row(str(path), now, then))
-    about = Sentence(
-        f"Computed on {_machine(data)}, dvc.lock {data.record.lock[:DIGITS]}. Check out the commit "
-        f"of this run, and `dvc repro` gives the same bytes again on {_where(data)}."
-    )
+    made = f"Computed on {_machine(data)}, dvc.lock {data.record.lock[:DIGITS]}."
+    about = Sentence(f"{made} {_how_to_repeat(data)}")
     columns = ["pinned input", "this run (MD5)", f"run of {previous}" if previous else "before"]
     return PageSection("Inputs", [about], PageTable(columns, rows), brief=False)
+
+
+def _how_to_repeat(data: ReportData) -> str:
+    if any(data.record.as_of in record.not_reproducible for record in forget_records.read_all()):
+        return (
+            "Clients were forgotten since, so the rows of them that it used are gone, and `dvc "
+            "repro --force` gives other bytes."
+        )
+    return (
+        "Check out the commit of this run, and `dvc repro` gives the same bytes again on "
+        f"{_where(data)}."
+    )
 
 
 def _machine(data: ReportData) -> str:

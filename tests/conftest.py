@@ -3,11 +3,17 @@
 import evergreen.stages  # noqa: F401 - chooses the arithmetic before numpy is imported
 
 # isort: split
+import atexit
+import marshal
 import os
+import runpy
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +139,7 @@ def snapshots():
 
 
 ROOT = Path(__file__).parents[1]
+WARM = ROOT / "tests" / "warm"
 FILES = (
     "src",
     "scripts",
@@ -148,8 +155,41 @@ FILES = (
 )
 
 
+@cache
+def warm_programs():
+    """A folder with `python`, `dvc` and `evergreen` that a warm process runs; see tests/warm."""
+    folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    atexit.register(shutil.rmtree, folder)
+    client = runpy.run_path(str(WARM / "client.py"))
+    own = {"programs": str(Path(sys.executable).parent), "fixed": client["fixed"](os.environ)}
+    (folder / "warm").write_bytes(marshal.dumps(own))
+    for name in ("python", "dvc", "evergreen"):
+        text = f"#!{sys.executable} -ISE\n{(WARM / 'client.py').read_text()}"
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen()
+        variables = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
+        server = subprocess.Popen(
+            [sys.executable, WARM / "server.py", str(listener.fileno())],
+            env=variables,
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+    atexit.register(server.communicate)  # it ends when its input does
+    return folder
+
+
 class Project:
-    """A copy of this project as a git and DVC repository of its own, used by its commands."""
+    """A copy of this project as a git and DVC repository of its own, used by its commands.
+
+    Attributes
+    ----------
+    variables
+        The environment of its commands as separate processes, as users run them.
+    """
 
     def __init__(self, folder):
         self.folder = folder
@@ -177,8 +217,20 @@ class Project:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Project(folder)
 
+    @property
+    def warm_path(self):
+        """The programs for which the warm process works, then those of `variables`."""
+        return f"{warm_programs()}{os.pathsep}{self.variables['PATH']}"
+
     def call(self, *command, **variables):
-        """Run a command; return what became of it."""
+        """Run a command; return what became of it.
+
+        The warm process runs it, and each dvc and Python that it starts.
+        """
+        return self.call_cold(*command, **{"PATH": self.warm_path} | variables)
+
+    def call_cold(self, *command, **variables):
+        """Run a command in processes of its own; return what became of it."""
         return subprocess.run(
             command,
             cwd=self.folder,

@@ -56,6 +56,7 @@ def test_all_hashes_come_back_without_outputs_and_cache(copy):
         for out in stage["outs"]:
             path = copy.folder / out["path"]
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # With another hash seed, each stage is a process of its own; the demo was made by forks.
     copy.run("dvc", "repro", PYTHONHASHSEED="271828")
     assert lock(copy) == before
     assert copy.run("git", "status", "--short") == ""

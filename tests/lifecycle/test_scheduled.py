@@ -39,7 +39,7 @@ class Runner:
         return {
             **{name: self.inputs.get(name, "") for name in step.get("env", {})},
             **set_before,
-            "PATH": f"{self.folder / 'bin'}{os.pathsep}{self.project.variables['PATH']}",
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{self.project.warm_path}",
             "GITHUB_ENV": str(self.environment),
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
             "RUNNER_TEMP": str(self.folder),

@@ -4,6 +4,8 @@ import evergreen.stages  # noqa: F401 - chooses the arithmetic before numpy is i
 
 # isort: split
 import atexit
+import fcntl
+import json
 import marshal
 import os
 import runpy
@@ -252,23 +254,50 @@ class Project:
         self.run("git", "commit", "--quiet", "--message", message)
 
 
+def made_once(name, tmp_path_factory, make):
+    """A copy of a repository that one of the test processes makes, and of what its maker said.
+
+    `make` gets an empty folder and returns the project and the text. Each process has a copy of its
+    own, for DVC locks what it reads.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    done = base / f"{name}.json"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.is_file():
+            made, said = make(tmp_path_factory.mktemp(name))
+            done.write_text(json.dumps([str(made.folder), said]))
+    folder, said = json.loads(done.read_text())
+    copied = Project(Path(folder)).copy_to(tmp_path_factory.mktemp(name) / "repository")
+    copied.said = said
+    return copied
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """The demo after its first run: the commands of `make demo`, then the run recorded."""
-    made = Project.create(tmp_path_factory.mktemp("demo"))
-    made.run("evergreen", "ingest", "--demo", "complete-journey")
-    made.run("evergreen", "pin")
-    made.run("dvc", "repro")
-    made.run("evergreen", "finish")
-    return made
+
+    def make(folder):
+        made = Project.create(folder)
+        made.run("evergreen", "ingest", "--demo", "complete-journey")
+        made.run("evergreen", "pin")
+        made.run("dvc", "repro")
+        return made, made.run("evergreen", "finish")
+
+    return made_once("demo", tmp_path_factory, make)
 
 
 @pytest.fixture(scope="session")
 def two_runs(demo, tmp_path_factory):
     """The demo, and the day after it: an incremental update."""
-    made = demo.copy_to(tmp_path_factory.mktemp("loop") / "repository")
-    made.said = made.run("evergreen", "cycle", "--as-of", "2017-04-02")
-    return made
+
+    def make(folder):
+        made = demo.copy_to(folder / "repository")
+        return made, made.run("evergreen", "cycle", "--as-of", "2017-04-02")
+
+    return made_once("two-runs", tmp_path_factory, make)
 
 
 AS_OF = date(2024, 4, 1)

@@ -14,8 +14,7 @@ from evergreen.vcs.tracked_paths import INPUTS
 ROOT = Path(__file__).parents[2]
 LINE = 80
 """Characters of a terminal."""
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.slow
 
 
 def lock(project):

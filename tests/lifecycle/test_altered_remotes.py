@@ -5,8 +5,7 @@ import json
 import pytest
 import yaml
 
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.slow
 NEXT = "2017-04-03"
 OBJECTS = (
     "data/raw/transactions",

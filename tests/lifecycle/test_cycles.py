@@ -9,8 +9,7 @@ import time
 import pytest
 import yaml
 
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.slow
 DAY = "2017-04-02"
 NEXT = "2017-04-09"
 

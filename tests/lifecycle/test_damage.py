@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.slow
 DAY, NEXT = "2017-04-02", "2017-04-03"
 CYCLE = ("evergreen", "cycle", "--as-of", NEXT)
 

@@ -7,8 +7,7 @@ import subprocess
 
 import pytest
 
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.slow
 DAY = "2017-04-02"
 CYCLE = ("evergreen", "cycle", "--as-of", DAY, "--push")
 POINTS = (

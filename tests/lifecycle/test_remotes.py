@@ -3,8 +3,7 @@
 import pytest
 import yaml
 
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.slow
 FIRST, DAY, NEXT, AFTER = "2017-04-01", "2017-04-02", "2017-04-03", "2017-04-04"
 PUSH = ("evergreen", "finish", "--push")
 

@@ -10,7 +10,7 @@ from evergreen.errors import DataError
 from evergreen.lifecycle import rollback
 
 # One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("review")]
 NEXT = "2017-04-09"
 BRANCH = f"evergreen/run-{NEXT}"
 DAY_AFTER = ("--as-of", "2017-04-10")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.slow
 NEXT = "2017-04-03"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret"}
 

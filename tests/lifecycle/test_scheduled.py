@@ -58,7 +58,6 @@ def named(word):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_the_steps_of_the_workflow_make_a_run_and_again_after_another_commit(
     with_remotes, clone, tmp_path
 ):
@@ -82,7 +81,6 @@ def test_the_steps_of_the_workflow_make_a_run_and_again_after_another_commit(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_the_workflow_leaves_a_date_that_is_recorded_as_it_is(with_remotes, clone, tmp_path):
     with_remotes.run("evergreen", "finish", "--push")
     with_remotes.run("evergreen", "hold", "clv", "--reason", "a campaign")
@@ -97,7 +95,6 @@ def test_the_workflow_leaves_a_date_that_is_recorded_as_it_is(with_remotes, clon
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_a_run_waiting_for_review_becomes_a_pull_request_with_its_report(proposed, tmp_path):
     runner = Runner(proposed, tmp_path, AS_OF=WEEK, MODE="full")
     for word in ("committer", "Pin", "report", "review"):
@@ -213,7 +210,6 @@ def scheduled(two_runs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_a_script_logs_and_is_silent_when_all_is_well(scheduled):
     logs = scheduled.project.folder / "logs"
     logs.mkdir()
@@ -230,7 +226,6 @@ def test_a_script_logs_and_is_silent_when_all_is_well(scheduled):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_a_script_that_fails_tells_its_last_lines_and_calls_for_help(scheduled, tmp_path):
     call = f"printf '%s %s\\n' >{tmp_path}/called"
     done = scheduled("ml_weekly_retrain.sh", "2017-03-01", EVERGREEN_ON_FAILURE=call)
@@ -241,7 +236,6 @@ def test_a_script_that_fails_tells_its_last_lines_and_calls_for_help(scheduled, 
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_the_monthly_script_prints_a_report_for_cron_to_mail(scheduled):
     done = scheduled("ml_monthly_ab_test.sh", DAY)
     assert (done.returncode, done.stderr) == (0, "")
@@ -249,7 +243,6 @@ def test_the_monthly_script_prints_a_report_for_cron_to_mail(scheduled):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_the_menu_shows_the_status_and_runs_the_choice(two_runs):
     typed = r"printf '1\nsoon\n2017-04-02\nq\n' | evergreen menu"
     said = two_runs.run("bash", "-c", typed)

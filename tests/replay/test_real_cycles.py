@@ -5,7 +5,7 @@ import json
 import pytest
 
 # One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replay")]
 
 
 @pytest.fixture(scope="session")

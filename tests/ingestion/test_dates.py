@@ -10,12 +10,15 @@ def settled(*cells, date_format="auto", **options):
     return settle_dates(iter(cells), settings, name="shop: column 'Date'", **options)
 
 
-def read(column, cell):
+def read_all(column, cells):
     con = tables.connect(1)
     column.register(con)
-    con.execute("create table cells as select ? as cell", [cell])
-    [(time,)] = con.sql(f"select {column.sql('cell')} from cells").fetchall()
-    return time
+    con.execute("create table cells as select unnest(?::varchar[]) as cell", [cells])
+    return [time for (time,) in con.sql(f"select {column.sql('cell')} from cells").fetchall()]
+
+
+def read(column, cell):
+    return read_all(column, [cell])[0]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_years_of_two_digits_that_come_first_are_asked_about(sep, others):
         assert "`date_order`: day_first or month_first" in str(error.value)
     else:
         column = settled(*others, *cells)
-        assert {read(column, cell) for cell in cells} == {None}
+        assert set(read_all(column, cells)) == {None}
     column = settled(*others, *cells, date_format=f"%y{sep}%m{sep}%d")
     assert str(read(column, cells[-1])) == "2024-03-30 00:00:00"
 

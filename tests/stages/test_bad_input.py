@@ -19,18 +19,17 @@ def read(path):
     return json.loads(path.read_text())
 
 
-def appended(retailer, **columns):
-    """The retailer's table with one row more."""
+def appended(retailer, clients):
+    """The retailer's table with one row more for each client, of such columns."""
     row = {
-        "client_id": "odd",
         "timestamp": datetime(2024, 3, 1, 12),
         "amount_minor": 1000,
         "quantity": 1.0,
         "text": "silk",
-        "invoice_id": "odd",
         "ingested_on": date(2024, 3, 1),
-    } | columns
-    return pa.concat_tables([retailer, pa.Table.from_pylist([row], schema=retailer.schema)])
+    }
+    rows = [row | {"client_id": name, "invoice_id": name} | own for name, own in clients.items()]
+    return pa.concat_tables([retailer, pa.Table.from_pylist(rows, schema=retailer.schema)])
 
 
 def test_a_deleted_column_is_named(repository, retailer):
@@ -137,26 +136,21 @@ def test_a_history_too_short_for_anything(repository):
         repository.run()
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"text": "silk " * 200_000},
-        {"amount_minor": -5_000_000},
-        {"amount_minor": 0},
-        {"text": None},
-        {"text": ""},
-        {"client_id": "x'; drop table ledger; --"},
-        {"client_id": "客户-7"},
-        {"ingested_on": date(2024, 3, 20)},
-    ],
-    ids=["a megabyte", "negative spend", "zero", "no text", "empty text", "quotes", "cjk", "late"],
-)
-def test_an_odd_client_with_one_event_is_scored_like_any_other(repository, retailer, columns):
-    repository.write_raw(appended(retailer, **columns))
+def test_odd_clients_with_one_event_are_observed_like_any_other(repository, retailer):
+    odd = {
+        "a megabyte": {"text": "silk " * 200_000},
+        "negative spend": {"amount_minor": -5_000_000},
+        "zero": {"amount_minor": 0},
+        "no text": {"text": None},
+        "empty text": {"text": ""},
+        "x'; drop table ledger; --": {},
+        "客户-7": {},
+        "late": {"ingested_on": date(2024, 3, 20)},
+    }
+    repository.write_raw(appended(retailer, odd))
     repository.run()
-    client = columns.get("client_id", "odd")
     snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
-    assert client in set(snapshots["client_id"])
+    assert odd.keys() <= set(snapshots["client_id"])
     assert read(paths.DECISION_REPORT)["release"]
 
 

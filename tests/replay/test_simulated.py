@@ -31,11 +31,11 @@ EVERY = 14
 class Shop:
     """A simulated retailer, and what policies made of it; purchase is the only target."""
 
-    def __init__(self, folder, monkeypatch, **world):
+    def __init__(self, folder, monkeypatch, clients=2500, **world):
         committed = load_settings()
         monkeypatch.chdir(folder)
         self.folder = folder
-        settings = Simulation(clients=2500, days=160, notes_per_year=0.0, **world)
+        settings = Simulation(clients=clients, days=160, notes_per_year=0.0, **world)
         self.retailer = simulate(settings)
         source = Source(demo="simulated", simulation=settings)
         list(ingest_new_rows(committed.model_copy(update={"source": source}), through=END))
@@ -101,7 +101,7 @@ def test_from_a_weak_start_the_loss_falls_to_near_the_best_possible(
 
 def test_the_same_policy_twice_is_the_same(committed, tmp_path, monkeypatch):
     monkeypatch.setattr(f"{__name__}.EVERY", 42)
-    shop = Shop(tmp_path, monkeypatch)
+    shop = Shop(tmp_path, monkeypatch, clients=500)
     monkeypatch.setitem(POLICIES, "again", POLICIES["weekly"])
     rows = shop.replay(committed, "weekly", "again")
     assert rows["weekly"].equals(rows["again"])

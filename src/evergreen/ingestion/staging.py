@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -134,7 +135,6 @@ def _insert(
     conversion: Conversion,
     schema: pa.Schema,
 ) -> int:
-    typed = ", ".join(f"{cell} as {sql.name(name)}" for name, cell in conversion.columns.items())
     checks = list(enumerate(conversion.checks, MALFORMED + 1))
     statuses = " ".join(f"when {check.fails} then {status}" for status, check in checks)
     values = " ".join(f"when {status} then {check.value}::varchar" for status, check in checks)
@@ -159,11 +159,27 @@ def _insert(
         from (
             select *,
                    case when malformed is not null then {MALFORMED} {statuses} else 0 end as status
-            from (select *, {typed} from ({rows}))
+            from ({_typed(rows, conversion.columns)})
         )
         """
     ).fetchall()
     return int(count)
+
+
+def _typed(rows: str, columns: dict[str, str]) -> str:
+    """SQL of rows with the canonical columns.
+
+    A column that uses others selects from them: named in one select, DuckDB would put the SQL of
+    the others in its place, and plan each copy.
+    """
+    names: list[str] = []
+    typed: list[str] = []
+    for name, cell in columns.items():
+        if any(re.search(rf"\b{other}\b", cell) for other in names):
+            rows, names, typed = f"select *, {', '.join(typed)} from ({rows})", [], []
+        names.append(name)
+        typed.append(f"{cell} as {sql.name(name)}")
+    return f"select *, {', '.join(typed)} from ({rows})"
 
 
 def _number_sheets(con: duckdb.DuckDBPyConnection, number: int) -> None:

@@ -68,7 +68,7 @@ ROWS = st.builds(
 )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ROWS, unique_by=lambda row: (row["client_id"], row["valid_from"])))
 def test_nothing_of_the_future_changes_what_was_known(database, snapshots, rows):
     at = snapshots(("a", DAY), ("b", DAY))

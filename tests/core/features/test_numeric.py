@@ -135,7 +135,7 @@ def as_rows(drawn, start=date(2024, 1, 1)):
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -174,7 +174,7 @@ def reference(rows, client, day):
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -182,6 +182,8 @@ def reference(rows, client, day):
 def test_equals_a_plain_count_event_by_event(database, snapshots, drawn, offset):
     day = date(2024, 1, 1) + timedelta(days=offset)
     rows = [row | {"ingested_on": row["timestamp"]} for row in as_rows(drawn)]
-    made = features(database([dict(row) for row in rows]), snapshots(("a", day))).iloc[0]
-    for name, value in reference(rows, "a", day).items():
-        assert made[name] == pytest.approx(value, nan_ok=True), name
+    at = snapshots(*((client, day) for client in "abc"))
+    made = features(database([dict(row) for row in rows]), at)
+    for client, found in zip("abc", made.to_dict("records"), strict=True):
+        for name, value in reference(rows, client, day).items():
+            assert found[name] == pytest.approx(value, nan_ok=True), (client, name)

@@ -52,10 +52,10 @@ lint: setup
 	mypy
 
 test: lint
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist worksteal
 
 quick: lint
-	pytest -n 2 -m "not slow"
+	pytest -n 2 --dist worksteal -m "not slow"
 
 # Whatever zone a machine is in: the tests of times in three zones, two at a time. That the same
 # files give the same bytes in all three is a part of `make test`.

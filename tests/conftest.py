@@ -254,29 +254,39 @@ class Project:
         self.run("git", "commit", "--quiet", "--message", message)
 
 
-def made_once(name, tmp_path_factory, make):
-    """A copy of a repository that one of the test processes makes, and of what its maker said.
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Make a repository in one of the test processes; each process has a copy of its own.
 
-    `make` gets an empty folder and returns the project and the text. Each process has a copy of its
-    own, for DVC locks what it reads.
+    ``made_once(name, make)``: `make` gets an empty folder and returns the project in it and what is
+    to be told of it, any JSON, which becomes its attribute ``said``. The files beside the project
+    are copied with it. Copies, as DVC locks what it reads.
     """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
-    done = base / f"{name}.json"
-    with (base / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.is_file():
-            made, said = make(tmp_path_factory.mktemp(name))
-            done.write_text(json.dumps([str(made.folder), said]))
-    folder, said = json.loads(done.read_text())
-    copied = Project(Path(folder)).copy_to(tmp_path_factory.mktemp(name) / "repository")
-    copied.said = said
+
+    def copied(name, make):
+        done = base / f"{name}.json"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.is_file():
+                folder = tmp_path_factory.mktemp(name)
+                made, said = make(folder)
+                place = str(made.folder.relative_to(folder))
+                done.write_text(json.dumps([str(folder), place, said]))
+        folder, place, said = json.loads(done.read_text())
+        own = tmp_path_factory.mktemp(name) / "own"
+        shutil.copytree(folder, own, symlinks=True)
+        project = Project(own / place)
+        project.said = said
+        return project
+
     return copied
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory):
+def demo(made_once):
     """The demo after its first run: the commands of `make demo`, then the run recorded."""
 
     def make(folder):
@@ -286,18 +296,18 @@ def demo(tmp_path_factory):
         made.run("dvc", "repro")
         return made, made.run("evergreen", "finish")
 
-    return made_once("demo", tmp_path_factory, make)
+    return made_once("demo", make)
 
 
 @pytest.fixture(scope="session")
-def two_runs(demo, tmp_path_factory):
+def two_runs(demo, made_once):
     """The demo, and the day after it: an incremental update."""
 
     def make(folder):
         made = demo.copy_to(folder / "repository")
         return made, made.run("evergreen", "cycle", "--as-of", "2017-04-02")
 
-    return made_once("two-runs", tmp_path_factory, make)
+    return made_once("two-runs", make)
 
 
 AS_OF = date(2024, 4, 1)

@@ -75,17 +75,21 @@ def killed():
 
 
 @pytest.fixture(scope="session")
-def proposed_once(two_runs, tmp_path_factory):
+def proposed_once(two_runs, made_once):
     """A repository with manual approval, and a full retrain that is waiting for review."""
-    folder = tmp_path_factory.mktemp("proposed")
-    made = name_remotes(two_runs.copy_to(folder / "repository"), folder)
-    params = made.folder / "params.yaml"
-    text = params.read_text().replace("  mode: auto  ", "  mode: review")
-    params.write_text(text.replace("alpha_full: 0.05", "alpha_full: 0.45"))  # something is promoted
-    made.run("git", "commit", "--quiet", "--all", "--message", "Review promotions")
-    made.status = made.run("dvc", "status")
-    made.said = made.run("evergreen", "cycle", "--as-of", "2017-04-09", "--mode", "full", "--push")
-    return made
+
+    def make(folder):
+        made = name_remotes(two_runs.copy_to(folder / "repository"), folder)
+        params = made.folder / "params.yaml"
+        text = params.read_text().replace("  mode: auto  ", "  mode: review")
+        # at this level, something is promoted
+        params.write_text(text.replace("alpha_full: 0.05", "alpha_full: 0.45"))
+        made.run("git", "commit", "--quiet", "--all", "--message", "Review promotions")
+        status = made.run("dvc", "status")
+        cycle = ("cycle", "--as-of", "2017-04-09", "--mode", "full", "--push")
+        return made, [status, made.run("evergreen", *cycle)]
+
+    return made_once("proposed", make)
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def proposed(proposed_once, tmp_path):
     """The same, with its remotes, for a test to do with as it likes."""
     shutil.copytree(proposed_once.folder.parent, tmp_path, symlinks=True, dirs_exist_ok=True)
     made = type(proposed_once)(tmp_path / "repository")
-    made.said, made.status = proposed_once.said, proposed_once.status
+    made.status, made.said = proposed_once.said
     made.run("git", "remote", "set-url", "origin", str(tmp_path / "origin.git"))
     # Beside the committed settings, which name the folder that this one was copied from.
     made.run("dvc", "remote", "modify", "--local", "store", "url", str(tmp_path / "store"))

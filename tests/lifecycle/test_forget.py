@@ -293,7 +293,6 @@ def test_objects_of_an_s3_remote_go(ingested, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("dvc")
 def test_a_client_is_forgotten_after_runs_in_every_clone_and_on_the_remote(
     with_remotes, clone, tmp_path
 ):

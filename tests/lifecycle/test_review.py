@@ -9,8 +9,7 @@ import pytest
 from evergreen.errors import DataError
 from evergreen.lifecycle import rollback
 
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("review")]
+pytestmark = pytest.mark.slow
 NEXT = "2017-04-09"
 BRANCH = f"evergreen/run-{NEXT}"
 DAY_AFTER = ("--as-of", "2017-04-10")

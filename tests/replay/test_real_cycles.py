@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-# One worker runs them all, so that the first runs are made once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replay")]
+pytestmark = pytest.mark.slow
+REPLAY = ("evergreen", "replay", "--from", "2017-04-01", "--to", "2017-04-10", "--every", "1",
+          "--policy", "yours", "--jobs", "1")  # fmt: skip
 
 
 @pytest.fixture(scope="session")
-def replayed(two_runs, tmp_path_factory):
-    made = two_runs.copy_to(tmp_path_factory.mktemp("replay") / "repository")
-    made.said = made.run(
-        *("evergreen", "replay", "--from", "2017-04-01", "--to", "2017-04-10", "--every", "1"),
-        *("--policy", "yours", "--jobs", "1"),
-    )
-    return made
+def replayed(two_runs, made_once):
+    def make(folder):
+        made = two_runs.copy_to(folder / "repository")
+        return made, made.run(*REPLAY)
+
+    return made_once("replay", make)
 
 
 def test_the_same_models_and_decisions(replayed):
@@ -54,9 +54,5 @@ def test_it_tells_of_every_policy_and_gives_advice(replayed):
 def test_what_was_done_already_is_not_done_again(replayed):
     [record] = (replayed.folder / ".cache" / "replay").glob("*/yours/runs/2017-04-02/record.json")
     before = record.stat().st_mtime_ns
-    again = (
-        *("evergreen", "replay", "--from", "2017-04-01", "--to", "2017-04-10", "--every", "1"),
-        *("--policy", "yours", "--jobs", "1"),
-    )
-    assert replayed.run(*again) == replayed.said
+    assert replayed.run(*REPLAY) == replayed.said
     assert record.stat().st_mtime_ns == before

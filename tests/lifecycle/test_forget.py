@@ -193,12 +193,14 @@ def test_a_run_that_is_not_finished_is_refused(ingested):
     assert clients() == {CLIENT, OTHER}
 
 
-def test_the_source_is_named_and_left_alone(ingested):
+def test_the_source_is_named_and_left_alone(ingested, monkeypatch):
+    monkeypatch.setattr(forget_check, "PART_BYTES", 8)
     text = Path("params.yaml").read_text()
     begin, end = text.index("source:"), text.index("\n\n", text.index("source:"))
     Path("params.yaml").write_text(text[:begin] + SHOP + text[end:])
     Path("inbox").mkdir()
-    Path("inbox/1.csv").write_text(f"Client,Date,Total\n{CLIENT},2024-01-01,5.00\n")
+    lines = [f"{client},2024-01-01,5.00\n" for client in (OTHER, OTHER, CLIENT)]
+    Path("inbox/1.csv").write_text("".join(["Client,Date,Total\n", *lines]))
     commit("Read files", "params.yaml")
     list(forget([CLIENT], REASON))
     assert set(found()) == {"source"}

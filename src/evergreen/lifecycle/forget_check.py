@@ -29,6 +29,8 @@ WAYS = {
 """How to remove a client from the files below some folders."""
 BY_HAND = "edit or remove them"
 SHOWN = 3
+TEXTS = {".csv", ".tsv", ".txt", ".log", ".jsonl"}
+PART_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,21 @@ def _files(folder: Path, cache: Path) -> Iterator[Path]:
 
 def _named(path: Path, client: str) -> str | None:
     """The file with the place in it where it names the client; None if it does not."""
-    place = is_named_in(path.name, path.read_bytes(), client)
+    places = (is_named_in(path.name, content, client) for content in _contents(path))
+    place = next(filter(None, places), None)
     return None if place is None else f"{path} ({place})"
+
+
+def _contents(path: Path) -> Iterator[bytes]:
+    """A file; a large text in parts, each with the first line."""
+    with path.open("rb") as file:
+        if path.suffix not in TEXTS:
+            yield file.read()
+            return
+        first = file.readline()
+        while part := file.read(PART_BYTES):
+            yield first + part + file.readline()
+        yield first
 
 
 def _in_cache(client: str) -> Iterator[Finding]:

@@ -106,17 +106,25 @@ def _in_table(table: pa.Table, client: str) -> Iterator[str]:
         values = table[column]
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
-        if is_text:
+        if not _may_hold_ids(column, values.type):
+            continue
+        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
             values = values.filter(pc.match_substring(values, client))
-        if (is_text or IS_ID.search(column.lower())) and any(
-            _in_cell(cell, column, client) for cell in values.unique().to_pylist()
-        ):
+        if any(_in_cell(cell, column, client) for cell in values.unique().to_pylist()):
             yield f"column {column}"
 
 
+def _may_hold_ids(column: str, kind: pa.DataType) -> bool:
+    """Whether a column has texts, or a name of ids."""
+    of_texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    return any(is_one(kind) for is_one in of_texts) or IS_ID.search(column.lower()) is not None
+
+
 def _in_parquet(content: bytes, client: str) -> Iterator[str]:
-    yield from _in_table(pq.read_table(io.BytesIO(content)), client)
+    with pq.ParquetFile(io.BytesIO(content)) as file:
+        for field in file.schema_arrow:  # one at a time: most are figures, which are not read
+            if _may_hold_ids(field.name, field.type):
+                yield from _in_table(file.read([field.name]), client)
 
 
 def _in_arrow(content: bytes, client: str) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from evergreen.errors import EvergreenError
+from evergreen.errors import DISK_FULL_CODES, EvergreenError
 from evergreen.settings import paths
 from evergreen.vcs.commands import CommandError
 from evergreen.vcs.git import current_branch, git, upstream_branch
@@ -110,10 +111,13 @@ def check_cache_is_writable(cache: Path) -> None:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache):
             pass
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
+        if error.errno in DISK_FULL_CODES:
+            raise
+        chown = f'sudo chown -R "$(id -un)" {shlex.quote(str(cache))}; or '
         raise EvergreenError(
             f"DVC's cache can't be written: {error}",
-            f'sudo chown -R "$(id -un)" {shlex.quote(str(cache))}; or dvc cache dir --local FOLDER',
+            f"{'' if error.errno == errno.EROFS else chown}dvc cache dir --local FOLDER",
         ) from None
 
 

@@ -243,3 +243,10 @@ def test_a_web_page_with_the_name_of_a_workbook_is_refused_with_the_way_on(shop)
     with pytest.raises(DataError, match="web page") as refused:
         shop.ingest()
     assert "save it as" in refused.value.next_step
+
+
+def test_a_nested_column_of_parquet_is_named(shop):
+    table = {"Client": ["a"], "Date": ["2024-01-05"], "Total": [{"value": 1.5}], "Item": [["x"]]}
+    pq.write_table(pa.table(table), shop.lay("shop.parquet", b""))
+    with pytest.raises(DataError, match=r"column 'Total' holds several values a row \(STRUCT"):
+        shop.ingest()

@@ -28,26 +28,35 @@ if TYPE_CHECKING:
     from evergreen.ingestion.inputs import Mapped
     from evergreen.settings.sources import TableSource
 
+NESTED = ("STRUCT", "MAP", "UNION")
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 BATCH_ROWS = 50_000
 MAX_CELLS = 1 << 26
-HEAD_BYTES = 1 << 14
-DIMENSION = re.compile(rb"<dimension ref=\"(?:[A-Z]+[0-9]+:)?([A-Z]+)([0-9]+)\"")
+CHUNK_BYTES, LONGEST_PLACE = 1 << 20, 16
+COLUMN = re.compile(rb" r=[\"']([A-Z]+)[0-9]")
+ROW = re.compile(rb" r=[\"'][A-Z]+([0-9]+)[\"']")
+"""In the place of a cell, such as ``r="B7"``."""
 
 
-def read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Input:
+def read_parquet(con: duckdb.DuckDBPyConnection, path: Path, mapped: Mapped) -> Input:
     """A Parquet file; its rows are counted from 1.
 
     Raises
     ------
     DataError
-        If it is not Parquet.
+        If it is not Parquet, or a mapped column is nested.
     """
     try:
         described = con.sql(f"describe select * from {sql.parquet([path])}").fetchall()
     except duckdb.Error as error:
         raise _unreadable(path, error) from None
     columns = [(str(name), str(kind)) for name, kind, *_ in described]
+    for name, kind in columns:
+        if name in mapped.headers and (kind.endswith("]") or kind.startswith(NESTED)):
+            raise DataError(
+                f"{path}: column {name!r} holds several values a row ({kind}); nothing was changed",
+                "have it exported with a column for each value, and map that in params.yaml",
+            )
     cells = ", ".join(f"{_text(n, k)} as c{i}" for i, (n, k) in enumerate(columns))
     rows = f"select {cells} from {sql.parquet([path])}"
     numbers = (i for i, (_, kind) in enumerate(columns) if kind.lstrip("U").startswith(NUMBERS))
@@ -135,6 +144,8 @@ def _counts_from_1904(path: Path) -> bool:
 def _check_size(path: Path) -> None:
     """Refuse a sheet with a cell so far out that the area up to it does not fit into memory.
 
+    The sheet's own statement of its area may be missing or wrong, so the cells are looked at.
+
     Raises
     ------
     DataError
@@ -146,15 +157,25 @@ def _check_size(path: Path) -> None:
         for name in archive.namelist():
             if not name.startswith("xl/worksheets/") or not name.endswith(".xml"):
                 continue
-            with archive.open(name) as sheet:
-                area = DIMENSION.search(sheet.read(HEAD_BYTES))
-            if area and _column(area[1]) * int(area[2]) > MAX_CELLS:
-                cell = (area[1] + area[2]).decode()
+            column, row = _last_cell(archive, name)
+            if _column(column) * row > MAX_CELLS:
                 raise DataError(
-                    f"{path} has a sheet that reaches to cell {cell}: the limit is "
+                    f"{path} has a sheet that reaches to cell {column.decode()}{row}: the limit is "
                     f"{MAX_CELLS:,} cells; nothing was changed",
                     "delete the stray cells below and beside the table, and save it again",
                 )
+
+
+def _last_cell(archive: zipfile.ZipFile, name: str) -> tuple[bytes, int]:
+    """The last column and the last row that have a cell in a sheet."""
+    column, row, rest = b"", 0, b""
+    with archive.open(name) as sheet:
+        while chunk := sheet.read(CHUNK_BYTES):
+            text = rest + chunk
+            column = max({column, *COLUMN.findall(text)}, key=_column)
+            row = max(row, *map(int, ROW.findall(text)), 0)
+            rest = text[-LONGEST_PLACE:]
+    return column, row
 
 
 def _column(letters: bytes) -> int:

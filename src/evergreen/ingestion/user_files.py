@@ -219,7 +219,7 @@ def _open(
     """The inputs in a file, and the encodings that were detected."""
     suffix = path.suffix.lower()
     if suffix in PARQUET:
-        return [read_parquet(con, path)], []
+        return [read_parquet(con, path, mapped)], []
     if suffix in CONVERTED or path.name.lower().endswith((".tar.gz", ".tar.bz2", ".tar.zst")):
         raise DataError(
             f"{path} is not a file that can be read (CSV, Parquet or a workbook); "

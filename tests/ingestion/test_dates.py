@@ -1,6 +1,7 @@
 import pytest
 
 from evergreen.errors import DataError
+from evergreen.ingestion.cells import CellError
 from evergreen.ingestion.dates import DateSettings, settle_dates
 from evergreen.store import tables
 
@@ -198,6 +199,12 @@ def test_a_setting_says_how_cells_are_read(date_format, cell):
 )
 def test_a_setting_excludes_all_else(date_format, cell):
     assert read(settled(cell, date_format=date_format), cell) is None
+
+
+@pytest.mark.parametrize("cell", ["1490895900000", "9" * 30])
+def test_milliseconds_are_not_taken_for_seconds(cell):
+    with pytest.raises(CellError, match="set date_format to epoch_ms"):
+        settled("1490895900", date_format="epoch").cells.read(cell)
 
 
 def test_numbers_are_dates_in_a_workbook_column_of_dates():

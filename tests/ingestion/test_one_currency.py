@@ -116,3 +116,9 @@ def test_a_table_of_refunds_is_taken_off_the_sales(shop):
     shop.lay("r.csv", "t,c,p,q\n2024-01-06,a,10,-1\n2024-01-07,a,0.5,1\n")
     shop.ingest()
     assert sorted(row["amount_minor"] for row in shop.rows()) == [-1000, -50, 2000]
+
+
+def test_a_symbol_with_a_point_is_the_same(mapped):
+    lay(mapped, "a,1.00,kr", "b,2.00,kr.")
+    mapped.ingest()
+    assert clients(mapped) == ["a", "b"]

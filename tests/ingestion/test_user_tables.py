@@ -480,3 +480,11 @@ def test_numbers_that_can_be_read_in_two_ways_are_asked_about(shop, prices, quan
     shop.lay("shop.csv", "Client;Date;Price;Qty\n" + lines)
     with pytest.raises(DataError, match="decimals or thousands"):
         shop.ingest()
+
+
+def test_a_source_of_bad_rows_alone_is_refused_with_their_list(shop):
+    shop.max_bad_share = 1.0
+    shop.lay("1.csv", HEAD + ",2024-01-05,1,x\n")
+    with pytest.raises(DataError, match="holds no good rows, only 1 bad one") as caught:
+        shop.ingest()
+    assert str(paths.QUARANTINE) in caught.value.next_step

@@ -22,6 +22,10 @@ class Check:
         SQL of the text to show for it.
     fails
         SQL that is true for the rows that are kept out; it may use the canonical columns.
+    excluded
+        Whether it keeps them out on purpose.
+    quiet
+        Whether it is not reported where it keeps no row out.
     """
 
     column: str
@@ -29,6 +33,7 @@ class Check:
     fails: str
     reason: str
     excluded: bool = False
+    quiet: bool = False
 
 
 @dataclass

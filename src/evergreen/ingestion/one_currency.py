@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.errors import DataError
 from evergreen.ingestion.staging import OTHER_CURRENCY
-from evergreen.settings.currencies import CODES, spellings
+from evergreen.settings.currencies import CODES, currency_code, spellings
 from evergreen.store import sql
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def check_currency(
     """
     same = spellings(kept) if kept else frozenset()
     counts = dict(_currencies(con))
+    earlier = {currency_code(code) or code for code in earlier}
     if len(counts.keys() | {kept if code in same else code for code in earlier}) < MORE_THAN_ONE:
         return
     listed = ", ".join(f"{count:,} in {currency}" for currency, count in counts.items())

@@ -40,12 +40,12 @@ def create_checks(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``inputs`` and ``checks``.
 
     Columns of ``inputs``: input; label, of its source in messages; source, such as the file's name.
-    Columns of ``checks``: input, status, blamed, reason, bad.
+    Columns of ``checks``: input, status, blamed, reason, bad, quiet.
     """
     con.execute("create temp table inputs (input int, label varchar, source varchar)")
     con.execute(
         "create temp table checks "
-        "(input int, status smallint, blamed varchar, reason varchar, bad boolean)"
+        "(input int, status smallint, blamed varchar, reason varchar, bad boolean, quiet boolean)"
     )
 
 
@@ -58,8 +58,8 @@ def name_checks(con: duckdb.DuckDBPyConnection, number: int, checks: list[Check]
     """Record what each status of an input's rows means."""
     for status, check in enumerate(checks, MALFORMED + 1):
         reason = f"{EXCLUDED if check.excluded else ''}{check.reason}"
-        values = [number, status, check.column, reason, not check.excluded]
-        con.execute("insert into checks values (?, ?, ?, ?, ?)", values)
+        values = [number, status, check.column, reason, not check.excluded, check.quiet]
+        con.execute("insert into checks values (?, ?, ?, ?, ?, ?)", values)
 
 
 def put_off(con: duckdb.DuckDBPyConnection, through: date) -> None:
@@ -114,7 +114,7 @@ def count_by_status(
     counts: dict[str, dict[str, dict[str, int]]] = {label: {} for label in labels}
     filters = con.sql(
         "select label, source, reason from checks join inputs using (input) "
-        f"where not bad and not ends_with(reason, '{BLANK}') order by all"
+        f"where not bad and not quiet and not ends_with(reason, '{BLANK}') order by all"
     )
     for label, source, reason in filters.fetchall():
         counts[label].setdefault(source, {})[reason] = 0  # a filter that excludes no row is shown

@@ -139,7 +139,7 @@ def _check(
         path = quarantine.bad_rows_path(table.name, through)
         quarantine.check_share(con, report, label, path, settings.data.max_bad_share)
     if table.complete:
-        _check_reach(con, table, reach)
+        _check_reach(con, table, through, reach)
     try:
         check_identity(con, table, list(sources.values()))
         span = deduplicate(con, table, through=through, history=history)
@@ -176,11 +176,24 @@ def _check(
     )
 
 
-def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, reach: date | None) -> None:
+def _check_reach(
+    con: duckdb.DuckDBPyConnection, table: RawTable, through: date, reach: date | None
+) -> None:
     [(newest,)] = con.sql("select max(day) from incoming where status = 0").fetchall()
     ends = [newest, max(tables.partitions(table.folder), default=None)]
     end = max((day for day in ends if day is not None), default=None)
     if end is None:
+        [(bad,)] = con.sql(
+            "select count(*) from incoming left join checks using (input, status) "
+            "where status > 0 and coalesce(bad, true)"
+        ).fetchall()
+        if bad:
+            raise DataError(
+                f"{table.label}: the source holds no good rows, only {plural(bad, 'bad one')}; "
+                "nothing was changed",
+                f"check {quarantine.bad_rows_path(table.name, through)}, and fix the source or its "
+                "settings in params.yaml",
+            )
         raise DataError(
             f"{table.label}: the source holds no good rows; nothing was changed",
             "check what `source` in params.yaml points to, and what `where` excludes, if it is set",

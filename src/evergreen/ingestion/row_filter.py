@@ -14,7 +14,7 @@ from evergreen.ingestion.times import ISO, TimeFormat
 from evergreen.settings import filters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from evergreen.ingestion.inputs import Input
     from evergreen.ingestion.money import Sign
@@ -40,6 +40,8 @@ class RowFilter:
     ----------
     conditions
         The rows to keep, by the reason for which others are excluded.
+    quiet
+        The reasons that are not reported where no row is excluded, as those of a preset.
 
     Attributes
     ----------
@@ -52,7 +54,10 @@ class RowFilter:
         If the input lacks a column; names the nearest one.
     """
 
-    def __init__(self, rows: Input, conditions: Mapping[str, str]) -> None:
+    def __init__(
+        self, rows: Input, conditions: Mapping[str, str], quiet: Collection[str] = ()
+    ) -> None:
+        self._quiet = quiet
         self._rows = rows
         self._conditions = conditions
         found = [filters.check(text).columns for text in conditions.values()]
@@ -73,7 +78,7 @@ class RowFilter:
             condition = filters.translate(text, read)
             false, unclear = f"not ({condition.sql})", f"({condition.sql}) is null"
             checks += [
-                Check("", "null", false, reason, excluded=True),
+                Check("", "null", false, reason, excluded=True, quiet=reason in self._quiet),
                 *self._unreadable(condition, decimals, dates),
                 Check("", "null", unclear, reason + BLANK, excluded=True),
             ]

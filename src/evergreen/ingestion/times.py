@@ -165,7 +165,8 @@ class TimeFormat:
             return None
         time = self._read(text)
         if not FIRST <= time.wall < END:
-            raise CellError(OUT_OF_RANGE)
+            late = self.text == EPOCH and time.wall >= END
+            raise CellError(EPOCH_MS_NUMBER if late else OUT_OF_RANGE)
         return time
 
     def _read(self, text: str) -> Time:
@@ -347,7 +348,8 @@ def _counted(number: Decimal, unit: str) -> Time:
         seconds = number if unit == EPOCH else number / 1000
         return Time(UNIX + timedelta(microseconds=int(seconds * 1_000_000)), 0)
     except OverflowError:
-        raise CellError(OUT_OF_RANGE) from None
+        late = unit == EPOCH and number > 0
+        raise CellError(EPOCH_MS_NUMBER if late else OUT_OF_RANGE) from None
 
 
 def why_no_date(text: str) -> str:

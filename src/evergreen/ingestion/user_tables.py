@@ -212,7 +212,9 @@ class _UserSource:
 
         conversions = []
         for rows, by_role in zip(inputs, formats, strict=True):
-            row_filter = RowFilter(rows, self.source.conditions)
+            row_filter = RowFilter(
+                rows, self.source.conditions, quiet=self.source.preset_conditions
+            )
             headers = [*mapping.number_headers(columns, rows), *row_filter.numbers]
             rules = CellRules(by_role, self._decimals(rows, headers), self.clients)
             conversion = self._conversion(rows, rules)

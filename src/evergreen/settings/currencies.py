@@ -20,9 +20,9 @@ SYMBOLS = {
     "₾": "GEL", "฿": "THB", "R$": "BRL", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD",
     "HK$": "HKD", "NZ$": "NZD", "S$": "SGD", "SG$": "SGD", "US$": "USD", "MX$": "MXN", "NT$": "TWD",
     "FR": "CHF", "FR.": "CHF", "SFR.": "CHF", "FT": "HUF", "KČ": "CZK", "ZŁ": "PLN", "LEI": "RON",
-    "RS": "INR", "RS.": "INR", "RM": "MYR", "RP": "IDR",
+    "RS": "INR", "RS.": "INR", "RM": "MYR", "RP": "IDR", "KR.": "KR",
 }  # fmt: skip
-"""Symbols of one currency, in upper case."""
+"""Symbols of one currency, in upper case, and other spellings of those of several."""
 _DOLLARS = frozenset(
     """
     ARS AUD BBD BMD BND BSD BZD CAD CLP COP FJD GYD HKD JMD KYD LRD MXN NAD NZD SBD SGD SRD TTD TWD
@@ -31,7 +31,7 @@ _DOLLARS = frozenset(
 )
 _CROWNS = frozenset({"DKK", "ISK", "NOK", "SEK"})
 SHARED = {
-    "$": _DOLLARS, "¢": _DOLLARS | {"EUR"}, "¤": CODES, "KR": _CROWNS, "KR.": _CROWNS,
+    "$": _DOLLARS, "¢": _DOLLARS | {"EUR"}, "¤": CODES, "KR": _CROWNS,
     "R": frozenset({"ZAR", "BRL"}),
 }  # fmt: skip
 """Symbols of several currencies, which stay as they are, each with the codes it may stand for."""
@@ -46,7 +46,7 @@ def spellings(code: str) -> frozenset[str]:
     """What `currency_code` may give for a currency, as texts write it.
 
     >>> sorted(spellings("SEK"))
-    ['KR', 'KR.', 'SEK', '¤']
+    ['KR', 'SEK', '¤']
     """
     return frozenset({code} | {symbol for symbol, codes in SHARED.items() if code in codes})
 
@@ -54,7 +54,7 @@ def spellings(code: str) -> frozenset[str]:
 def currency_code(written: str) -> str | None:
     """The ISO 4217 code of a currency, or its symbol if several share it; None if it is not one.
 
-    >>> [currency_code(written) for written in ("€", "AU $", "$ USD", "eur", "kr", "apples")]
+    >>> [currency_code(written) for written in ("€", "AU $", "$ USD", "eur", "kr.", "apples")]
     ['EUR', 'AUD', 'USD', 'EUR', 'KR', None]
     """
     text = written.upper()

@@ -45,6 +45,11 @@ def preset_settings(name: str) -> dict[str, Any]:
     return {key: value for key, value in _read(name).items() if key not in (ABOUT, ALSO)}
 
 
+def preset_conditions(name: str | None) -> dict[str, str]:
+    """The conditions of rows to keep that a preset adds to those of a table."""
+    return dict(preset_settings(name).get("where", {})) if name else {}
+
+
 def companions(name: str) -> dict[str, str]:
     """The presets that read other rows of the same files, by the name of their table."""
     return dict(_read(name).get(ALSO, {}))

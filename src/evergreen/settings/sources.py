@@ -29,7 +29,13 @@ from evergreen.settings.columns import (
 )
 from evergreen.settings.dates import DateFormat, TimeZone
 from evergreen.settings.names import Demo
-from evergreen.settings.presets import Preset, preset_names, with_companions, with_preset
+from evergreen.settings.presets import (
+    Preset,
+    preset_conditions,
+    preset_names,
+    with_companions,
+    with_preset,
+)
 from evergreen.settings.simulation import Simulation
 
 Conditions = Header | list[Header] | dict[Header, Header]
@@ -133,6 +139,11 @@ class TableSource(SparseSection):
         return _listed(self.where)
 
     @property
+    def preset_conditions(self) -> dict[str, str]:
+        """Those of them that a preset adds."""
+        return {}
+
+    @property
     def patterns(self) -> list[str]:
         """The globs of files, relative to the root of the repository."""
         return [self.files] if isinstance(self.files, str) else list(self.files or ())
@@ -158,6 +169,12 @@ class TransactionsSource(TableSource):
         None,
         description="A known export; its settings hold where this table has none of its own",
     )
+
+    @property
+    def preset_conditions(self) -> dict[str, str]:
+        """Those of the conditions that the preset adds."""
+        return preset_conditions(self.preset)
+
     joined_sheets: bool | None = Field(
         None,
         description="Whether a file may be two overlapping sheets in one: rows from where the "

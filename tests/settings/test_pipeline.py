@@ -225,3 +225,12 @@ def test_impossible_text_settings_are_refused(values, changes, message):
     values["features"]["text"] |= changes
     with pytest.raises(SettingsError, match=message):
         parse_settings(values)
+
+
+@pytest.mark.parametrize("name", ["client_id", "day", "status", "value", "label"])
+def test_outcomes_of_a_target_need_a_name_of_their_own(values, name):
+    values["targets"] = {name: values["targets"]["purchase"]}
+    columns = {"client_id": "client_id", "targets": {name: "actual"}}
+    values["source"]["outcomes"] = {"files": "outcomes/*.csv", "columns": columns}
+    with pytest.raises(SettingsError, match=f"'{name}' has the name of a column"):
+        parse_settings(values)

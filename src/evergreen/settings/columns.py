@@ -23,6 +23,14 @@ IngestedOn = Annotated[
 ]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
+TAKEN = frozenset(
+    """
+    bad blamed client_id clock currency day ingested_on input known_clock label line
+    malformed observed_on quiet reason release row_id sheet source status value verdict
+    """.split()  # noqa: SIM905 - a list would have a line for each
+)
+"""Columns that ingestion adds to those of outcomes and predictions."""
+
 
 class TransactionColumns(SparseSection):
     """Columns of the transactions."""
@@ -100,6 +108,16 @@ class TargetColumns(SparseSection):
     targets: dict[str, Header] = Field(
         min_length=1, description="For each target, the column with its value"
     )
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        taken = sorted(TAKEN & self.targets.keys())
+        if taken:
+            raise ValueError(
+                f"the target {taken[0]!r} has the name of a column that each outcome has anyway: "
+                f"choose another, such as {taken[0]}_target"
+            )
+        return self
 
 
 class AttributeColumns(SparseSection):

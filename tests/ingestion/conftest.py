@@ -1,6 +1,7 @@
 """A retailer's folder of files, and the way from there into the raw tables."""
 
 import json
+from copy import deepcopy
 from datetime import date
 from pathlib import Path
 from unittest import mock
@@ -17,7 +18,7 @@ from evergreen.settings import paths
 from evergreen.settings.loading import parse_settings
 from evergreen.store import tables
 
-COMMITTED = Path(__file__).parents[2] / "params.yaml"
+COMMITTED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 COLUMNS = {"client_id": "Client", "timestamp": "Date", "amount": "Total", "text": "Item"}
 END = date(2024, 1, 31)
 LOOSE = pa.schema([(field.name, field.type) for field in transactions.SCHEMA])
@@ -41,7 +42,7 @@ class Shop:
         return path
 
     def settings(self, source=None):
-        values = yaml.safe_load(COMMITTED.read_text())
+        values = deepcopy(COMMITTED)
         values["source"] = source or {"transactions": self.source} | self.others
         values["data"] |= self.data | {"max_bad_share": self.max_bad_share}
         values["targets"] = {name: values["targets"][name] for name in self.targets}

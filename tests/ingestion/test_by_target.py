@@ -1,7 +1,7 @@
+from copy import deepcopy
 from datetime import date
 
 import pytest
-import yaml
 
 from evergreen.errors import DataError
 from evergreen.ingestion.ingest import ingest_new_rows
@@ -24,7 +24,7 @@ def outcomes(shop):
     def take(name, content, through=END, **settings):
         (shop.folder / "outcomes").mkdir(exist_ok=True)
         (shop.folder / "outcomes" / name).write_text(HEAD + content)
-        values = yaml.safe_load(COMMITTED.read_text())
+        values = deepcopy(COMMITTED)
         columns = {"client_id": "client_id", "targets": TARGETS}
         outcomes = {"files": "outcomes/*.csv", "columns": columns} | settings
         values["source"] = {"transactions": shop.source, "outcomes": outcomes}

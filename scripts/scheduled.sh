@@ -5,7 +5,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # cron sets neither the environment of this repository nor a language.
 export PATH="$PWD/.venv/bin:$PATH" PYTHONUNBUFFERED=1
-export LC_ALL="${LC_ALL:-C.UTF-8}"
+utf8=C.UTF-8
+[ "$(uname)" != Darwin ] || utf8=en_US.UTF-8  # macOS has no C.UTF-8 before version 14
+export LC_ALL="${LC_ALL:-$utf8}"
 MAX_LOGS=90
 
 # scheduled NAME AS_OF COMMAND...: run the command with its output in logs/NAME-AS_OF.log, and at a

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +57,51 @@ class Runner:
 
 def named(word):
     return next(step for step in steps() if word in step["name"])
+
+
+COMMAND = """#!/bin/sh
+[ "$1" = cycle ] || exit 0
+trap 'echo "Stopped."; exit 143' TERM
+echo "$@" >> calls
+echo $$ > started
+while :; do sleep 0.1; done
+"""
+
+
+@pytest.fixture
+def waiting(tmp_path):
+    """A script whose command waits for a signal: yields the script's process, in its folder."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    command = tmp_path / ".venv" / "bin" / "evergreen"
+    command.parent.mkdir(parents=True)
+    command.write_text(COMMAND)
+    command.chmod(0o755)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    os.mkfifo(tmp_path / "started")
+    with subprocess.Popen(
+        ["scripts/ml_monthly_ab_test.sh", DAY],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"EVERGREEN_ON_FAILURE": "echo told"},
+    ) as process:
+        yield process, tmp_path
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_a_script_ends_its_command_first(waiting, number):
+    process, folder = waiting
+    child = int((folder / "started").read_text())
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert errors.endswith("Stopped.\n")
+    assert output.startswith("told")
+    assert len((folder / "calls").read_text().splitlines()) == 1  # it is not run again
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 @pytest.mark.slow

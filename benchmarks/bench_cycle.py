@@ -23,7 +23,7 @@ ENV = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPAT
 STAGES = ("collect_labels", "featurize", "train_incremental", "compare", "promote")
 # What each process of a cycle imports before it does any work.
 PROCESSES = {
-    "evergreen cycle": "evergreen.cli, evergreen.lifecycle.cycle, dvc.repo",
+    "evergreen cycle": "evergreen.cli.commands, evergreen.lifecycle.cycle, dvc.repo",
     "dvc add": "dvc.cli, dvc.repo",
     "dvc repro": "dvc.cli, dvc.repo",
     "dvc status": "dvc.cli, dvc.repo",

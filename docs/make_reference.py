@@ -18,7 +18,7 @@ import typer
 from pydantic.json_schema import GenerateJsonSchema
 from typer.cli import get_docs_for_click
 
-from evergreen.cli import app
+from evergreen.cli.commands import app
 from evergreen.settings.pipeline import Settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 import evergreen
-from evergreen import cli, errors
+from evergreen import errors
+from evergreen.cli import commands as cli
 from evergreen.lifecycle.publish import publish
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
@@ -96,7 +97,7 @@ def test_the_shell_completes_commands(tmp_path):
         "COMP_WORDS": "evergreen plot",
         "COMP_CWORD": "1",
     }
-    code = "from evergreen.cli import app; app(prog_name='evergreen')"
+    code = "from evergreen.cli.commands import app; app(prog_name='evergreen')"
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -243,7 +244,8 @@ def test_an_error_is_printed_with_the_next_step(tmp_path):
 
 
 def test_help_does_not_wait_for_scikit_learn(tmp_path):
-    code = "import sys, evergreen.cli; print('sklearn' in sys.modules, 'pandas' in sys.modules)"
+    loaded = "print('sklearn' in sys.modules, 'pandas' in sys.modules)"
+    code = f"import sys, evergreen.cli.commands; {loaded}"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )

@@ -36,6 +36,21 @@ del_here = [Swallows()]
 ENDED = "Stopped by {}. Run the same command again.\n"
 
 
+def test_a_signal_while_the_commands_are_imported_shows_no_error():
+    code = (
+        "import signal, sys, evergreen.cli\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'evergreen.cli.commands':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "evergreen.cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Stopped by SIGINT.\n")
+
+
 @pytest.fixture
 def stop(finished, tmp_path):
     """Start the command, send signals to it alone; return exit code, stderr, its child."""

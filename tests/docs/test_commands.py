@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from evergreen import cli
+from evergreen.cli import commands as cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

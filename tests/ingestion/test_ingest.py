@@ -3,7 +3,7 @@ import subprocess
 import yaml
 from typer.testing import CliRunner
 
-from evergreen import cli
+from evergreen.cli import commands as cli
 
 ROWS = "Client,Date,Total,Item\na,2017-03-31,1,x\nb,2017-04-01,1,x\n"
 

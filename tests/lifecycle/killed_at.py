@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dvc.data_cloud import DataCloud
 
-from evergreen import cli
+from evergreen.cli import commands as cli
 from evergreen.store import files
 
 POINT = sys.argv.pop(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from evergreen import cli
+from evergreen.cli import commands as cli
 from evergreen.errors import EvergreenError
 from evergreen.lifecycle import crontab
 

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import evergreen
-from evergreen import cli
+from evergreen.cli import commands as cli
 from evergreen.core.features.attributes import known_attributes
 from evergreen.errors import DataError
 from evergreen.serving import batch

@@ -101,6 +101,7 @@ class Command(TyperCommand):
             stopped = stopping.cause(error)
             if stopped is None:
                 raise
+            stopping.end_children()
             errors.print(f"{stopped} {self.after_stop}".strip())
             raise SystemExit(stopped.code) from None
 

@@ -50,6 +50,14 @@ def cause(error: BaseException) -> Stopped | None:
     return Stopped(_first[0]) if _first else None
 
 
+def end_children() -> None:
+    """End what is left: a child that was just starting when the signal came."""
+    with suppress(ImportError):  # a machine that only serves has no psutil, and no children
+        from evergreen.vcs import processes  # noqa: PLC0415 - see above
+
+        processes.end_children()
+
+
 def raise_again() -> None:
     """Raise `Stopped` in a moment, as it was raised where nothing can be raised."""
     signal.signal(signal.SIGALRM, _stop)

@@ -12,7 +12,6 @@ from evergreen.errors import ModelError
 from evergreen.settings import paths
 from evergreen.store import files, models
 from evergreen.store.releases import load_release
-from evergreen.vcs.processes import started
 
 
 def publish(folder: Path) -> str | None:
@@ -91,6 +90,8 @@ def verify_in_clean_process(folder: Path) -> None:
     ModelError
         With the error of that process.
     """
+    from evergreen.vcs.processes import started  # noqa: PLC0415 - `champion` runs without psutil
+
     command = [sys.executable, "-m", "evergreen.lifecycle.verify", str(folder)]
     with started(command, stdout=PIPE, stderr=PIPE) as process:
         _, stderr = process.communicate()

@@ -7,14 +7,13 @@ of a call that it is about to make, such as ``replace releases/`` or `` git comm
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from dvc.data_cloud import DataCloud
 
-from evergreen.cli import commands as cli
 from evergreen.store import files
+from evergreen.vcs import processes
 
 POINT = sys.argv.pop(1)
 
@@ -37,10 +36,13 @@ for owner, name in (
     (Path, "write_text"),
     (shutil, "copytree"),
     (shutil, "rmtree"),
-    (subprocess, "run"),
+    (processes, "started"),
     (files, "_exchange"),
     (DataCloud, "push"),
-    (cli.console, "print"),
 ):
     kill_before(owner, name)
-cli.main()
+
+from evergreen.cli import commands, main  # noqa: E402 - modules take what is replaced above
+
+kill_before(commands.console, "print")
+main()

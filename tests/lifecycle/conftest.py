@@ -4,9 +4,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 
 @pytest.fixture
@@ -123,3 +125,15 @@ def here(tmp_path, monkeypatch, request):
     git("add", "--all")
     git("commit", "--quiet", "--message", "Begin")
     return tmp_path
+
+
+@pytest.fixture
+def endpoint():
+    """The address of an empty S3: moto's server on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    urllib.request.urlopen(f"{address}/moto-api/reset", data=b"").close()  # servers share buckets
+    yield address
+    server.stop()

@@ -11,7 +11,6 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
 from evergreen.core.events import transactions
 from evergreen.errors import DataError, EvergreenError
@@ -269,13 +268,9 @@ def test_a_branch_that_names_data_of_the_client_keeps_the_remote_as_it_is(shared
 
 
 @pytest.mark.slow
-def test_objects_of_an_s3_remote_go(ingested, monkeypatch):
+def test_objects_of_an_s3_remote_go(ingested, endpoint, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
     store = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     store.create_bucket(Bucket="evergreen")
     dvc("remote", "add", "--quiet", "--default", "store", "s3://evergreen/data")
@@ -291,7 +286,6 @@ def test_objects_of_an_s3_remote_go(ingested, monkeypatch):
     left = store.list_objects_v2(Bucket="evergreen")["Contents"]
     assert [entry["Key"] for entry in left] == [keys[2]]
     assert found() == {}
-    server.stop()
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ import json
 import boto3
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
 pytestmark = pytest.mark.slow
 NEXT = "2017-04-03"
@@ -14,15 +13,6 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "secret"
 
 def key_of(md5):
     return f"data/files/md5/{md5[:2]}/{md5[2:]}"
-
-
-@pytest.fixture
-def endpoint():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def test_a_clone_goes_on_from_what_was_pushed_to_s3(with_remotes, clone, endpoint):

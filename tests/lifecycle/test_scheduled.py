@@ -68,6 +68,15 @@ while :; do sleep 0.1; done
 """
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def heed_signals():
+    """Heed signals that the tests may have been told to ignore, as with nohup."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def waiting(tmp_path):
     """A script whose command waits for a signal: yields the script's process, in its folder."""
@@ -85,12 +94,13 @@ def waiting(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"EVERGREEN_ON_FAILURE": "echo told"},
+        preexec_fn=heed_signals,  # noqa: PLW1509 - it takes no lock
     ) as process:
         yield process, tmp_path
         process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_to_a_script_ends_its_command_first(waiting, number):
     process, folder = waiting
     child = int((folder / "started").read_text())

@@ -1,7 +1,9 @@
+import random
 from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from evergreen.ingestion import day_files
 from evergreen.store import tables
@@ -22,6 +24,7 @@ def write(folder, rows):
     day_files.write_days(
         con,
         "select * from made",
+        ["client_id", "timestamp", "text"],
         schema=tables.NOTES,
         folder=folder,
         days=list(tables.days(FIRST, LAST)),
@@ -53,3 +56,19 @@ def test_the_bytes_are_those_of_a_table_written_alone(tmp_path):
     day = tables.partition_path(tmp_path, FIRST)
     tables.write(pq.read_table(day).cast(tables.NOTES), tmp_path / "alone")
     assert day.read_bytes() == (tmp_path / "alone").read_bytes()
+
+
+@pytest.mark.parametrize("mapped", [{}, {"invoice_id": "Order"}, {"quantity": "Pieces"}])
+def test_rows_are_in_the_order_of_all_columns_whichever_are_mapped(shop, mapped):
+    shop.source["columns"] |= mapped
+    chosen = random.Random(1)
+    lines = [
+        f"{chosen.choice('ab')},2024-01-03 {chosen.choice('12')}0:00:00,{chosen.choice('12')},"
+        f"{chosen.choice('xy')},N{chosen.choice('12')},{chosen.choice('12')}"
+        for _ in range(60)
+    ]
+    shop.lay("sales.csv", "\n".join(["Client,Date,Total,Item,Order,Pieces", *lines]))
+    shop.ingest()
+    rows = [tuple(str(cell) for cell in row.values()) for row in shop.rows()]
+    assert len(rows) > 1
+    assert rows == sorted(rows)

@@ -25,26 +25,28 @@ WRITERS = 2
 def write_days(
     con: duckdb.DuckDBPyConnection,
     rows: str,
+    order: list[str],
     *,
     schema: pa.Schema,
     folder: Path,
     days: list[date],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Write the rows of each day, sorted by all columns; an empty file for a day without rows.
+    """Write the rows of each day in order; an empty file for a day without rows.
 
     Parameters
     ----------
     rows
         SQL of rows in the columns of `schema`, of which ``ingested_on`` is one of `days`.
+    order
+        The columns to sort the rows of a day by: rows that are equal in them are equal in all.
     progress
         Called with the number of days written so far, and of all days to write.
     """
     counts = dict(con.sql(f"select ingested_on, count(*) from ({rows}) group by all").fetchall())
-    content = [name for name in schema.names if name != "ingested_on"]
-    order = sql.names(["ingested_on", *content])
+    keys = sql.names(["ingested_on", *order])
     reader = con.sql(
-        f"select {sql.names(schema.names)} from ({rows}) order by {order}"
+        f"select {sql.names(schema.names)} from ({rows}) order by {keys}"
     ).to_arrow_reader(BATCH_ROWS)
     batches = (batch.cast(schema) for batch in reader)
     day_tables = zip(

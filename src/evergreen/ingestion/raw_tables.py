@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from evergreen.core.events.transactions import invoice_id
 from evergreen.core.wording import plural
 from evergreen.errors import DataError
 from evergreen.ingestion import quarantine
@@ -216,6 +217,7 @@ def write_table(
     table, span, con = checked.table, checked.span, checked.con
     if span.start is not None and span.end is not None:
         content = sql.names(content_of(table.schema))
+        order = _filled_columns(checked)
         rows = f"""
             select {content},
                    if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on
@@ -225,11 +227,14 @@ def write_table(
         """
         if {"row_id", "amount_minor"} <= set(table.schema.names):
             rows += f" union all select {content}, date '{span.end}' from reversals"
+            order = content_of(table.schema)
         if con.sql("select 1 from duckdb_tables() where table_name = 'carried'").fetchall():
             rows += f" union all select {content}, ingested_on from carried"
+            order = content_of(table.schema)
         days = list(tables.days(span.start, span.end))
+        folder = table.folder
         write_days(
-            con, rows, schema=table.schema, folder=table.folder, days=days, progress=progress
+            con, rows, order, schema=table.schema, folder=folder, days=days, progress=progress
         )
     deferred, currency = _deferred(con, span.through), currency_of(con)
     first = 0
@@ -239,6 +244,14 @@ def write_table(
         source.settle(Ingested(of_source, currency, state_file))
         first = end
     con.close()
+
+
+def _filled_columns(checked: CheckedTable) -> list[str]:
+    """The columns that the inputs fill; all others are null, or follow from these."""
+    derived = invoice_id("null")
+    conversions = [how for source in checked.sources.values() for _, how in source.inputs]
+    filled = {name for how in conversions for name, cell in how.columns.items() if cell != derived}
+    return [name for name in content_of(checked.table.schema) if name in filled]
 
 
 def _deferred(con: duckdb.DuckDBPyConnection, through: date) -> dict[int, int]:

@@ -216,25 +216,29 @@ def write_table(
     """Append the accepted rows of a table, and those in ``carried``; close its connection."""
     table, span, con = checked.table, checked.span, checked.con
     if span.start is not None and span.end is not None:
-        content = sql.names(content_of(table.schema))
-        order = _filled_columns(checked)
-        rows = f"""
+        columns = content_of(table.schema)
+        content = sql.names(columns)
+        parts = [
+            f"""
             select {content},
                    if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on
             from incoming left join verdicts using (input, line)
             where status = 0 and day <= date '{span.through}'
                 and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTION}')
-        """
+            """
+        ]
         if {"row_id", "amount_minor"} <= set(table.schema.names):
-            rows += f" union all select {content}, date '{span.end}' from reversals"
-            order = content_of(table.schema)
+            parts.append(f"select {content}, date '{span.end}' from reversals")
         if con.sql("select 1 from duckdb_tables() where table_name = 'carried'").fetchall():
-            rows += f" union all select {content}, ingested_on from carried"
-            order = content_of(table.schema)
-        days = list(tables.days(span.start, span.end))
-        folder = table.folder
+            parts.append(f"select {content}, ingested_on from carried")
         write_days(
-            con, rows, order, schema=table.schema, folder=folder, days=days, progress=progress
+            con,
+            " union all ".join(parts),
+            _filled_columns(checked) if len(parts) == 1 else columns,
+            schema=table.schema,
+            folder=table.folder,
+            days=list(tables.days(span.start, span.end)),
+            progress=progress,
         )
     deferred, currency = _deferred(con, span.through), currency_of(con)
     first = 0
@@ -247,7 +251,7 @@ def write_table(
 
 
 def _filled_columns(checked: CheckedTable) -> list[str]:
-    """The columns that the inputs fill; all others are null, or follow from these."""
+    """The columns that the inputs fill; in their rows, all others are null or follow from these."""
     derived = invoice_id("null")
     conversions = [how for source in checked.sources.values() for _, how in source.inputs]
     filled = {name for how in conversions for name, cell in how.columns.items() if cell != derived}

@@ -66,6 +66,13 @@ def test_the_locks_of_a_killed_child_are_removed():
     assert list(Path(".git").rglob("*")) == [Path(".git/objects"), Path(".git/objects/ab")]
 
 
+def test_what_a_killed_helper_of_git_left_is_removed():
+    left_over = Path(".git/objects/ab/tmp_obj_x")
+    killed("sh", "-c", f"touch {left_over}; echo 'error: git-unpack died of signal 9' >&2; exit 1")
+    assert removed() == []
+    assert not left_over.exists()
+
+
 @pytest.mark.parametrize("seconds", [-60, 60])
 def test_a_lock_that_appeared_before_or_after_the_child_ran_is_kept(seconds):
     kill_after(f"touch {LOCK}")

@@ -15,6 +15,8 @@ from evergreen.vcs.processes import started
 from evergreen.vcs.run_log import CommandError, KilledError
 
 LOCK_EXISTS = re.compile(r"'([^']+\.lock)': File exists")
+HELPER_KILLED = re.compile(r"^error: .* died of signal \d+$", re.MULTILINE)
+"""How git says that a process which it had started was killed, before it fails itself."""
 
 __all__ = ["CommandError", "environment", "next_step_after", "run"]
 
@@ -55,7 +57,8 @@ def run(
         if process.returncode:
             output = "\n".join(filter(None, (stdout.strip(), stderr.strip())))
             shown = " ".join(command).replace(f"{sys.executable} -m ", "")
-            kind = KilledError if process.returncode < 0 else CommandError
+            was_killed = process.returncode < 0 or HELPER_KILLED.search(stderr)
+            kind = KilledError if was_killed else CommandError
             raise kind(
                 f"`{shown}` failed with exit code {process.returncode}: {output}",
                 next_step_after(output, next_step),

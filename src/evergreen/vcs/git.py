@@ -12,13 +12,13 @@ from evergreen.settings import paths
 from evergreen.vcs.commands import CommandError, run
 
 OWN_INDEX = "GIT_INDEX_FILE"
-
-
 READS = {"diff", "for-each-ref", "hash-object", "log", "ls-files", "ls-tree", "merge-base",
          "remote", "rev-list", "rev-parse", "show", "status"}  # fmt: skip
 """Commands that write nothing, so that a kill of one leaves nothing."""
 CONFIG = {"core.fsync": "all", "gc.autoDetach": "false", "maintenance.autoDetach": "false"}
 """What is committed survives a power loss; nothing goes on in the background after a command."""
+OPTIONS = {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
+"""Reading commands write nothing, and messages are in English, for some of them are read here."""
 
 
 def git(*arguments: str, **variables: str) -> str:
@@ -32,15 +32,14 @@ def git(*arguments: str, **variables: str) -> str:
         With git's own message.
     """
     if arguments[0] in READS:
-        options = {"GIT_OPTIONAL_LOCKS": "0"} | variables
-        return run(["git", *arguments], "git status", options, writes=False)
+        return run(["git", *arguments], "git status", OPTIONS | variables, writes=False)
     return run(["git", *arguments], "git status", _config() | variables)
 
 
 def _config() -> dict[str, str]:
     """`CONFIG` as environment variables, after those that the caller has."""
     first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
-    options = {"GIT_OPTIONAL_LOCKS": "0", "GIT_CONFIG_COUNT": str(first + len(CONFIG))}
+    options = OPTIONS | {"GIT_CONFIG_COUNT": str(first + len(CONFIG))}
     for number, (key, value) in enumerate(CONFIG.items(), first):
         options |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return options

@@ -41,7 +41,7 @@ class CommandError(EvergreenError):
 
 
 class KilledError(CommandError):
-    """A git or DVC command was ended by a signal."""
+    """A git or DVC command was ended by a signal, or a process was that git had started."""
 
 
 class Left(NamedTuple):
@@ -92,8 +92,7 @@ def child(command: list[str]) -> Iterator[list[str]]:
     """Log a process that is about to start; the command line to start it with is yielded.
 
     It stays in the log if it was killed: after `KilledError`, and after an exception that stops
-    this process. Without a log, as in commands that only
-    read, the command is yielded as it is.
+    this process. Without a log, as in commands that only read, the command is yielded as it is.
     """
     lines = list(_lines())
     if not lines or lines[0].get("process", {}).get("pid") != os.getpid():

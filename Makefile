@@ -10,7 +10,7 @@ WEEKS := evergreen cycle --as-of 2017-04-08 --through 2017-05-27 --every 7
 RECORDED := dvc.lock history reports data models
 CLONE := .cache/record
 
-.PHONY: help setup demo demo-weeks test quick zones lint format lock dvc-yaml record bench kills
+.PHONY: help setup demo demo-weeks test quick zones lint format lock dvc-yaml record bench kills scale
 
 help:
 	@echo "make demo        set up, ingest the demo data, run the pipeline, show the results"
@@ -25,6 +25,7 @@ help:
 	@echo "make record      rerun the recorded demo from scratch and update its files and pictures"
 	@echo "make bench       run the benchmarks"
 	@echo "make kills       kill commands everywhere for 20 minutes (KILLS=1500: for 1,500 kills)"
+	@echo "make scale       measure shops of 10,000 and 100,000 clients: processor time and memory"
 
 # The environment comes from the lock file alone; the stamp makes a second call free.
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -106,3 +107,7 @@ bench: setup
 # to begin anew, as after a change of the code.
 kills: setup
 	python benchmarks/kills/campaign.py
+
+scale: setup
+	python benchmarks/scale/measure.py 10000 500000
+	python benchmarks/scale/measure.py 100000 5000000 --young

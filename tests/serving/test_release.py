@@ -293,3 +293,14 @@ def test_several_threads_predict_at_once(release, events):
         predictions = list(pool.map(lambda part: release.predict(part, AS_OF), parts))
     for ours, alone in zip(predictions, expected, strict=True):
         pd.testing.assert_frame_equal(ours, alone)
+
+
+@pytest.mark.parametrize(("recorded", "command"), [(True, "pull"), (False, "finish")])
+def test_without_a_release_the_error_tells_how_to_get_one(recorded, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if recorded:  # in a clone that has pulled nothing yet
+        paths.HISTORY.mkdir()
+        (paths.HISTORY / "2017-04-01.json").touch()
+    with pytest.raises(ModelError) as error:
+        evergreen.load_release()
+    assert error.value.next_step == f"evergreen {command}"

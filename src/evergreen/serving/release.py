@@ -293,8 +293,10 @@ def load_release(path: str | Path = paths.CURRENT) -> ServedRelease:
 def read_release(folder: Path) -> releases.Release:
     """Read a release after checking every file, with the next step where it is not valid."""
     if not folder.is_dir():
+        recorded = any(paths.HISTORY.glob("*.json"))  # by others: this clone has pulled nothing yet
         raise ModelError(
-            f"{folder} was expected to hold a release, but does not exist", "evergreen finish"
+            f"{folder} was expected to hold a release, but does not exist",
+            "evergreen pull" if recorded else "evergreen finish",
         )
     real = folder.resolve()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 DISK_FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DISK_FULL_MESSAGES = (
@@ -10,8 +11,11 @@ DISK_FULL_MESSAGES = (
     "out of diskspace",
     "disk quota exceeded",
     "file too large",
+    "max_temp_directory_size",  # DuckDB leaves some of the disk free
 )
-FREE_SPACE = "free some space, then run the same command again: it continues where this one stopped"
+USED_MEMORY = re.compile(r"\([^()]+/([^()]+) used\)")
+AGAIN = "run the same command again: it continues where this one stopped"
+FREE_SPACE = f"free some space, then {AGAIN}"
 
 
 class EvergreenError(Exception):
@@ -72,8 +76,34 @@ def is_disk_full(text: str) -> bool:
     return any(message in text.lower() for message in DISK_FULL_MESSAGES)
 
 
-def from_os_error(error: OSError) -> EvergreenError:
-    """Turn an error of the operating system into one that says what to do about a full disk."""
-    if error.errno in DISK_FULL_CODES or is_disk_full(str(error)):
-        return EvergreenError(f"the disk is full: {error}", FREE_SPACE)
-    return EvergreenError(f"the operating system reports: {error}")
+def shortage(error: BaseException) -> EvergreenError | None:
+    """Explain a lack of disk or memory, in whatever error a library reports it; None for others."""
+    text = str(error)
+    first = text.partition("\n")[0]
+    if getattr(error, "errno", None) in DISK_FULL_CODES or is_disk_full(text):
+        return EvergreenError(f"the disk is full: {first}", FREE_SPACE)
+    if "out of memory error" in text.lower():  # DuckDB's, also where Arrow passes it on
+        used = USED_MEMORY.search(text)
+        allowed = f"the {used[1]} that " if used else ""
+        return EvergreenError(
+            f"this needs more memory than {allowed}`compute.memory` allows",
+            f"raise `compute.memory` in params.yaml, then {AGAIN}",
+        )
+    if isinstance(error, MemoryError):
+        return EvergreenError(
+            f"the memory of this machine is not enough: {first or 'no details'}",
+            "lower `compute.memory` in params.yaml, which leaves more to everything else, or use "
+            f"a machine with more memory; then {AGAIN}",
+        )
+    return None
+
+
+def explained(error: Exception) -> EvergreenError | None:
+    """Turn an error into one for users; None for those that only a mistake in the code causes."""
+    if isinstance(error, EvergreenError):
+        return error
+    if (lack := shortage(error)) is not None:
+        return lack
+    if isinstance(error, OSError):
+        return EvergreenError(f"the operating system reports: {error}")
+    return None

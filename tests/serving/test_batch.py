@@ -60,7 +60,7 @@ def test_a_batch_reads_what_was_known_of_clients(finished, tmp_path):
     schema = tables.attributes_schema(["age"], ["segment"])
     path = tables.partition_path(paths.ATTRIBUTES, date(2024, 3, 1))
     tables.write(pa.Table.from_pylist([row], schema=schema), path)
-    con = batch._connect(finished.settings, AS_OF, tmp_path)
+    con = batch._connect(finished.settings, AS_OF)
     rows = known_attributes(con, snapshots_on(AS_OF, ["c0001", "c0002"]))
     assert list(rows["number_age"].fillna(0)) == [41.0, 0.0]
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 import evergreen
 from evergreen.cli import data, forget, inspect, review, runs, schedule, serve, stopping, undo
 from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
-from evergreen.errors import EvergreenError, from_os_error, is_disk_full
+from evergreen.errors import explained, is_disk_full
 from evergreen.settings.kernels import choose_kernels
 
 __all__ = [
@@ -75,13 +75,8 @@ def run() -> None:
     try:
         app()
     except Exception as error:
-        if isinstance(error, EvergreenError):
-            message = error
-        elif isinstance(error, OSError):
-            message = from_os_error(error)
-        elif is_disk_full(str(error)):  # libraries have errors of their own for it
-            message = from_os_error(OSError(str(error)))
-        else:
+        message = explained(error)
+        if message is None:
             raise
         errors.print(f"[red]error:[/red] {escape(str(message))}")
         sys.exit(1)

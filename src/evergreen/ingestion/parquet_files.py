@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, EvergreenError, shortage
 from evergreen.ingestion.cells import number_text
 from evergreen.ingestion.header_row import SEARCHED, find_header, header_of, matches
 from evergreen.ingestion.inputs import Input, copied_input, sql_input, write_copy
@@ -75,8 +75,8 @@ def _text(name: str, kind: str) -> str:
     return f"case when isfinite({column}) then {text} end"
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(
+def _unreadable(path: Path, error: Exception) -> EvergreenError:
+    return shortage(error) or DataError(
         f"{path} can't be read: {str(error).splitlines()[0]}; nothing was changed",
         "have the file delivered again, or move it out of the source's folder",
     )

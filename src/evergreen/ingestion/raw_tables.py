@@ -11,7 +11,7 @@ import duckdb
 
 from evergreen.core.events.transactions import invoice_id
 from evergreen.core.wording import plural
-from evergreen.errors import DataError
+from evergreen.errors import DataError, shortage
 from evergreen.ingestion import quarantine
 from evergreen.ingestion.corrections import ACCEPTED, CORRECTION, WITHDRAWAL, repeated_ids
 from evergreen.ingestion.day_files import write_days
@@ -145,7 +145,7 @@ def _check(
         check_identity(con, table, list(sources.values()))
         span = deduplicate(con, table, through=through, history=history)
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise DataError(
+        raise shortage(error) or DataError(
             f"{table.folder} can't be read: {str(error).splitlines()[0]}; nothing was changed",
             f"dvc checkout --force {paths.RAW}",
         ) from None

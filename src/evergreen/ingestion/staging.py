@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, shortage
 from evergreen.settings import paths
 from evergreen.store import sql
 
@@ -94,7 +94,7 @@ def stage(
             cells = rows.careful()
             _insert(con, number, cells, conversion, schema)
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise DataError(
+        raise shortage(error) or DataError(
             f"{rows.name} can't be read: {str(error).splitlines()[0]}; nothing was changed",
             "have the file delivered again, or move it out of the source's folder",
         ) from None

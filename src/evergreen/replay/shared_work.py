@@ -6,7 +6,7 @@ import os
 import shutil
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from evergreen.store.cache import Cache
 
 HISTORY = "history.duckdb"
-TRAIN_FULL_PARAMETERS = {"seed", "full_retrain", "holdout", "targets", "estimators", "compute"}
+TRAIN_FULL_PARAMETERS: dict[str, Any] = {
+    **dict.fromkeys(("seed", "full_retrain", "holdout", "targets", "estimators"), True),
+    "compute": {"threads"},
+}
 """The parameters of the stage ``train_full``."""
 
 

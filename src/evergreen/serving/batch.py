@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,21 +13,20 @@ import pandas as pd
 import pyarrow as pa
 
 from evergreen.core.events.ledger import create_ledger
-from evergreen.errors import DataError
+from evergreen.errors import DataError, shortage
 from evergreen.serving.events import client_ids
 from evergreen.serving.release import ServedRelease, snapshots_on
 from evergreen.serving.scores_file import read_client_ids, scores_file
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
-from evergreen.store import predictions, sql, tables
-from evergreen.store.files import remove, remove_left
+from evergreen.store import predictions, tables
+from evergreen.store.files import remove_left
 
 if TYPE_CHECKING:
     from evergreen.serving.sql_table import SqlTable
 
 CLIENTS = 25_000
 EVENTS = 1_000_000
-MEMORY = "300MB"
 TABLES = ("transactions", "notes")
 
 
@@ -84,8 +82,7 @@ def score(
             from evergreen.serving.sql_table import scores_table  # noqa: PLC0415 - an extra
 
             writers.append(stack.enter_context(scores_table(to_sql, schema)))
-        scratch = Path(stack.enter_context(_scratch(out)))
-        con = _connect(settings, as_of, scratch)
+        con = _connect(settings, as_of)
         plan = _plan(con, as_of, listed)
         done, total = 0, len(plan)
         for _, rows in plan.groupby("chunk", sort=True):
@@ -98,18 +95,6 @@ def score(
     return BatchResult(total, int((plan["events"] == 0).sum()))
 
 
-@contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
-    """A temporary folder beside a file; `remove_left` removes those of killed processes."""
-    folder = out.with_name(f".{out.name}.scratch.{os.getpid()}.unfinished")
-    remove(folder)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        remove(folder)
-
-
 def _score_chunk(
     release: ServedRelease, con: duckdb.DuckDBPyConnection, as_of: date, rows: pd.DataFrame
 ) -> pd.DataFrame:
@@ -117,17 +102,15 @@ def _score_chunk(
         _load_chunk(con, rows)
         return release.score(con, snapshots_on(as_of, rows["client_id"].tolist()), as_of)
     except duckdb.Error as error:
-        raise DataError(
-            f"{paths.RAW} can't be read, or needs more than {MEMORY} of memory and the free disk: "
-            f"{error}",
+        raise shortage(error) or DataError(
+            f"{paths.RAW} can't be read: {str(error).splitlines()[0]}",
             f"dvc checkout --force {paths.RAW}",
         ) from None
 
 
-def _connect(settings: Settings, as_of: date, scratch: Path) -> duckdb.DuckDBPyConnection:
-    """Open what was known before a date, with little memory and a folder to spill to."""
+def _connect(settings: Settings, as_of: date) -> duckdb.DuckDBPyConnection:
+    """Open what was known before a date."""
     con = tables.connect(settings.compute.threads)
-    con.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = {sql.literal(scratch)}")
     con.execute("set enable_progress_bar = false")  # the caller shows one
     tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
     tables.view_notes(con, known_by=as_of)

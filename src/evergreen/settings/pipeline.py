@@ -10,6 +10,7 @@ from evergreen.settings.base import Day, Days, Section, Share, SparseSection
 from evergreen.settings.currencies import CODES, currency_code
 from evergreen.settings.estimators import EstimatorSettings
 from evergreen.settings.features import FeatureSettings
+from evergreen.settings.memory import AUTO, Memory
 from evergreen.settings.names import (
     KIND_OF_LABEL,
     EstimatorName,
@@ -211,6 +212,12 @@ class Compute(Section):
         ge=1,
         le=256,
         description="Number of threads; results are equal byte for byte only for equal numbers",
+    )
+    memory: Memory = Field(
+        AUTO,
+        description="Most memory that the databases of a process use, such as 4GB; what needs more "
+        "is spilled to disk, with the same results. auto is half of the machine's memory, at most "
+        "8GB",
     )
 
 

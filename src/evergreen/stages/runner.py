@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from evergreen.errors import EvergreenError, from_os_error
+from evergreen.errors import explained
 from evergreen.settings import paths
 from evergreen.settings.loading import parse_settings, read_values
 from evergreen.settings.pipeline import Settings
@@ -19,8 +19,8 @@ from evergreen.store.used_parameters import used_parameters, write_used
 def main(run: Callable[[Settings], Iterable[str]]) -> None:
     """Run a stage and print each line that it yields; write the parameters that it has used.
 
-    Exits with 1 and a message after an `EvergreenError` or an error of the operating system, or if
-    the parameters of the stage were edited meanwhile.
+    Exits with 1 and a message after an error that `explained` knows, or if the parameters of the
+    stage were edited meanwhile.
     """
     started = time.perf_counter()
     stage = Path(sys.argv[0]).stem
@@ -33,10 +33,11 @@ def main(run: Callable[[Settings], Iterable[str]]) -> None:
         # For `evergreen finish`; no output of a stage contains its duration.
         seconds = f"{time.perf_counter() - started:.2f}"
         files.write_text(seconds, paths.SECONDS / stage)
-    except EvergreenError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        sys.exit(f"error: {from_os_error(error)}")
+    except Exception as error:
+        message = explained(error)
+        if message is None:
+            raise
+        sys.exit(f"error: {message}")
 
 
 def _with_remark(lines: Iterable[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Protocol
 import duckdb
 
 from evergreen.core.events.ledger import create_ledger, create_texts
-from evergreen.errors import DataError
+from evergreen.errors import DataError, shortage
 from evergreen.settings import paths
 from evergreen.store import sql, tables
 
@@ -47,7 +47,7 @@ def open_history(
     try:
         create_ledger(con)
     except duckdb.Error as error:
-        raise DataError(
+        raise shortage(error) or DataError(
             f"{paths.TRANSACTIONS} can't be read or added up: {str(error).splitlines()[0]}",
             f"dvc checkout --force {paths.RAW}",
         ) from None

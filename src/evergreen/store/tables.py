@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from evergreen.core.events import transactions
 from evergreen.errors import DataError
 from evergreen.settings import paths
-from evergreen.store import sql
+from evergreen.store import spill, sql
 from evergreen.store.files import replacing
 
 NOTES = pa.schema(
@@ -29,6 +29,9 @@ NOTES = pa.schema(
         pa.field("ingested_on", pa.date32(), nullable=False),
     ]
 )
+
+WORK_PER_BYTE = 20
+"""About how many bytes of tables a byte of the raw tables' compressed files becomes."""
 
 
 def by_target_schema(targets: Iterable[str]) -> pa.Schema:
@@ -67,8 +70,11 @@ def attributes_schema(numbers: Iterable[str], levels: Iterable[str]) -> pa.Schem
 
 
 def connect(threads: int) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB with a fixed number of threads, whatever the machine's time zone."""
-    con = duckdb.connect(":memory:", config={"threads": threads})
+    """Open an in-memory DuckDB with a fixed number of threads, whatever the machine's time zone.
+
+    It uses the memory that ``compute.memory`` allows, and spills the rest; see `spill.connect`.
+    """
+    con = spill.connect(threads)
     con.execute("set TimeZone = 'UTC'")
     return con
 
@@ -184,6 +190,8 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
     DataError
         If there are no rows, they end more than `max_lag_days` before `known_by`, a day is missing,
         or a file does not have the canonical columns.
+    EvergreenError
+        If aggregating them would need more memory and disk than there are.
     """
     files = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day < known_by}
     if not files:
@@ -209,6 +217,7 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"evergreen ingest --through {through}, or set an earlier as_of in {paths.PARAMS}; if "
             "days without rows are normal, raise data.max_lag_days, see docs/troubleshooting.md",
         )
+    spill.check_space(WORK_PER_BYTE * sum(path.stat().st_size for path in files.values()))
     _view(con, "transactions", list(files.values()), transactions.SCHEMA, known_by)
     return complete_until
 

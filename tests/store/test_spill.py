@@ -82,7 +82,8 @@ def write_history():
             select 'client ' || md5((i % 5000)::varchar) as client_id,
                    timestamp '{known} 12:00:00' + to_seconds(i) as timestamp,
                    (100 + i % 7)::bigint as amount_minor, 1.0::double as quantity,
-                   md5((i % 20000)::varchar) as text, i::varchar as invoice_id, date '{known}' as ingested_on
+                   md5((i % 20000)::varchar) as text, i::varchar as invoice_id,
+                   date '{known}' as ingested_on
             from range({day * 5000}, {day * 5000 + 5000}) t(i)
             """
         )

@@ -1,16 +1,17 @@
-"""What the cache of features by day may and may not do."""
+"""Which features are computed, and what their cache may and may not do."""
 
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from evergreen.core.features import numeric
 from evergreen.settings import paths
-from evergreen.store import extractors, tables
+from evergreen.store import extractors, feature_sets, matrices, tables
 from evergreen.store.releases import load_release
 
 AS_OF = date(2024, 4, 1)
@@ -37,17 +38,43 @@ def test_the_cache_changes_no_byte(next_day):
     assert next_day.bytes_of(*OUTS) == with_cache
 
 
-def test_a_day_later_only_what_is_new_is_computed(next_day, monkeypatch):
-    computed = []
+@pytest.fixture
+def computed(monkeypatch):
+    """The number of snapshots of each part whose numeric features were computed."""
+    counts = []
     whole = numeric.numeric_features
 
     def counted(con, rows, **options):
-        computed.extend(rows["observed_on"].dt.date)
+        counts.append(len(rows))
         return whole(con, rows, **options)
 
     monkeypatch.setattr(numeric, "numeric_features", counted)
+    return counts
+
+
+def test_only_what_is_wanted_and_not_cached_is_computed(next_day, computed):
     next_day.run("featurize")
-    assert set(computed) == {AS_OF + timedelta(days=1)}
+    wanted = [
+        len(pd.read_parquet(folder / matrices.SNAPSHOTS))
+        for folder in (
+            paths.FEATURES_UPDATE,
+            paths.FEATURES_HOLDOUT,
+            paths.FEATURES_TODAY,
+            paths.FEATURES_RECENT,
+        )
+    ]
+    assert computed == wanted  # and nothing of the full retrain of the day before
+
+
+def test_the_size_of_a_chunk_changes_no_value(next_day, computed, monkeypatch):
+    next_day.run("featurize")
+    in_one = {path: pd.read_parquet(path) for path in OUTS[0].rglob("*.parquet")}
+    shutil.rmtree(paths.CACHE)
+    monkeypatch.setattr(feature_sets, "CHUNK", 97)
+    next_day.run("featurize")
+    assert min(computed) < 97
+    for path, frame in in_one.items():
+        pd.testing.assert_frame_equal(pd.read_parquet(path), frame, check_exact=True)
 
 
 def test_a_past_that_was_changed_is_computed_again(next_day, retailer):

@@ -12,7 +12,8 @@ def keyed(*clients, **columns):
 
 
 def test_features_follow_the_order_of_the_labels(tmp_path):
-    matrices.write_features(tmp_path, "digest", keyed("a", "b", "c", x=[1.0, 2.0, 3.0]))
+    chunks = [keyed("a", "b", x=[1.0, 2.0]), keyed("c", x=[3.0])]
+    matrices.write_features(matrices.features_path(tmp_path, "digest"), chunks)
     features = matrices.read_features(tmp_path, "digest", ["x"])
     assert matrices.with_features(keyed("c", "a", "c"), features)["x"].tolist() == [3, 1, 3]
 
@@ -24,6 +25,7 @@ def test_a_label_without_features_is_not_taken_for_an_unknown_client():
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path):
-    matrices.write_features(tmp_path, "digest", keyed("a", recency=[1.0]))
+    path = matrices.features_path(tmp_path, "digest")
+    matrices.write_features(path, [keyed("a", recency=[1.0])])
     with pytest.raises(DataError, match=r"lacks 'recency_days' .*nearest: 'recency'"):
         matrices.read_features(tmp_path, "digest", ["recency_days"])

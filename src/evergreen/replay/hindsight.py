@@ -23,7 +23,7 @@ from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models, tables
 from evergreen.store.cache import Cache
-from evergreen.store.daily_features import DailyFeatures
+from evergreen.store.feature_sets import FeatureSets
 from evergreen.store.labels import open_labels
 from evergreen.store.releases import load_release
 
@@ -120,7 +120,7 @@ class Hindsight:
         labels = con.sql("select * from labels order by target, observed_on, client_id").df()
         known = as_known(labels, by=through)
         self._labels = {name: known[known["target"] == name] for name in settings.targets}
-        self._features = DailyFeatures(settings, cache, con, self._snapshots)
+        self._features = FeatureSets(settings, cache, con)
 
     def predictions(
         self, release: str | None, label_means: dict[str, float | None], first: date, end: date

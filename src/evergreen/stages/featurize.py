@@ -22,12 +22,12 @@ from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import challengers, extractors, files, matrices, tables
 from evergreen.store.cache import Cache
-from evergreen.store.daily_features import DailyFeatures
+from evergreen.store.feature_sets import FeatureSets
 from evergreen.store.raw_history import OpenHistory, open_history
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
-    from evergreen.store.daily_features import Extractors
+    from evergreen.store.feature_sets import Extractors
     from evergreen.store.models import Model
 
 
@@ -60,8 +60,8 @@ def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) 
     both = own | inherited
     if digest in inherited:
         both[digest] = (extractor, own[digest][1] | inherited[digest][1])
-    daily = DailyFeatures(settings, cache, con, snapshots)
-    _write_full(settings, cache, daily, own, full)
+    feature_sets = FeatureSets(settings, cache, con)
+    _write_full(settings, cache, feature_sets, own, full)
     yield f"{paths.FEATURES_FULL.name}: {len(snapshots_of(full)):,} snapshots"
 
     update, holdout = _update(settings, labels, champions), _holdout(settings, labels)
@@ -75,7 +75,7 @@ def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) 
         (paths.FEATURES_TODAY, both, today, None),
         (paths.FEATURES_RECENT, both, recent, None),
     ):
-        daily.write(folder, versions, rows, labels_of_rows)
+        feature_sets.write(folder, versions, rows, labels_of_rows)
         yield f"{folder.name}: {len(rows):,} snapshots"
     if extractor.text is not None:
         share = _write_text_report(paths.FEATURES_TODAY, con, digest, both, today)
@@ -165,26 +165,31 @@ def _extractor(
 
 
 def _write_full(
-    settings: Settings, cache: Cache, daily: DailyFeatures, own: Extractors, full: pd.DataFrame
+    settings: Settings,
+    cache: Cache,
+    feature_sets: FeatureSets,
+    own: Extractors,
+    full: pd.DataFrame,
 ) -> None:
     """Write ``data/features/full``, which does not change between full retrains."""
     snapshots, fitted_on = snapshots_of(full), settings.full_retrain.as_of
-    made_from = daily.made_from | {
-        "labels": tables.digest(full),
+    feature_sets.write(paths.FEATURES_FULL, own, snapshots, full)
+    [(digest, (extractor, _))] = own.items()
+    if extractor.text is None:
+        return
+    clients = snapshots[["client_id"]].drop_duplicates()
+    clients = clients.assign(observed_on=pd.Timestamp(fitted_on))
+    made_from = feature_sets.made_from | {
+        "clients": tables.digest(clients),
         "raw": cache.raw_known_by(fitted_on),
-        "extractors": {digest: sorted(forms) for digest, (_, forms) in own.items()},
+        "extractor": digest,
     }
 
     def write(folder: Path) -> None:
-        daily.write(folder, own, snapshots, full)
-        [(digest, (extractor, _))] = own.items()
-        if extractor.text is not None:
-            clients = snapshots[["client_id"]].drop_duplicates()
-            clients = clients.assign(observed_on=pd.Timestamp(fitted_on))
-            _write_text_report(folder, daily.con, digest, own, clients)
+        _write_text_report(folder, feature_sets.con, digest, own, clients)
 
-    shutil.rmtree(paths.FEATURES_FULL, ignore_errors=True)
-    shutil.copytree(cache.folder("full", made_from, write), paths.FEATURES_FULL)
+    report = cache.folder("words", made_from, write) / matrices.TEXT_REPORT
+    files.link(report, paths.FEATURES_FULL / matrices.TEXT_REPORT)
 
 
 def _write_text_report(

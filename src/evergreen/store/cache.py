@@ -10,22 +10,17 @@ from __future__ import annotations
 import shutil
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from filelock import FileLock
 
 from evergreen.settings import paths
 from evergreen.store import files, models, tables
 from evergreen.store.machine import platform_class
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CODE = Path(__file__).parents[1]
 
@@ -36,7 +31,7 @@ class Cache:
     Attributes
     ----------
     seconds_spared
-        The time that others spent on the folders that were found in the cache.
+        The time that others spent on what was found in the cache.
     """
 
     def __init__(self) -> None:
@@ -60,6 +55,17 @@ class Cache:
         self, kind: str, made_from: Mapping[str, object], make: Callable[[Path], object]
     ) -> Path:
         """Return the folder computed from these values, and compute it if it does not exist."""
+
+        def make_folder(unfinished: Path) -> None:
+            unfinished.mkdir()
+            make(unfinished)
+
+        return self.file(kind, made_from, make_folder)
+
+    def file(
+        self, kind: str, made_from: Mapping[str, object], make: Callable[[Path], object]
+    ) -> Path:
+        """Return the file computed from these values, and compute it if it does not exist."""
         entry = self.entry(kind, made_from)
         if entry in self._ready:
             return entry
@@ -68,9 +74,8 @@ class Cache:
         with FileLock(
             entry.with_name(f".{entry.name}.lock")
         ):  # another process may be computing it
-            if not entry.is_dir():
+            if not entry.exists():
                 with files.replacing(entry) as unfinished:
-                    unfinished.mkdir()
                     make(unfinished)
                     files.write_text(str(time.perf_counter() - started), duration)
             elif duration.is_file():
@@ -78,25 +83,6 @@ class Cache:
                 self.seconds_spared += max(0.0, float(duration.read_text("utf-8")) - waited)
         self._ready.add(entry)
         return entry
-
-    def write(self, table: pa.Table, entry: Path) -> None:
-        """Write a table in Arrow's memory format.
-
-        Mapping such a file takes a tenth of the time of opening a Parquet file with a hundred
-        columns and few rows, and a run opens hundreds.
-        """
-        with (
-            files.replacing(entry, shared=True) as unfinished,
-            pa.ipc.new_file(unfinished, table.schema) as file,
-        ):
-            file.write_table(table)
-
-    @staticmethod
-    def read(entries: Iterable[Path]) -> pd.DataFrame:
-        """Read and concatenate tables."""
-        parts = [pa.ipc.open_file(pa.memory_map(str(entry))).read_all() for entry in entries]
-        frame: pd.DataFrame = pa.concat_tables(parts).to_pandas()
-        return frame
 
     def raw_known_by(self, day: date) -> str:
         """The digest of all rows ingested before a date, in all raw tables."""

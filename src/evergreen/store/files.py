@@ -158,6 +158,18 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def link(source: Path, path: Path) -> None:
+    """Give a file, which nobody may change from now on, a second name; copy it where that fails.
+
+    It loses the permission to write: a change under one name would change the other.
+    """
+    source.chmod(0o444)
+    try:
+        os.link(source, path)
+    except OSError:  # another file system
+        shutil.copyfile(source, path)
+
+
 def write_text(text: str, path: Path, *, shared: bool = False) -> None:
     """Write a text in UTF-8 with the line ends that it has; `shared` as in `replacing`."""
     with replacing(path, shared=shared) as unfinished:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import DataError
@@ -22,9 +26,16 @@ def features_path(folder: Path, extractor: str) -> Path:
     return folder / f"{extractor[:16]}.parquet"
 
 
-def write_features(folder: Path, extractor: str, features: pd.DataFrame) -> None:
-    """Write client_id, observed_on and the features by an extractor."""
-    tables.write_frame(features, features_path(folder, extractor))
+def write_features(path: Path, chunks: Iterable[pd.DataFrame]) -> None:
+    """Write client_id, observed_on and the features by an extractor; each chunk is a row group."""
+    with ExitStack() as stack:
+        writer = None
+        for chunk in chunks:
+            table = pa.Table.from_pandas(chunk, preserve_index=False)
+            table = table.replace_schema_metadata(None)
+            if writer is None:
+                writer = stack.enter_context(tables.open_writer(path, table.schema))
+            writer.write_table(table, row_group_size=max(1, len(table)))
 
 
 def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFrame:

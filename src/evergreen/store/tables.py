@@ -91,13 +91,19 @@ def write(table: pa.Table, path: Path) -> None:
 def write_unfinished(table: pa.Table, path: Path) -> None:
     """Write the bytes of `write` to a file that the caller renames."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
-        table.replace_schema_metadata(None).combine_chunks(),
+    table = table.replace_schema_metadata(None).combine_chunks()
+    with open_writer(path, table.schema) as writer:
+        writer.write_table(table, row_group_size=1 << 20)
+
+
+def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a Parquet file for row groups, written as by `write_unfinished`."""
+    return pq.ParquetWriter(
         path,
+        schema,
         compression="zstd",
         # dictionaries of floats are slow to build and larger than the values
-        use_dictionary=[f.name for f in table.schema if not pa.types.is_floating(f.type)],
-        row_group_size=1 << 20,
+        use_dictionary=[f.name for f in schema if not pa.types.is_floating(f.type)],
         store_schema=False,
     )
 

@@ -1,0 +1,117 @@
+"""Feature sets: the features of the snapshots that a run wants, computed in chunks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pandas as pd
+
+from evergreen.core.events.label_selection import KEYS
+from evergreen.core.features.extractor import ClientHistories, Extractor
+from evergreen.settings.names import TextForm
+from evergreen.settings.pipeline import Settings
+from evergreen.store import files, matrices, tables
+
+if TYPE_CHECKING:
+    from evergreen.store.cache import Cache
+
+    Extractors = dict[str, tuple[Extractor, set[TextForm]]]
+    """Extractors by digest, each with the forms of the text that models take from it."""
+
+CHUNK = 100_000
+"""Snapshots whose features are computed at a time. A constant: the bytes depend on it."""
+
+
+class FeatureSets:
+    """Writes features, or takes them from the cache if they were computed from the same inputs.
+
+    Parameters
+    ----------
+    con
+        The history as of the run; see `evergreen.core.features.extractor.Extractor.transform`.
+
+    Attributes
+    ----------
+    made_from
+        The settings that features depend on. They also depend on the snapshots, on the rows known
+        by the last of them, and on the extractor.
+    """
+
+    def __init__(self, settings: Settings, cache: Cache, con: duckdb.DuckDBPyConnection) -> None:
+        self.con = con
+        self.made_from: dict[str, object] = {"max_chars": settings.features.text.max_chars}
+        self._cache = cache
+        self._read: tuple[str, ClientHistories] | None = None
+
+    def write(
+        self,
+        folder: Path,
+        versions: Extractors,
+        snapshots: pd.DataFrame,
+        labels: pd.DataFrame | None = None,
+    ) -> None:
+        """Write snapshots, their features by each extractor, and their labels."""
+        shutil.rmtree(folder, ignore_errors=True)
+        tables.write_frame(snapshots, folder / matrices.SNAPSHOTS)
+        if labels is not None:
+            tables.write_frame(labels, folder / matrices.LABELS)
+        for digest, (extractor, forms) in versions.items():
+            computed = self._file(extractor, digest, forms, snapshots)
+            files.link(computed, matrices.features_path(folder, digest))
+
+    def of(
+        self,
+        extractor: Extractor,
+        digest: str,
+        forms: Collection[TextForm],
+        snapshots: pd.DataFrame,
+    ) -> pd.DataFrame:
+        """The features of some snapshots by an extractor.
+
+        Returns
+        -------
+        pandas.DataFrame
+            client_id, observed_on and the extractor's columns (float64); one row for each of
+            `snapshots`, in the same order.
+        """
+        path = self._file(extractor, digest, forms, snapshots)
+        return tables.read_frame(path, made_by="featurize")
+
+    def _file(
+        self,
+        extractor: Extractor,
+        digest: str,
+        forms: Collection[TextForm],
+        snapshots: pd.DataFrame,
+    ) -> Path:
+        last = snapshots["observed_on"].max()
+        made_from = {
+            "snapshots": tables.digest(snapshots[KEYS]),
+            "raw": None if pd.isna(last) else self._cache.raw_known_by(last.date()),
+            "extractor": digest,
+            "forms": sorted(forms),
+        }
+
+        def make(path: Path) -> None:
+            matrices.write_features(path, self._chunks(extractor, forms, snapshots[KEYS]))
+
+        return self._cache.file("features", self.made_from | made_from, make)
+
+    def _chunks(
+        self, extractor: Extractor, forms: Collection[TextForm], snapshots: pd.DataFrame
+    ) -> Iterator[pd.DataFrame]:
+        for start in range(0, max(1, len(snapshots)), CHUNK):
+            rows = snapshots.iloc[start : start + CHUNK].reset_index(drop=True)
+            columns = extractor.columns_of(self._client_histories(rows), text=forms)
+            yield pd.concat([rows, columns], axis=1)
+
+    def _client_histories(self, rows: pd.DataFrame) -> ClientHistories:
+        """Read these snapshots; the last ones read are kept for the next extractor."""
+        key = tables.digest(rows)
+        if self._read is None or self._read[0] != key:
+            self._read = key, ClientHistories(self.con, rows)
+        return self._read[1]

@@ -66,11 +66,14 @@ def test_status_names_what_is_not_up_to_date(repository):
 
 def test_repro_announces_each_stage_and_passes_its_output_on(repository):
     stages = Path("dvc.yaml").read_text()
-    Path("dvc.yaml").write_text(stages.replace("copied.txt", "again.txt"))
+    progress = "env | sed -n 's/^EVERGREEN_PROGRESS=/  > copy, /p' && "
+    Path("dvc.yaml").write_text(
+        stages.replace("copied.txt", "again.txt").replace("cp ", f"{progress}cp ")
+    )
     with relied_on("the output of `dvc repro`"):
         started = []
         assert list(reproduce(started.append)) == ["copied"]
-        assert started == ["copy"]
+        assert started == ["copy", "copy: copy, lines"]
     Path("dvc.yaml").write_text(stages.replace("cp ", "false "))
     with (
         relied_on("the exit code of `dvc repro`"),

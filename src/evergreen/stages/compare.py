@@ -22,6 +22,7 @@ from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import files, matrices, models
+from evergreen.store.progress import each
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def judge(settings: Settings) -> Judged:
     """Judge the candidates of each target; write ``evaluation.json`` and ``comparison.json``."""
     champions = load_release(paths.CHAMPION, threads=settings.compute.threads).models
     judged = Judged({}, {}, {}, {})
-    for name in settings.targets:
+    for name in each("compare", settings.targets):
         contest = _contest(settings, name, champions.get(name))
         outcomes, predictions = contest.outcomes(contest.trained), predict_all(contest)
         compared = comparison.compare(

@@ -23,6 +23,7 @@ from evergreen.store import (
     matrices,
     models,
 )
+from evergreen.store.progress import each
 
 if TYPE_CHECKING:
     from evergreen.core.features.extractor import Extractor
@@ -33,7 +34,7 @@ def run(settings: Settings) -> Iterator[str]:
     extractor = extractors.load_extractor(paths.EXTRACTOR)
     shutil.rmtree(paths.FULL, ignore_errors=True)
     skipped = {}
-    for name, target in settings.targets.items():
+    for name, target in each("train", settings.targets.items()):
         labels = matrices.read_labels(paths.FEATURES_FULL, name)
         if labels.empty:
             skipped[name] = (

@@ -16,6 +16,7 @@ from evergreen.store import (
     matrices,
     models,
 )
+from evergreen.store.progress import each
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run(settings: Settings) -> Iterator[str]:
     )
     shutil.rmtree(paths.INCREMENTAL, ignore_errors=True)
     skipped = {}
-    for name in settings.targets:
+    for name in each("update", settings.targets):
         base = bases.get(name)
         labels = matrices.read_labels(paths.FEATURES_UPDATE, name)
         reason = _reason_to_skip(settings, base, labels)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from subprocess import PIPE, STDOUT
 
+from evergreen.store import progress
 from evergreen.vcs import dvc_internals, run_log
 from evergreen.vcs.commands import CommandError, environment, next_step_after, run
 from evergreen.vcs.processes import started
@@ -39,7 +40,7 @@ def reproduce(tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str
     Parameters
     ----------
     tell
-        Called with the name of each stage that starts.
+        Called with the name of each stage that starts, and with how far it is.
 
     Yields
     ------
@@ -51,14 +52,19 @@ def reproduce(tell: Callable[[str], None] = lambda _stage: None) -> Iterator[str
     CommandError
         If a stage fails; with the last lines of the output.
     """
-    output = []
+    output, stage = [], ""
+    variables = environment() | {progress.VARIABLE: "lines"}
     with run_log.child([sys.executable, "-m", "dvc", "repro"]) as command:
-        with started(command, stdout=PIPE, stderr=STDOUT, env=environment()) as process:
+        with started(command, stdout=PIPE, stderr=STDOUT, env=variables) as process:
             for line in process.stdout or ():
+                if line.startswith(progress.MARK):
+                    tell(f"{stage}: {line.removeprefix(progress.MARK).strip()}")
+                    continue
                 output.append(line.rstrip())
                 if line.startswith("  "):  # as the stages print
                     yield line.strip()
-                elif stage := dvc_internals.started_stage(line):
+                elif name := dvc_internals.started_stage(line):
+                    stage = name
                     tell(stage)
         if process.returncode:
             kind = KilledError if process.returncode < 0 else CommandError

@@ -165,6 +165,43 @@ def test_objects_are_listed_in_the_cache_and_removed_from_the_remote(repository)
         assert not altered.exists()
 
 
+def test_objects_of_the_remote_are_measured_and_listings_read_unless_altered(repository):
+    objects = [pinned(), *dvc_internals.listed_files(cached(pinned())).values()]
+    absent = f"{'0' * 32}.dir"
+    with relied_on("HashFileDB.all and FileSystem.info"), dvc_internals.open_repository() as repo:
+        assert repo.remote_sizes(objects) == {}, "nothing is pushed"
+        repo.push(objects, few=False)
+        sizes = {md5_hex: cached(md5_hex).stat().st_size for md5_hex in objects}
+        assert repo.remote_sizes([*objects, absent]) == sizes
+        assert repo.remote_removes()
+    with relied_on("FileSystem.cat_file"), dvc_internals.open_repository() as repo:
+        read = dict(repo.remote_listings([pinned(), absent]))
+        assert read == {pinned(): cached(pinned()).read_bytes()}
+        altered = Path(repo.remote_path(pinned()).removeprefix("file://"))
+        altered.chmod(0o644)
+        altered.write_text("[]")
+        assert dict(repo.remote_listings([pinned()])) == {}
+
+
+def test_what_was_removed_from_the_remote_is_pushed_again(repository):
+    objects = [pinned(), *dvc_internals.listed_files(cached(pinned())).values()]
+    with relied_on("the index of a remote"), dvc_internals.open_repository() as repo:
+        repo.push(objects, few=False)
+        repo.remove_from_remote(objects)
+        assert repo.push(objects, few=False) == (3, 0)
+
+
+def test_the_run_cache_names_the_outputs_of_stages(repository):
+    Path("data/raw/1.txt").write_text("changed")
+    dvc("repro", "--quiet")
+    with relied_on("the run cache"), dvc_internals.open_repository() as repo:
+        entries = list(repo.run_cache())
+        assert {dvc_internals.md5(Path("copied.txt"))} in [outs for _, outs in entries]
+        path = entries[0][0]
+        path.write_text("[")
+        assert (path, {""}) in list(repo.run_cache()), "one that is cut off is of no use"
+
+
 @pytest.mark.parametrize("few", [False, True])
 def test_objects_of_commits_are_pushed_one_by_one(repository, few):
     commit = str(commit_at(git("symbolic-ref", "HEAD").strip()))

@@ -10,7 +10,7 @@ from evergreen.history import run_records
 from evergreen.settings import paths
 from evergreen.store import files
 from evergreen.store.used_parameters import flat
-from evergreen.vcs.dvc_internals import LockedInputs, locked_inputs
+from evergreen.vcs.dvc_files import LockedInputs, locked_inputs
 from evergreen.vcs.git import changes, show
 
 REPLACE = 'evergreen finish --replace --reason "..."'

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +25,7 @@ from evergreen.settings import paths
 from evergreen.store.files import sync_file_systems
 
 CACHE = ".dvc/cache/files/md5"
+NO_REMOTE = "no default DVC remote is configured"
 RWLOCK = Path(".dvc/tmp/rwlock")
 """DVC's list of the files in use, with the processes that use them."""
 
@@ -67,30 +69,6 @@ def locked_md5s(text: str) -> dict[str, str]:
     }
 
 
-class LockedInputs(NamedTuple):
-    """What the stages of a ``dvc.lock`` started from.
-
-    Parameters are nested as in ``params.yaml``; `hashes` are of dependencies that no stage makes.
-    """
-
-    parameters: dict[str, Any]
-    hashes: dict[str, str]
-
-
-def locked_inputs(text: str) -> LockedInputs:
-    """The parameters, data and code in the text of a ``dvc.lock``."""
-    stages = yaml.load(text, Loader=yaml.CSafeLoader)["stages"].values()
-    made = {out["path"] for stage in stages for out in stage.get("outs", ())}
-    inputs = LockedInputs({}, {})
-    for stage in stages:
-        for values in stage.get("params", {}).values():
-            inputs.parameters.update(values)
-        for entry in stage.get("deps", ()):
-            if entry["path"] not in made:
-                inputs.hashes[entry["path"]] = entry["md5"]
-    return inputs
-
-
 def write_data_through() -> None:
     """Make sure that the data that ``dvc.lock`` and ``.dvc`` files name is on the disk.
 
@@ -126,6 +104,12 @@ def remove_stale_rwlock() -> None:
     readers = [reader for readers in users.get("read", {}).values() for reader in readers]
     if not any(_is_dvc(user["pid"]) for user in (*users.get("write", {}).values(), *readers)):
         RWLOCK.unlink(missing_ok=True)
+
+
+def is_at_work() -> bool:
+    """Whether a dvc process uses files here, as far as its list of them tells."""
+    remove_stale_rwlock()
+    return RWLOCK.is_file() and RWLOCK.read_text(encoding="utf-8").strip() != "{}"
 
 
 def _is_dvc(pid: int) -> bool:
@@ -186,9 +170,12 @@ def data_changes(inputs: Iterable[Path]) -> DataChanges:
 
 def listed_files(listing: Path) -> dict[str, str]:
     """The hash of each file of a folder by its path in it, from the object that lists them."""
-    return {
-        entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))
-    }
+    return parse_listing(listing.read_bytes())
+
+
+def parse_listing(content: bytes) -> dict[str, str]:
+    """The hash of each file of a folder by its path in it, from the bytes that list them."""
+    return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
 
 
 def remote_names() -> list[str]:
@@ -267,7 +254,7 @@ class OpenRepository:
                 batch_size=remote.fs.jobs,
             )
         except NoRemoteError:
-            return "no default DVC remote is configured"
+            return NO_REMOTE
         except Exception as error:  # noqa: BLE001 - each kind of remote has its own errors
             errors.append(error)
         return next((str(e) for e in errors if not isinstance(e, FileNotFoundError)), None)
@@ -297,11 +284,70 @@ class OpenRepository:
         """Which of some objects the default remote has, sound or altered."""
         return set(self._remote_objects().list_oids_exists(list(md5s)))
 
-    def remove_from_remote(self, md5s: Iterable[str]) -> None:
-        """Remove objects that the default remote has."""
+    def remote_sizes(self, md5s: Iterable[str]) -> dict[str, int]:
+        """The bytes of each of some objects that the default remote has.
+
+        Without asking for each of them, where the remote can list what it has.
+        """
+        remote, wanted = self._remote_objects(), set(md5s)
+        there = sorted(wanted & set(remote.all()) if remote.fs.CAN_TRAVERSE else wanted)
+        found = remote.fs.info(list(map(remote.oid_to_path, there)), return_exceptions=True)
+        sizes = {}
+        for md5_hex, info in zip(there, found, strict=True):
+            if isinstance(info, Exception):
+                if not isinstance(info, FileNotFoundError):
+                    raise info
+            else:
+                sizes[md5_hex] = int(info["size"] or 0)
+        return sizes
+
+    def remote_listings(self, md5s: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Read listings of folders from the default remote, without keeping them.
+
+        Yields
+        ------
+        tuple of str and bytes
+            The hash and the content, which has this hash; those missing or altered are left out.
+        """
         remote = self._remote_objects()
-        for md5_hex in md5s:
-            remote.delete(md5_hex)
+
+        def content(md5_hex: str) -> bytes:
+            try:
+                return bytes(remote.fs.cat_file(remote.oid_to_path(md5_hex)))
+            except FileNotFoundError:
+                return b""
+
+        wanted = list(md5s)
+        with ThreadPoolExecutor(remote.fs.jobs) as pool:
+            for md5_hex, text in zip(wanted, pool.map(content, wanted), strict=True):
+                if f"{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir" == md5_hex:
+                    yield md5_hex, text
+
+    def remote_removes(self) -> bool:
+        """Whether DVC can remove from the default remote; not over HTTP."""
+        return bool(self._remote_objects().fs.CAN_TRAVERSE)
+
+    def remove_from_remote(self, md5s: Iterable[str]) -> None:
+        """Remove objects that the default remote has, the listings of folders last.
+
+        So a second call finds what a killed one has left.
+        """
+        from dvc_data.hashfile.db import get_index
+
+        remote, removed = self._remote_objects(), list(md5s)
+        for listings in (False, True):
+            if some := [m for m in removed if m.endswith(".dir") is listings]:
+                remote.fs.remove(list(map(remote.oid_to_path, some)))
+        get_index(remote).clear()
+
+    def run_cache(self) -> Iterator[tuple[Path, set[str]]]:
+        """The entries of DVC's run cache: each file, with the hashes of the outputs it names."""
+        for path in sorted(Path(self._repo.stage_cache.cache_dir).glob("??/*/*")):
+            try:
+                entry = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
+                yield path, {out["md5"] for out in entry["outs"]}
+            except (yaml.YAMLError, KeyError, TypeError):  # cut off by a kill: of no use
+                yield path, {""}
 
     def push(self, md5s: Iterable[str], *, few: bool) -> tuple[int, int]:
         """Push objects to the default remote.

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from evergreen.settings import paths
 from evergreen.vcs.commands import CommandError, run
 
+BATCH = 100
+"""Files that one git process reads."""
+OWN_REFS = "refs/evergreen/"
+"""Marks of this clone, which need no data."""
 OWN_INDEX = "GIT_INDEX_FILE"
-READS = {"diff", "for-each-ref", "hash-object", "log", "ls-files", "ls-tree", "merge-base",
-         "remote", "rev-list", "rev-parse", "show", "status"}  # fmt: skip
+READS = {"diff", "for-each-ref", "hash-object", "log", "ls-files", "ls-remote", "ls-tree",
+         "merge-base", "remote", "rev-list", "rev-parse", "show", "status"}  # fmt: skip
 """Commands that write nothing, so that a kill of one leaves nothing."""
 CONFIG = {"core.fsync": "all", "gc.autoDetach": "false", "maintenance.autoDetach": "false"}
 """What is committed survives a power loss; nothing goes on in the background after a command."""
@@ -190,6 +196,49 @@ def all_objects() -> Iterator[tuple[str, str, bytes]]:
             output.read(1)  # the end of the line
             if kind != "tree":
                 yield name, kind, content
+
+
+def kept_commits() -> dict[str, str]:
+    """Every commit that a branch, tag, stash or working folder is at, with the name of one of them.
+
+    Branches of remotes are included, as last fetched, and the experiments of DVC.
+    """
+    fields = "%(objecttype)%09%(objectname)%09%(*objecttype)%09%(*objectname)%09%(refname)"
+    names: dict[str, str] = {}
+    for line in git("for-each-ref", f"--format={fields}").splitlines():
+        *objects, ref = line.split("\t")
+        short = re.sub("^refs/(heads/|remotes/|tags/)?", "", ref)
+        if ref.startswith(OWN_REFS):
+            continue
+        if ref.endswith("stash"):  # its entries are in its log; each has its index as a parent
+            log = git("log", "--walk-reflogs", "--format=%H %P", ref).split()
+            names |= dict.fromkeys(log, short)
+        elif "commit" in objects:
+            names.setdefault(objects[objects.index("commit") + 1], short)
+    trees = git("worktree", "list", "--porcelain").splitlines()
+    heads = [line.removeprefix("HEAD ") for line in trees if line.startswith("HEAD ")]
+    return dict.fromkeys(heads, "a working folder") | names
+
+
+def blobs_at(commit: str) -> dict[str, str]:
+    """The hash that git has for each file of a commit, by path."""
+    entries = (line.split("\t", 1) for line in git("ls-tree", "-rz", commit).split("\0") if line)
+    return {path: about.split()[2] for about, path in entries}
+
+
+def read_blobs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The texts of some files, by the hashes that git has for them."""
+    remaining = iter(names)
+    while part := list(islice(remaining, BATCH)):
+        command = ["git", "cat-file", "--batch"]
+        done = subprocess.run(
+            command, input="\n".join(part).encode(), stdout=subprocess.PIPE, check=True
+        ).stdout
+        for name in part:
+            header, _, rest = done.partition(b"\n")
+            size = int(header.split()[2])
+            yield name, rest[:size].decode(errors="replace")
+            done = rest[size + 1 :]
 
 
 def paths_of_objects() -> dict[str, str]:

@@ -11,6 +11,7 @@ from evergreen.history import forget_records
 from evergreen.lifecycle.push import push
 from evergreen.settings import paths
 from evergreen.vcs import remote
+from evergreen.vcs.commands import CommandError
 from evergreen.vcs.dvc_internals import locked_md5s, open_repository, pinned_md5
 from evergreen.vcs.git import commit_at, files_at, git, remote_name, remote_ref, show
 from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
@@ -34,7 +35,7 @@ def clear_remote() -> Iterator[str]:
     objects = {md5_hex for record in records for md5_hex in record.objects}
     upstream = remote_name()
     if upstream is not None:
-        _check_fetched(upstream)
+        check_fetched(upstream, "the objects")
         yield from push()
         _check_unused(upstream, objects)
     else:
@@ -53,15 +54,41 @@ def _trained(records: list[forget_records.ForgetRecord]) -> set[str]:
     return {version for record in records for version in record.models.values()}
 
 
-def _check_fetched(upstream: str) -> None:
-    lines = git("ls-remote", "--heads", upstream).splitlines()
-    heads = {ref.removeprefix("refs/heads/"): at for at, ref in map(str.split, lines)}
-    unknown = [name for name, at in heads.items() if commit_at(remote_ref(upstream, name)) != at]
+def check_fetched(upstream: str, need: str) -> None:
+    """Refuse to remove what commits may need that others have pushed and that are not here.
+
+    Parameters
+    ----------
+    upstream
+        The git remote.
+    need
+        What they may need, for the message.
+
+    Raises
+    ------
+    EvergreenError
+        If branches or tags are not fetched, or the remote can't be reached.
+    """
+    try:
+        lines = git("ls-remote", "--heads", "--tags", "--refs", upstream).splitlines()
+    except CommandError as error:
+        raise EvergreenError(
+            f"the branches of {upstream} can't be compared with those here, which may need {need}: "
+            f"{error.message}; nothing was removed",
+            "git remote --verbose, and fix the address or the connection; then the same command "
+            "again",
+        ) from None
+    refs = {ref: at for at, ref in map(str.split, lines)}
+    unknown = []
+    for ref, at in refs.items():
+        kind, name = ref.removeprefix("refs/").split("/", 1)
+        if commit_at(remote_ref(upstream, name) if kind == "heads" else ref) != at:
+            unknown.append(name)
     if unknown:
         raise EvergreenError(
-            f"{upstream} has commits that are not fetched here and may need the objects: "
+            f"{upstream} has commits that are not fetched here and may need {need}: "
             f"{', '.join(unknown)}; nothing was removed",
-            f"git fetch --prune {upstream} '+refs/heads/*:refs/remotes/{upstream}/*' && "
+            f"git fetch --prune --tags {upstream} '+refs/heads/*:refs/remotes/{upstream}/*' && "
             "evergreen pull; then the same command again",
         )
 

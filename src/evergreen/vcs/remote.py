@@ -14,7 +14,7 @@ from evergreen.vcs.dvc_internals import (
     md5,
     open_repository,
 )
-from evergreen.vcs.git import commit_at, git, show
+from evergreen.vcs.git import commit_at, git, show, upstream_branch
 from evergreen.vcs.tracked_paths import NAMES_DATA
 
 NOT_PUSHED = "the runs are recorded and served here, but not pushed"
@@ -52,7 +52,7 @@ def push_data(tip: str = "HEAD") -> str:
         name, mark = _default_remote(repo)
         head, before = git("rev-parse", tip).strip(), commit_at(mark)
         commits, incomplete = _unpushed(repo, head, before)
-        pushed = repo.objects_of([before] if before and commits else [])
+        pushed = _surely_pushed(repo, before) if before and commits else set()
         objects = {h: n for h, n in repo.objects_of(commits).items() if h not in pushed}
         try:
             _check_sound(repo, objects)
@@ -70,6 +70,16 @@ def push_data(tip: str = "HEAD") -> str:
         f"{plural(count, 'object')} of {plural(len(commits), 'commit')} pushed to DVC remote {name}"
         + (f"; left out, as some of their data is not here: {left_out}" if left_out else "")
     )
+
+
+def _surely_pushed(repo: OpenRepository, before: str) -> set[str]:
+    """The objects of a commit that was pushed from here, and that are still on the remote.
+
+    Another clone may have pruned the remote since. What the upstream branch needs is kept then.
+    """
+    objects, upstream = set(repo.objects_of([before])), upstream_branch()
+    latest = git("merge-base", "HEAD", upstream).strip() if upstream else before
+    return objects if latest == before else objects & repo.objects_of([latest]).keys()
 
 
 def _default_remote(repo: OpenRepository) -> tuple[str, str]:

@@ -15,7 +15,8 @@ from evergreen.core.wording import plural
 from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.store import files
-from evergreen.vcs.dvc_internals import OpenRepository, listed_files, md5
+from evergreen.vcs.commit_data import is_superseded, read_commits
+from evergreen.vcs.dvc_internals import NO_REMOTE, OpenRepository, listed_files, md5
 
 
 class NotAvailableError(DataError):
@@ -40,6 +41,7 @@ class VerifiedObjects:
     def __init__(self, repo: OpenRepository, *, fetch: bool, commit: str | None = None) -> None:
         self._repo = repo
         self._fetch = fetch
+        self._commit = commit
         self._of = f" of commit {commit[:7]}" if commit else ""
         self._verified = _read()
 
@@ -146,6 +148,13 @@ class VerifiedObjects:
 
     def _lost(self, lost: list[str], error: str | None) -> NotAvailableError:
         others = f" and {plural(len(lost) - 1, 'other file')}" if len(lost) > 1 else ""
+        if error in (None, NO_REMOTE) and self._commit and is_superseded(self._commit):
+            day = read_commits([self._commit])[self._commit].as_of
+            return NotAvailableError(
+                f"the run of {day} was pruned, or never pushed: {lost[0]}{others}{self._of} is "
+                "neither in DVC's cache nor on the DVC remote",
+                "choose a later run: evergreen history",
+            )
         return NotAvailableError(
             f"{lost[0]}{others}{self._of}: neither in DVC's cache nor on the DVC remote"
             + (f" ({error})" if error else ""),

@@ -32,7 +32,7 @@ COMMANDS = {
     ],
     "Undo": ["rollback", "hold", "unhold"],
     "Review": ["approve", "reject", "pull"],
-    "Data": ["init", "check", "ingest", "simulate", "forget"],
+    "Data": ["init", "check", "ingest", "simulate", "forget", "prune"],
     "Serve": ["score", "serve"],
 }
 NAMES = [name for names in COMMANDS.values() for name in names]

@@ -9,7 +9,18 @@ import typer
 from rich.markup import escape
 
 import evergreen
-from evergreen.cli import data, forget, inspect, review, runs, schedule, serve, stopping, undo
+from evergreen.cli import (
+    data,
+    forget,
+    inspect,
+    prune,
+    review,
+    runs,
+    schedule,
+    serve,
+    stopping,
+    undo,
+)
 from evergreen.cli.app import Panel, app, check_extra, console, enter_repository, errors
 from evergreen.errors import explained, is_disk_full
 from evergreen.settings.kernels import choose_kernels
@@ -20,6 +31,7 @@ __all__ = [
     "data",
     "forget",
     "inspect",
+    "prune",
     "review",
     "run",
     "runs",

@@ -149,7 +149,11 @@ def _dvc() -> Iterator[CheckResult]:
 
 def _disk() -> Iterator[CheckResult]:
     free = shutil.disk_usage(Path.cwd()).free
-    next_step = None if free >= SPARE_BYTES else "free some space, or `dvc gc --all-commits`"
+    next_step = (
+        None
+        if free >= SPARE_BYTES
+        else "free some space, or evergreen prune --keep-days 90 --dry-run"
+    )
     yield CheckResult("disk", f"{free / 2**30:,.0f} GiB free", next_step)
 
 

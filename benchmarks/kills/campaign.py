@@ -37,11 +37,12 @@ TIMEOUT_SECONDS = 600
 
 
 class Scenario(NamedTuple):
-    """A command, the state of the repository that it starts from, and the files that it writes."""
+    """A command, the state that it starts from, and what it writes: a file, or parts of folders."""
 
     start: str
     command: str
     output: str | None = None
+    folders: tuple[str, ...] = ()
 
 
 SCENARIOS = {
@@ -58,6 +59,11 @@ SCENARIOS = {
     "score": Scenario("recorded", f"score --as-of {FIRST} --out scores.parquet", "scores.parquet"),
     "ingest": Scenario("new", "ingest"),
     "forget": Scenario("pushed", "forget c000156 --reason kills --remote"),
+    "prune": Scenario(
+        "long",
+        "prune --keep-days 1 --remote --yes",
+        folders=(".dvc/cache", "releases", "../store"),
+    ),
     "cycle": Scenario("recorded", f"cycle --as-of {DAY} --push"),
     "replay": Scenario(
         "recorded",
@@ -153,6 +159,9 @@ class Copy:
             "served": str(current.readlink()) if current.is_symlink() else None,
             "leftovers": self.leftovers(),
         }
+        for folder in self.scenario.folders:
+            within = (self.repository / folder).rglob("*")
+            found[folder] = sorted(str(path) for path in within if not path.is_dir())
         output = self.scenario.output
         for name in ("dvc.lock", "params.yaml", *([output] if output else [])):
             path = self.repository / name

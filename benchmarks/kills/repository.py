@@ -151,6 +151,7 @@ STATES: dict[str, tuple[str | None, Callable[[Path], None]]] = {
     "reproduced": ("recorded", _evergreen(f"evergreen pin --as-of {DAY}", "dvc repro")),
     "unpushed": ("reproduced", _evergreen("evergreen finish")),
     "pushed": ("unpushed", _evergreen("evergreen finish --push")),
+    "long": ("pushed", _evergreen(f"evergreen cycle --as-of {NEXT} --push")),
     "behind": ("pushed", _behind),
     "diverged": (
         "behind",

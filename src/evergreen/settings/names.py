@@ -14,6 +14,7 @@ TextForm = Literal["components", "terms"]
 Analyzer = Literal["word", "char_wb"]
 Label = Literal["purchase", "no_purchase", "net_spend"]
 Kind = Literal["binary", "regression"]
+Backend = Literal["loky", "dask", "ray"]
 
 KIND_OF_LABEL: dict[Label, Kind] = {
     "purchase": "binary",

@@ -13,6 +13,7 @@ from evergreen.settings.features import FeatureSettings
 from evergreen.settings.memory import AUTO, Memory
 from evergreen.settings.names import (
     KIND_OF_LABEL,
+    Backend,
     EstimatorName,
     Kind,
     Label,
@@ -204,7 +205,7 @@ class DriftSettings(Section):
     )
 
 
-class Compute(Section):
+class Compute(SparseSection):
     """Resources of a run."""
 
     threads: int = Field(
@@ -219,6 +220,29 @@ class Compute(Section):
         "is spilled to disk, with the same results. auto is half of the machine's memory, at most "
         "8GB",
     )
+    backend: Backend = Field(
+        "loky",
+        description="Where features are computed, bucket by bucket of clients: loky in processes "
+        "of this machine, dask or ray on a cluster that is there already; the results are the same",
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Number of workers; without it, one process of this machine, or all that the "
+        "cluster has",
+    )
+    address: str | None = Field(
+        None, description="Address of the cluster's scheduler, such as tcp://10.0.0.5:8786"
+    )
+
+    @model_validator(mode="after")
+    def _check_address(self) -> Compute:
+        if (self.backend == "loky") == (self.address is not None):
+            raise ValueError(
+                "address names the cluster of a dask or ray backend: set both, or neither of them"
+            )
+        return self
 
 
 class Schedule(Section):

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from evergreen.settings import paths
-from evergreen.store import files, models, tables
+from evergreen.store import digests, files, models, tables
 from evergreen.store.machine import platform_class
 
 CODE = Path(__file__).parents[1]
@@ -86,8 +86,8 @@ class Cache:
 
     def raw_known_by(self, day: date) -> str:
         """The digest of all rows ingested before a date, in all raw tables."""
-        days, digests = self._raw
-        return digests[bisect_left(days, day) - 1]
+        days, so_far = self._raw
+        return so_far[bisect_left(days, day) - 1]
 
     @cached_property
     def _raw(self) -> tuple[list[date], list[str]]:
@@ -96,9 +96,10 @@ class Cache:
             for folder in paths.RAW.glob("*/")
             for day, path in tables.partitions(folder).items()
         )
+        known = digests.of_files(path for _, path in partitions)
         so_far = accumulate(
-            partitions,
-            lambda digest, file: files.digest_of([digest, str(file[1]), files.sha256(file[1])]),
+            (path for _, path in partitions),
+            lambda digest, path: files.digest_of([digest, str(path), known[path]]),
             initial="",
         )
         return [date.min, *(day for day, _ in partitions)], list(so_far)

@@ -155,7 +155,8 @@ def _remove_local(objects: Collection[str]) -> int:
     with open_repository() as repo:
         cached = [path for path in map(repo.cache_path, objects) if path.is_file()]
     # What is bad may be the id itself, so bad rows can't be told by client; they are listed again.
-    for path in (paths.CACHE, paths.REPLAYS, paths.WORK, *paths.QUARANTINE.glob("*.csv")):
+    computed = (paths.CACHE, paths.HISTORY_PARTS, paths.REPLAYS)
+    for path in (*computed, paths.WORK, *paths.QUARANTINE.glob("*.csv")):
         files.remove(path)
     for path in cached:
         path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
 
 OUTPUTS = (Path("data"), Path("models"), Path("reports"))
 """Where DVC lays out the outputs of stages."""
-ROOTS = (*OUTPUTS, paths.RELEASES, paths.HISTORY, paths.CACHE, paths.SECONDS)
+ROOTS = (*OUTPUTS, paths.RELEASES, paths.HISTORY, paths.CACHE, paths.HISTORY_PARTS, paths.SECONDS)
 """The folders in which commands write under temporary names."""
 SCRATCH = "evergreen-scratch-"
 """How the names of temporary folders beside the lock begin."""

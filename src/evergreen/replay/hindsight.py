@@ -18,7 +18,6 @@ from evergreen.core.evaluation import gate
 from evergreen.core.events.label_selection import KEYS, as_known
 from evergreen.replay.policy_run import FAILED, RECORD, RUNS, read_records
 from evergreen.replay.results import ANY, LEVEL, PolicyResult
-from evergreen.replay.shared_work import cached_history
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models, tables
@@ -111,8 +110,7 @@ class Hindsight:
         self._columns: dict[tuple[str, str, str], pd.DataFrame] = {}
         self._predicted: dict[str, np.ndarray] = {}
         self._releases: dict[str, dict[str, models.Model]] = {}
-        history = cached_history(settings, through, cache)
-        con, _ = open_labels(settings.model_copy(update={"as_of": through}), history)
+        con, _ = open_labels(settings.model_copy(update={"as_of": through}))
         self._snapshots = con.sql(
             "select client_id, observed_on::timestamp as observed_on from snapshots "
             "order by observed_on, client_id"

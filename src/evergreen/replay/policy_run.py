@@ -9,13 +9,12 @@ import time
 from collections.abc import Sequence
 from contextlib import chdir
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.history.alerts import unanswered
 from evergreen.replay.scenario import Scenario, settings_on
-from evergreen.replay.shared_work import cached_history, train_full_cached
+from evergreen.replay.shared_work import train_full_cached
 from evergreen.settings import paths
 from evergreen.settings.names import Mode
 from evergreen.settings.pipeline import Settings
@@ -40,7 +39,6 @@ from evergreen.store.reports import read_drift
 
 if TYPE_CHECKING:
     from evergreen.replay.policies import Policy
-    from evergreen.store.raw_history import KeptHistory
 
 RECORD, SCORED = "record.json", "scored.parquet"
 CHALLENGER = paths.CHALLENGER.name
@@ -64,10 +62,9 @@ def replay_policy(scenario: Scenario, policy: Policy, folder: Path) -> None:
             predictions.write_none(paths.PREDICTIONS, scenario.settings.targets)
         settings, cache = policy.settings(scenario.settings), Cache()
         try:
-            history = cached_history(settings, scenario.through, cache)
             for as_of in scenario.dates:
                 if not (RUNS / str(as_of)).is_dir():
-                    _run(policy, settings, as_of, (cache, history))
+                    _run(policy, settings, as_of, cache)
         except BaseException:
             FAILED.touch()
             raise
@@ -81,20 +78,17 @@ def read_records(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _run(
-    policy: Policy, settings: Settings, as_of: date, shared: tuple[Cache, KeptHistory]
-) -> None:
-    cache, history = shared
+def _run(policy: Policy, settings: Settings, as_of: date, cache: Cache) -> None:
     started, spared = time.perf_counter(), cache.seconds_spared
     last_full = _restore_previous(as_of)
     settings = settings_on(settings, as_of, last_full)
     if policy.trains == "nothing" and _all_have_models(settings):
         _repeat_previous(settings, as_of, last_full)
         return
-    list(collect_labels.run(settings, partial(write_labels, history=history)))
+    list(collect_labels.run(settings, write_labels))
     mode, last_full = _plan(policy, settings, as_of, last_full)
     settings = settings_on(settings, as_of, last_full).model_copy(update={"mode": mode})
-    list(featurize.make(settings, cache, history))
+    list(featurize.make(settings, cache))
     list(train_incremental.run(settings))
     retrained = last_full == as_of
     if retrained or not paths.FULL.exists():

@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.stages import train_full
 from evergreen.store import extractors, files
-from evergreen.store.raw_history import KeptHistory, keep_history
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from evergreen.store.cache import Cache
 
-HISTORY = "history.duckdb"
 TRAIN_FULL_PARAMETERS: dict[str, Any] = {
     **dict.fromkeys(("seed", "full_retrain", "holdout", "targets", "estimators"), True),
     "compute": {"threads"},
 }
 """The parameters of the stage ``train_full``."""
-
-
-def cached_history(settings: Settings, through: date, cache: Cache) -> KeptHistory:
-    """Prepare the whole history, from which each run opens what was known on its own date."""
-    max_chars = settings.features.text.max_chars
-    made_from = {"raw": cache.raw_known_by(through), "max_chars": max_chars}
-
-    def make(folder: Path) -> None:
-        keep_history(
-            folder / HISTORY,
-            known_by=through,
-            max_lag_days=settings.data.max_lag_days,
-            threads=settings.compute.threads,
-            max_chars=max_chars,
-        )
-
-    return KeptHistory(cache.folder("history", made_from, make) / HISTORY, max_chars)
 
 
 def train_full_cached(settings: Settings, cache: Cache) -> None:

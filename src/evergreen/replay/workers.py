@@ -26,6 +26,7 @@ from evergreen.settings import paths
 from evergreen.store import files, tables
 from evergreen.store.cache import Cache
 from evergreen.store.labels import open_labels
+from evergreen.store.raw_history import open_history
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -135,10 +136,19 @@ def _prepare(scenario: Scenario) -> Path:
             shutil.rmtree(other)
     for left in folder.rglob(".*.unfinished"):
         files.remove(left)
+    paths.HISTORY_PARTS.mkdir(parents=True, exist_ok=True)
+    _share(folder / paths.HISTORY_PARTS, paths.HISTORY_PARTS)
     raw = folder / paths.RAW
     if not raw.exists():
         raw.parent.mkdir(parents=True, exist_ok=True)
         _provide_raw(scenario, raw)
+    with chdir(folder):  # makes the parts of the history now, so that no run's time includes them
+        open_history(
+            known_by=scenario.through,
+            max_lag_days=settings.data.max_lag_days,
+            threads=settings.compute.threads,
+            max_chars=settings.features.text.max_chars,
+        )
     return folder
 
 
@@ -173,15 +183,17 @@ def _policy_folder(folder: Path, name: str) -> Path:
     policy = folder / name
     (policy / "data").mkdir(parents=True, exist_ok=True)
     (folder / "made").mkdir(exist_ok=True)
-    (policy / paths.CACHE.parent).mkdir(exist_ok=True)
     (policy / FAILED).unlink(missing_ok=True)
-    for link, shared in (
-        (policy / paths.RAW, folder / paths.RAW),
-        (policy / paths.CACHE, folder / "made"),
-    ):
-        if not link.is_symlink():
-            link.symlink_to(shared.absolute())
+    _share(policy / paths.RAW, folder / paths.RAW)
+    _share(policy / paths.CACHE, folder / "made")
+    _share(policy / paths.HISTORY_PARTS, paths.HISTORY_PARTS)
     return policy.absolute()
+
+
+def _share(link: Path, shared: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(shared.absolute())
 
 
 def _count_finished(folder: Path) -> int:

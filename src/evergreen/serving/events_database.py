@@ -42,7 +42,7 @@ class Databases(threading.local):
             create_ledger(con)
             yield con
         finally:
-            for table in ("ledger", "texts", "text_ledger"):
+            for table in ("ledger", "text_ledger"):
                 con.execute(f"drop table if exists {table}")
             for view in ("raw_transactions", "notes"):
                 con.unregister(view)

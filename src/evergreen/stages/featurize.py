@@ -23,7 +23,7 @@ from evergreen.stages.runner import main
 from evergreen.store import challengers, extractors, files, matrices, tables
 from evergreen.store.cache import Cache
 from evergreen.store.feature_sets import FeatureSets
-from evergreen.store.raw_history import OpenHistory, open_history
+from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def run(settings: Settings) -> Iterator[str]:
     cache.forget_unused()
 
 
-def make(settings: Settings, cache: Cache, history: OpenHistory = open_history) -> Iterator[str]:
+def make(settings: Settings, cache: Cache) -> Iterator[str]:
     """Do the work of `run`, with a cache that others may share: its other entries stay."""
-    con, _ = history(
+    con, _ = open_history(
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,
         threads=settings.compute.threads,

@@ -15,7 +15,7 @@ from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.store import sql, tables
 from evergreen.store.cache import Cache
-from evergreen.store.raw_history import OpenHistory, open_history
+from evergreen.store.raw_history import open_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,11 +28,9 @@ PARAMETERS = {"as_of", "data", "snapshots", "holdout", "targets"}
 """The settings that snapshots and labels depend on."""
 
 
-def open_labels(
-    settings: Settings, history: OpenHistory = open_history
-) -> tuple[duckdb.DuckDBPyConnection, date]:
+def open_labels(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, date]:
     """Compute the snapshots, and every label known by as_of, in a database; see `open_history`."""
-    con, complete_until = history(
+    con, complete_until = open_history(
         known_by=settings.as_of,
         max_lag_days=settings.data.max_lag_days,
         threads=settings.compute.threads,
@@ -67,9 +65,9 @@ def _view_external(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         tables.view_by_target(con, name, folder, targets=settings.targets, known_by=settings.as_of)
 
 
-def write_labels(settings: Settings, folder: Path, history: OpenHistory = open_history) -> None:
+def write_labels(settings: Settings, folder: Path) -> None:
     """Compute the snapshots and labels known by as_of, and write both tables."""
-    con, _ = open_labels(settings, history)
+    con, _ = open_labels(settings)
     for file, order in ((SNAPSHOTS, "observed_on, client_id"), (LABELS, LABEL_ORDER)):
         rows = con.sql(f"select * from {Path(file).stem} order by {order}")
         tables.write(rows.to_arrow_table(), folder / file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -182,22 +182,14 @@ def partitions(folder: Path) -> dict[date, Path]:
     return files
 
 
-def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag_days: int) -> date:
-    """Create the view ``transactions`` of all rows known by a date: those ingested before it.
-
-    Returns
-    -------
-    date
-        The first day of which nothing is known: one after the newest partition, at most `known_by`.
-        Windows that reach beyond it can't be labelled yet.
+def transactions_known_by(known_by: date, *, max_lag_days: int) -> dict[date, Path]:
+    """The files of the transactions that were ingested before a date, by day, at least one.
 
     Raises
     ------
     DataError
-        If there are no rows, they end more than `max_lag_days` before `known_by`, a day is missing,
-        or a file does not have the canonical columns.
-    EvergreenError
-        If aggregating them would need more memory and disk than there are.
+        If there are no rows, they end more than `max_lag_days` before `known_by`, or a day is
+        missing.
     """
     files = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day < known_by}
     if not files:
@@ -212,8 +204,7 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"{max(files)}: a day without rows has an empty file, so this one is lost",
             f"dvc checkout --force {paths.RAW}",
         )
-    complete_until = max(files) + timedelta(days=1)
-    if (known_by - complete_until).days > max_lag_days:
+    if (known_by - max(files)).days - 1 > max_lag_days:
         through = known_by - timedelta(days=1)
         raise DataError(
             f"{paths.TRANSACTIONS} ends on {max(files)}, expected rows until "
@@ -223,15 +214,40 @@ def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag
             f"evergreen ingest --through {through}, or set an earlier as_of in {paths.PARAMS}; if "
             "days without rows are normal, raise data.max_lag_days, see docs/troubleshooting.md",
         )
-    spill.check_space(WORK_PER_BYTE * sum(path.stat().st_size for path in files.values()))
-    _view(con, "transactions", list(files.values()), transactions.SCHEMA, known_by)
-    return complete_until
+    return files
+
+
+def view_transactions(con: duckdb.DuckDBPyConnection, *, known_by: date, max_lag_days: int) -> date:
+    """Create the view ``transactions`` of all rows known by a date: those ingested before it.
+
+    Returns
+    -------
+    date
+        The first day of which nothing is known: one after the newest partition, at most `known_by`.
+        Windows that reach beyond it can't be labelled yet.
+
+    Raises
+    ------
+    DataError
+        As `transactions_known_by`, or if a file does not have the canonical columns.
+    EvergreenError
+        If aggregating them would need more memory and disk than there are.
+    """
+    files = transactions_known_by(known_by, max_lag_days=max_lag_days)
+    check_space(files.values())
+    _view_checked(con, "transactions", list(files.values()), transactions.SCHEMA, known_by)
+    return max(files) + timedelta(days=1)
+
+
+def check_space(files: Iterable[Path]) -> None:
+    """Refuse to aggregate transactions that need more memory and disk; see `spill.check_space`."""
+    spill.check_space(WORK_PER_BYTE * sum(path.stat().st_size for path in files))
 
 
 def view_notes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
     """Create the view ``notes`` of all notes known by a date; it may be empty."""
     files = [path for day, path in partitions(paths.NOTES).items() if day < known_by]
-    _view(con, "notes", files, NOTES, known_by)
+    _view_checked(con, "notes", files, NOTES, known_by)
 
 
 def view_attributes(con: duckdb.DuckDBPyConnection, *, known_by: date) -> None:
@@ -279,11 +295,23 @@ def _rows_by_name(
     return f"select * from ({rows}) where ingested_on < date '{known_by}'"
 
 
-def _view(
+def _view_checked(
     con: duckdb.DuckDBPyConnection, name: str, files: list[Path], schema: pa.Schema, known_by: date
 ) -> None:
     for path in files:
         check_schema(path, schema)
+    view(con, name, files, schema, known_by=known_by)
+
+
+def view(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    files: Collection[Path],
+    schema: pa.Schema,
+    *,
+    known_by: date,
+) -> None:
+    """Create a view of the rows of files that were ingested before a date; none is opened yet."""
     if not files:
         con.register(name, schema.empty_table())
         return

@@ -147,7 +147,7 @@ class Extractor:
         Parameters
         ----------
         con
-            A connection with ``ledger``, ``attributes``, ``texts`` and ``text_ledger``.
+            A connection with ``ledger``, ``attributes`` and ``text_ledger``.
         rows
             client_id (string) and observed_on (date), one row for each snapshot.
         text
@@ -196,7 +196,7 @@ def fit_extractor(
     Parameters
     ----------
     con
-        A connection with ``ledger``, ``attributes``, ``texts`` and ``text_ledger``.
+        A connection with ``ledger``, ``attributes`` and ``text_ledger``.
     rows
         client_id and observed_on of the training snapshots: no held-out client among them.
     fitted_on

@@ -149,27 +149,41 @@ def read_documents(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> Docume
     Parameters
     ----------
     con
-        A connection with the tables of `evergreen.core.events.ledger.create_texts`.
+        A connection with ``text_ledger``; see `evergreen.core.events.ledger.create_texts`.
     rows
         client_id (string) and observed_on (date); a document for each row, in the same order.
         Only texts of days before observed_on that were known by then are read.
+
+    Returns
+    -------
+    Documents
+        With the texts of these rows alone, in alphabetical order.
     """
     con.register("document_rows", numbered(rows))
-    rows_of_texts = con.sql(
-        """
-        select r.row, t.text_id, sum(t.times)::bigint as times
-        from document_rows r join text_ledger t on t.client_id = r.client_id
-            and t.day < r.observed_on::date and t.known_on <= r.observed_on::date
-        group by all order by r.row, t.text_id
-        """
-    ).fetchnumpy()
+    con.execute(_CREATE_DOCUMENTS)
     con.unregister("document_rows")
-    texts = [text for (text,) in con.sql("select text from texts order by text_id").fetchall()]
+    texts = con.sql("select text from document_texts order by place").fetchall()
+    found = con.sql(
+        "select row, place, times from documents join document_texts using (text) "
+        "order by row, place"
+    ).fetchnumpy()
+    con.execute("drop table documents; drop table document_texts")
     counts = sparse.csr_matrix(
-        (rows_of_texts["times"], (rows_of_texts["row"], rows_of_texts["text_id"])),
-        shape=(len(rows), len(texts)),
+        (found["times"], (found["row"], found["place"])), shape=(len(rows), len(texts))
     )
-    return Documents(texts, counts)
+    return Documents([text for (text,) in texts], counts)
+
+
+_CREATE_DOCUMENTS = """
+create or replace temp table documents as
+select r.row, t.text, sum(t.times)::bigint as times
+from document_rows r join text_ledger t on t.client_id = r.client_id
+    and t.day < r.observed_on::date and t.known_on <= r.observed_on::date
+group by all;
+create or replace temp table document_texts as
+select text, row_number() over (order by text) - 1 as place
+from (select distinct text from documents)
+"""
 
 
 def fit_text(documents: Documents, settings: TextSettings, *, seed: int) -> TextModel | None:

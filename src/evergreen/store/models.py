@@ -126,7 +126,7 @@ class Model:
         return reference
 
     def predict(self, features: pd.DataFrame) -> np.ndarray:
-        """Predict a probability or an amount from the extractor's columns: float64 (n,).
+        """Predict a probability or an amount from the extractor's columns (float32): float64 (n,).
 
         Raises
         ------
@@ -134,7 +134,9 @@ class Model:
             If a column that it was trained on is missing.
         """
         self._check_columns(list(features.columns))
-        return self.estimator.predict(features[list(self.manifest.features)])
+        columns = list(self.manifest.features)
+        same = list(features.columns) == columns  # selecting them all would copy the table
+        return self.estimator.predict(features if same else features[columns])
 
     def _check_columns(self, columns: list[str]) -> None:
         missing = [name for name in self.manifest.features if name not in columns]

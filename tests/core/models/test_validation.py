@@ -19,7 +19,14 @@ def test_columns_are_taken_by_name(order):
     np.testing.assert_array_equal(read_matrix(X, ["a", "b", "c"], model="m"), expected)
 
 
-@pytest.mark.parametrize("dtype", ["int64", "bool", "float32", "Int64", "Float64", "boolean"])
+def test_features_stay_float32_and_are_not_copied():
+    X = pd.DataFrame(np.ones((3, 2), dtype=np.float32), columns=["a", "b"])
+    found = read_matrix(X, ["a", "b"], model="m")
+    assert found.dtype == np.float32
+    assert np.shares_memory(found, X.to_numpy())
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool", "Int64", "Float64", "boolean"])
 def test_any_numeric_dtype_becomes_float64(dtype):
     found = read_matrix(pd.DataFrame({"a": pd.Series([1, 0], dtype=dtype)}), ["a"], model="m")
     assert found.dtype == np.float64

@@ -13,6 +13,7 @@ import numpy as np
 from evergreen.core.models.validation import (
     FloatArray,
     Labels,
+    Matrix,
     column_names,
     read_labels,
     read_matrix,
@@ -160,8 +161,8 @@ class Estimator(ABC):
         self._check_fitted()
         return self.predict_matrix(read_matrix(X, self.columns, model=self.name))
 
-    def predict_matrix(self, matrix: FloatArray) -> FloatArray:
-        """Predict, as `predict`, from the result of `read_matrix`: float64 (n, k)."""
+    def predict_matrix(self, matrix: Matrix) -> FloatArray:
+        """Predict, as `predict`, from the result of `read_matrix`: (n, k)."""
         if self._constant is not None:
             return np.full(len(matrix), self._constant)
         if not len(matrix):
@@ -208,15 +209,15 @@ class Estimator(ABC):
         return loaded
 
     @abstractmethod
-    def _fit(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _fit(self, matrix: Matrix, labels: FloatArray) -> None:
         """Learn from labels of both classes, or from amounts whose mean is 1."""
 
     @abstractmethod
-    def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _update(self, matrix: Matrix, labels: FloatArray) -> None:
         """Learn more rows; called on a shallow copy, so replace attributes, never change them."""
 
     @abstractmethod
-    def _predict(self, matrix: FloatArray) -> FloatArray:
+    def _predict(self, matrix: Matrix) -> FloatArray:
         """Predict for at least one row."""
 
     @abstractmethod
@@ -227,7 +228,7 @@ class Estimator(ABC):
     def _restore(self, files: Mapping[str, bytes]) -> None:
         """Read the model from its own files."""
 
-    def _start(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _start(self, matrix: Matrix, labels: FloatArray) -> None:
         self._constant, self._scale = None, 1.0
         if self._is_degenerate(labels):
             share = (float(labels.sum()) + 1) / (len(labels) + 2)
@@ -242,7 +243,7 @@ class Estimator(ABC):
 
     def _read(
         self, X: pd.DataFrame, y: Labels, columns: tuple[str, ...]
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> tuple[Matrix, FloatArray]:
         matrix = read_matrix(X, columns, model=self.name)
         return matrix, read_labels(y, rows=len(matrix), kind=self.kind)
 

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from evergreen.core.models.base import Estimator, Files
 from evergreen.core.models.lightgbm import LightGBM
 from evergreen.core.models.linear import Linear
-from evergreen.core.models.validation import FloatArray
+from evergreen.core.models.validation import FloatArray, Matrix
 from evergreen.settings.estimators import BlendSettings, ExpectedColumn
 
 WEIGHTS = np.array([0.5, 0.3, 0.2])
@@ -39,19 +39,19 @@ class Blend(Estimator):
     settings: BlendSettings
     _components: tuple[Estimator, Estimator]
 
-    def _fit(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _fit(self, matrix: Matrix, labels: FloatArray) -> None:
         self._components = self._new_components()
         for component in self._components:
             component._fit(matrix, labels)  # noqa: SLF001 - rows are checked and scaled already
 
-    def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _update(self, matrix: Matrix, labels: FloatArray) -> None:
         trees, linear = self._components
         self._components = copy.copy(trees), copy.copy(linear)
         for component in self._components:
             component.updates = self.updates
             component._update(matrix, labels)  # noqa: SLF001 - likewise
 
-    def _predict(self, matrix: FloatArray) -> FloatArray:
+    def _predict(self, matrix: Matrix) -> FloatArray:
         predictions = [c._predict(matrix) for c in self._components]  # noqa: SLF001 - likewise
         if self.settings.expected is not None:
             predictions.append(self._expectation(self.settings.expected, matrix))
@@ -62,7 +62,7 @@ class Blend(Estimator):
             return np.asarray(expit(_mean(weights, scores)), dtype=np.float64)
         return np.exp(_mean(weights, [np.log(np.maximum(v, floor)) for v in predictions]))
 
-    def _expectation(self, expected: ExpectedColumn, matrix: FloatArray) -> FloatArray:
+    def _expectation(self, expected: ExpectedColumn, matrix: Matrix) -> FloatArray:
         values = matrix[:, self.columns.index(expected.column)]
         line = expected.offset + expected.slope * values
         return np.where(np.isnan(values), expected.where_unknown, line) / self._scale

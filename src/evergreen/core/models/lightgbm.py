@@ -11,7 +11,7 @@ import numpy as np
 
 from evergreen.core.models import newton
 from evergreen.core.models.base import Estimator, Files
-from evergreen.core.models.validation import FloatArray
+from evergreen.core.models.validation import FloatArray, Matrix
 from evergreen.settings.estimators import LightGBMSettings
 
 FILE = "model.txt"
@@ -37,7 +37,7 @@ class LightGBM(Estimator):
     _text: str
     _booster: lightgbm.Booster
 
-    def _fit(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _fit(self, matrix: Matrix, labels: FloatArray) -> None:
         booster = lightgbm.train(
             self._params(self.settings.learning_rate),
             lightgbm.Dataset(matrix, labels),
@@ -45,13 +45,13 @@ class LightGBM(Estimator):
         )
         self._keep(_text_of(booster))
 
-    def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _update(self, matrix: Matrix, labels: FloatArray) -> None:
         parent = lightgbm.Booster(model_str=self._text)
         grow = self._refitted if self.settings.update == "refit" else self._continued
         self._keep(_text_of(grow(parent, matrix, labels)))
 
     def _continued(
-        self, parent: lightgbm.Booster, matrix: FloatArray, labels: FloatArray
+        self, parent: lightgbm.Booster, matrix: Matrix, labels: FloatArray
     ) -> lightgbm.Booster:
         score = np.asarray(
             parent.predict(matrix, raw_score=True, num_threads=self.threads), dtype=np.float64
@@ -66,13 +66,13 @@ class LightGBM(Estimator):
         )
 
     def _refitted(
-        self, parent: lightgbm.Booster, matrix: FloatArray, labels: FloatArray
+        self, parent: lightgbm.Booster, matrix: Matrix, labels: FloatArray
     ) -> lightgbm.Booster:
         # A booster has its parameters from the text, which does not contain the number of threads.
         parent.params |= self._params(self.settings.learning_rate)
         return parent.refit(matrix, labels, decay_rate=self.settings.refit_decay)
 
-    def _predict(self, matrix: FloatArray) -> FloatArray:
+    def _predict(self, matrix: Matrix) -> FloatArray:
         return np.asarray(self._booster.predict(matrix, num_threads=self.threads), dtype=np.float64)
 
     def _to_files(self) -> Files:

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from evergreen.core.models.base import Estimator, Files
 from evergreen.core.models.scaling import Scaling
-from evergreen.core.models.validation import FloatArray
+from evergreen.core.models.validation import FloatArray, Matrix
 from evergreen.settings.estimators import LinearSettings
 
 FILE = "model.json"
@@ -39,7 +39,7 @@ class Linear(Estimator):
     _weights: FloatArray  # (k + 1,), the intercept last
     _squares: FloatArray  # (k + 1,), sums of squared gradients
 
-    def _fit(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _fit(self, matrix: Matrix, labels: FloatArray) -> None:
         self._scaling = Scaling.of(matrix)
         self._weights = np.zeros(matrix.shape[1] + 1)
         self._squares = np.full(matrix.shape[1] + 1, 1e-8)
@@ -49,7 +49,7 @@ class Linear(Estimator):
         epochs = max(self.settings.epochs, enough)
         self._descend(self._scaling.apply(matrix), labels, epochs)
 
-    def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _update(self, matrix: Matrix, labels: FloatArray) -> None:
         self._descend(self._scaling.apply(matrix), labels, self.settings.update_epochs)
 
     def _descend(self, scaled: FloatArray, labels: FloatArray, epochs: int) -> None:
@@ -83,7 +83,7 @@ class Linear(Estimator):
             return np.asarray(expit(score), dtype=np.float64)
         return np.asarray(np.exp(np.clip(score, -SCORE_MAX, SCORE_MAX)), dtype=np.float64)
 
-    def _predict(self, matrix: FloatArray) -> FloatArray:
+    def _predict(self, matrix: Matrix) -> FloatArray:
         return self._mean(self._scaling.apply(matrix), self._weights)
 
     def _to_files(self) -> Files:

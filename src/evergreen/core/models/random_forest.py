@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree._tree import NODE_DTYPE, Tree
 
 from evergreen.core.models.base import Estimator, Files
-from evergreen.core.models.validation import FloatArray
+from evergreen.core.models.validation import FloatArray, Matrix
 from evergreen.errors import ModelError
 from evergreen.settings.estimators import RandomForestSettings
 
@@ -94,7 +94,7 @@ class Forest:
         of_trees = np.split(self.nodes, starts[1:])
         return [self._tree(*tree) for tree in zip(of_trees, starts.tolist(), strict=True)]
 
-    def predict(self, matrix: FloatArray) -> FloatArray:
+    def predict(self, matrix: Matrix) -> FloatArray:
         """The mean of the trees' values (n,), added up in their order, as scikit-learn does."""
         narrow = np.ascontiguousarray(matrix, dtype=np.float32)
         total = np.zeros(len(matrix))
@@ -158,13 +158,13 @@ class RandomForest(Estimator):
     settings: RandomForestSettings
     _parts: tuple[Forest, ...]
 
-    def _fit(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _fit(self, matrix: Matrix, labels: FloatArray) -> None:
         self._parts = (self._grow(self.settings.trees, matrix, labels),)
 
-    def _update(self, matrix: FloatArray, labels: FloatArray) -> None:
+    def _update(self, matrix: Matrix, labels: FloatArray) -> None:
         self._parts = (*self._parts, self._grow(self.settings.update_trees, matrix, labels))
 
-    def _predict(self, matrix: FloatArray) -> FloatArray:
+    def _predict(self, matrix: Matrix) -> FloatArray:
         votes = [len(part.trees) for part in self._parts]
         total = np.zeros(len(matrix))
         for part, number in zip(self._parts, votes, strict=True):
@@ -180,7 +180,7 @@ class RandomForest(Estimator):
         columns = len(self.columns)
         self._parts = tuple(Forest.from_bytes(files[name], columns) for name in (FILE, *updates))
 
-    def _grow(self, trees: int, matrix: FloatArray, labels: FloatArray) -> Forest:
+    def _grow(self, trees: int, matrix: Matrix, labels: FloatArray) -> Forest:
         settings = self.settings
         forest_class = RandomForestClassifier if self.kind == "binary" else RandomForestRegressor
         forest = forest_class(

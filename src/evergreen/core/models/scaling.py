@@ -8,10 +8,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.core.models.validation import FloatArray
+from evergreen.core.models.validation import FloatArray, Matrix
 
 SKEWED = 1.0
 FARTHEST = 4.0
+BLOCK = 8192
+"""Rows that are scaled at a time, so that no copies of a whole matrix are made."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +37,37 @@ class Scaling:
     deviation: FloatArray
 
     @classmethod
-    def of(cls, matrix: FloatArray) -> Self:
-        """Measure the columns (n, k) of the training rows."""
-        logged = _skewness(matrix) > SKEWED
-        values = _signed_log(matrix, logged)
-        median = np.array([_median(column) for column in values.T])
-        values = np.where(np.isnan(values), median, values)
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
-        return cls(logged, median, mean, np.where(_varies(deviation, mean), deviation, 1.0))
+    def of(cls, matrix: Matrix) -> Self:
+        """Measure the columns (n, k) of the training rows, one after another."""
+        logged, medians, means, deviations = [], [], [], []
+        for k in range(matrix.shape[1]):
+            values = matrix[:, k].astype(np.float64)
+            seen = values[~np.isnan(values)]
+            logged.append(_skewness(seen) > SKEWED)
+            if logged[-1]:
+                values, seen = _signed_log(values), _signed_log(seen)
+            medians.append(float(np.median(seen)) if len(seen) else 0.0)
+            values = np.where(np.isnan(values), medians[-1], values)
+            means.append(values.mean())
+            deviations.append(values.std())
+        mean, deviation = np.array(means), np.array(deviations)
+        return cls(
+            np.array(logged),
+            np.array(medians),
+            mean,
+            np.where(_varies(deviation, mean), deviation, 1.0),
+        )
 
-    def apply(self, matrix: FloatArray) -> FloatArray:
+    def apply(self, matrix: Matrix) -> FloatArray:
         """Scale rows (n, k): float64 (n, k) without NaN."""
-        values = _signed_log(matrix, self.logged)
-        values = np.where(np.isnan(values), self.median, values)
-        return np.clip((values - self.mean) / self.deviation, -FARTHEST, FARTHEST)
+        scaled = np.empty(matrix.shape)
+        for start in range(0, len(matrix), BLOCK):
+            values = matrix[start : start + BLOCK].astype(np.float64, order="C")
+            values[:, self.logged] = _signed_log(values[:, self.logged])
+            values = np.where(np.isnan(values), self.median, values)
+            values = (values - self.mean) / self.deviation
+            np.clip(values, -FARTHEST, FARTHEST, out=scaled[start : start + BLOCK])
+        return scaled
 
     def as_lists(self) -> dict[str, list[Any]]:
         """The input of `from_lists`, ready for JSON."""
@@ -60,29 +79,22 @@ class Scaling:
         return cls(**{name: np.array(values) for name, values in lists.items()})
 
 
-def _signed_log(matrix: FloatArray, logged: NDArray[np.bool_]) -> FloatArray:
-    values = matrix.copy()
-    values[:, logged] = np.sign(values[:, logged]) * np.log1p(np.abs(values[:, logged]))
-    return values
+def _signed_log(values: FloatArray) -> FloatArray:
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
 
 
-def _skewness(matrix: FloatArray) -> FloatArray:
-    """Absolute skewness of each column without NaN; 0 for a constant column."""
-    seen = ~np.isnan(matrix)
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, matrix, 0.0).sum(axis=0) / count
-    apart = np.where(seen, matrix - mean, 0.0)
-    deviation = np.sqrt((apart**2).sum(axis=0) / count)
-    varies = _varies(deviation, mean)
-    cubes = (apart / np.where(varies, deviation, 1.0)) ** 3
-    return np.where(varies, np.abs(cubes.sum(axis=0)) / count, 0.0)
+def _skewness(values: FloatArray) -> float:
+    """Absolute skewness of a column without NaN (n,); 0 for a constant column."""
+    if not len(values):
+        return 0.0
+    mean = values.mean()
+    apart = values - mean
+    deviation = np.sqrt((apart**2).mean())
+    if not _varies(deviation, mean):
+        return 0.0
+    return float(abs(((apart / deviation) ** 3).mean()))
 
 
 def _varies(deviation: FloatArray, mean: FloatArray) -> NDArray[np.bool_]:
     # Rounding errors of a constant column are no variation.
-    return deviation > np.maximum(1e-9 * np.abs(mean), 1e-30)
-
-
-def _median(column: FloatArray) -> float:
-    seen = column[~np.isnan(column)]
-    return float(np.median(seen)) if len(seen) else 0.0
+    return np.asarray(deviation > np.maximum(1e-9 * np.abs(mean), 1e-30))

@@ -13,6 +13,8 @@ from evergreen.errors import EvergreenError
 from evergreen.settings.names import Kind
 
 FloatArray = NDArray[np.float64]
+Matrix = NDArray[np.float32] | NDArray[np.float64]
+"""Rows (n, k) as the extractor makes them, float32, or as a caller gives them, float64."""
 Labels = pd.Series | NDArray[np.generic]
 
 LARGEST = float(np.finfo(np.float32).max)  # forests store columns as float32
@@ -61,13 +63,14 @@ def column_names(X: pd.DataFrame) -> tuple[str, ...]:
 
 def read_matrix(
     X: pd.DataFrame, columns: Sequence[str], *, model: str, beside: Sequence[str] = ()
-) -> FloatArray:
+) -> Matrix:
     """Take columns by name, in the order given; the table may also have those in `beside`.
 
     Returns
     -------
     numpy.ndarray
-        float64 (n, len(columns)), a copy; NaN means missing.
+        (n, len(columns)): float32 if all columns are, as the extractor makes them, otherwise
+        float64. It may share memory with the table; NaN means missing.
 
     Raises
     ------
@@ -79,17 +82,26 @@ def read_matrix(
     found = [name for name in X.columns if name not in beside]
     if len(found) != len(columns) or set(found) != set(columns):
         raise FeatureMismatchError(model, columns, found)
-    selected = X[list(columns)]
+    selected = X if list(X.columns) == list(columns) else X[list(columns)]
     kinds = selected.dtypes
     if not all(map(pd.api.types.is_numeric_dtype, set(kinds))):
         texts = [name for name, kind in kinds.items() if not pd.api.types.is_numeric_dtype(kind)]
         raise ValueError(f"X is expected to be numeric, found other types in: {_listed(texts)}")
-    values = selected.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    bad = (np.abs(values) > LARGEST).any(axis=0)
+    narrow = all(kind == np.float32 for kind in set(kinds))
+    values: Matrix = selected.to_numpy(np.float32 if narrow else np.float64, na_value=np.nan)
+    bad = infinite_columns(values)
     if bad.any():
         names = [name for name, is_bad in zip(columns, bad, strict=True) if is_bad]
         raise ValueError(f"X is expected to be finite or NaN, found infinity in: {_listed(names)}")
     return values
+
+
+def infinite_columns(matrix: Matrix) -> NDArray[np.bool_]:
+    """Which columns (k,) contain an infinite number, or one that float32 can't hold."""
+    # unlike abs(matrix) > LARGEST, this makes no copy
+    largest = np.fmax.reduce(matrix, axis=0, initial=0.0)
+    smallest = np.fmin.reduce(matrix, axis=0, initial=0.0)
+    return np.asarray((largest > LARGEST) | (smallest < -LARGEST))
 
 
 def read_labels(y: Labels, *, rows: int, kind: Kind) -> FloatArray:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from evergreen.core.features import numeric
+from evergreen.core.features import chunks, numeric
 from evergreen.settings import paths
-from evergreen.store import extractors, feature_sets, matrices, tables
+from evergreen.store import extractors, matrices, tables
 from evergreen.store.releases import load_release
 
 AS_OF = date(2024, 4, 1)
@@ -70,7 +70,7 @@ def test_the_size_of_a_chunk_changes_no_value(next_day, computed, monkeypatch):
     next_day.run("featurize")
     in_one = {path: pd.read_parquet(path) for path in OUTS[0].rglob("*.parquet")}
     shutil.rmtree(paths.CACHE)
-    monkeypatch.setattr(feature_sets, "CHUNK", 97)
+    monkeypatch.setattr(chunks, "ROWS", 97)
     next_day.run("featurize")
     assert min(computed) < 97
     for path, frame in in_one.items():

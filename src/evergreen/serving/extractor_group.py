@@ -10,7 +10,11 @@ import numpy as np
 
 from evergreen.core.events.label_selection import KEYS
 from evergreen.core.events.ledger import create_texts
-from evergreen.core.models.validation import LARGEST, FeatureMismatchError, read_matrix
+from evergreen.core.models.validation import (
+    FeatureMismatchError,
+    infinite_columns,
+    read_matrix,
+)
 from evergreen.settings.names import TextForm
 
 if TYPE_CHECKING:
@@ -54,13 +58,14 @@ class ExtractorGroup(NamedTuple):
         columns = self.needed(targets)
         if len(names) != len(columns) or set(names) != set(columns):
             raise FeatureMismatchError(_model_name(targets), columns, names)
-        if (np.abs(matrix) > LARGEST).any():
+        if infinite_columns(matrix).any():
             raise ValueError("features must be finite or missing, found infinity")
         return self._predict_each(names, matrix, targets)
 
     def _predict_each(
         self, names: Sequence[str], matrix: np.ndarray, targets: Collection[str]
     ) -> dict[str, np.ndarray]:
+        matrix = matrix.astype(np.float32, copy=False)  # as the extractor makes them
         places = {name: place for place, name in enumerate(names)}
         return {
             target: self._predict_one(

@@ -161,7 +161,7 @@ class ServedRelease:
         Returns
         -------
         pandas.DataFrame
-            client_id and observed_on, then the models' columns, float64: exactly the numbers that
+            client_id and observed_on, then the models' columns, float32: exactly the numbers that
             training would have used. Missing values are NaN.
 
         Raises

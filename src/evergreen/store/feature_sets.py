@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 
 from evergreen.core.events.label_selection import KEYS
+from evergreen.core.features.chunks import in_chunks
 from evergreen.core.features.extractor import ClientHistories, Extractor
 from evergreen.settings.names import TextForm
 from evergreen.settings.pipeline import Settings
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     Extractors = dict[str, tuple[Extractor, set[TextForm]]]
     """Extractors by digest, each with the forms of the text that models take from it."""
-
-CHUNK = 100_000
-"""Snapshots whose features are computed at a time. A constant: the bytes depend on it."""
 
 
 class FeatureSets:
@@ -75,7 +73,7 @@ class FeatureSets:
         Returns
         -------
         pandas.DataFrame
-            client_id, observed_on and the extractor's columns (float64); one row for each of
+            client_id, observed_on and the extractor's columns (float32); one row for each of
             `snapshots`, in the same order.
         """
         path = self._file(extractor, digest, forms, snapshots)
@@ -97,15 +95,14 @@ class FeatureSets:
         }
 
         def make(path: Path) -> None:
-            matrices.write_features(path, self._chunks(extractor, forms, snapshots[KEYS]))
+            matrices.write_features(path, self._chunks(extractor, forms, snapshots))
 
         return self._cache.file("features", self.made_from | made_from, make)
 
     def _chunks(
         self, extractor: Extractor, forms: Collection[TextForm], snapshots: pd.DataFrame
     ) -> Iterator[pd.DataFrame]:
-        for start in range(0, max(1, len(snapshots)), CHUNK):
-            rows = snapshots.iloc[start : start + CHUNK].reset_index(drop=True)
+        for rows in in_chunks(snapshots):
             columns = extractor.columns_of(self._client_histories(rows), text=forms)
             yield pd.concat([rows, columns], axis=1)
 

@@ -114,16 +114,6 @@ def observed_lately(snapshots: pd.DataFrame, *, by: date, days: int) -> pd.DataF
     return keys.reset_index(drop=True)
 
 
-CONSTANT = "is the same for all training snapshots"
-
-
-def constant(columns: pd.DataFrame) -> list[str]:
-    """Return the columns that have the same value, or NaN, in all rows."""
-    first = columns.iloc[0]
-    same = (columns.eq(first) | (columns.isna() & first.isna())).all()
-    return [str(name) for name in columns.columns[same]]
-
-
 def numbered(snapshots: pd.DataFrame) -> pd.DataFrame:
     """Return the keys of snapshots with their position, so that a query can keep the order.
 

@@ -13,7 +13,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from evergreen.core.events.label_selection import CONSTANT, constant, numbered
+from evergreen.core.events.label_selection import numbered
+from evergreen.core.features.chunks import CONSTANT, constant
 
 NUMBER, LEVEL = "number_", "level_"
 """How column names of the table begin, by the type of the attribute."""
@@ -120,7 +121,7 @@ def fit_attributes(
     candidates = Attributes(tuple(now.columns.drop(words)), levels)
     left_out = _unsupported(con, rows, candidates.names, support)
     columns = candidates.transform(known_attributes(con, rows))
-    left_out = dict.fromkeys(constant(columns), CONSTANT) | left_out
+    left_out = dict.fromkeys(constant([columns]), CONSTANT) | left_out
     attributes = Attributes(
         tuple(name for name in candidates.numbers if name not in left_out),
         {name: words for name, words in levels.items() if name not in left_out},

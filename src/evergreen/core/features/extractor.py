@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from evergreen.core.events.label_selection import CONSTANT, constant
 from evergreen.core.features import numeric
 from evergreen.core.features.attributes import Attributes, fit_attributes, known_attributes
 from evergreen.core.features.btyd_columns import Btyd, fit_btyd
+from evergreen.core.features.chunks import CONSTANT, constant, in_chunks
 from evergreen.core.features.text import (
     Documents,
     TextModel,
@@ -156,8 +156,13 @@ class Extractor:
         Returns
         -------
         pandas.DataFrame
-            float64, one row for each of `rows`, in the same order. Numeric features may be NaN. The
+            float32, one row for each of `rows`, in the same order. Numeric features may be NaN. The
             columns of `btyd` are included even if models don't see them.
+
+        Notes
+        -----
+        Features are rounded to float32 here and nowhere else, so training and serving see the
+        same bits. Buy-till-you-die models read the exact numbers.
         """
         return self.columns_of(ClientHistories(con, rows), text=text)
 
@@ -167,15 +172,23 @@ class Extractor:
         parts = [numeric[list(self.numeric)], self.btyd.transform(numeric)]
         if self.attributes is not None:
             parts.append(self.attributes.transform(histories.attributes))
-        if self.text is None or not text:
-            return pd.concat(parts, axis=1)
-        weights = self.text.weights(histories.documents)
-        if "components" in text:
-            reduced = self.text.reduce(weights)
-            parts.append(pd.DataFrame(reduced, columns=self._text_names("components")))
-        if "terms" in text:
-            parts.append(pd.DataFrame(weights.toarray(), columns=self._text_names("terms")))
+        parts = [part.astype(np.float32) for part in parts]
+        if self.text is not None and text:
+            parts += self._text_columns(self.text, histories.documents, text)
         return pd.concat(parts, axis=1)
+
+    def _text_columns(
+        self, model: TextModel, documents: Documents, forms: Collection[TextForm]
+    ) -> list[pd.DataFrame]:
+        rows = documents.counts.shape[0]
+        names = {form: self._text_names(form) for form in sorted(forms)}
+        columns = {form: np.empty((rows, len(of)), np.float32) for form, of in names.items()}
+        for part, weights in model.weights_in_parts(documents):
+            if "components" in columns:
+                columns["components"][part] = model.reduce(weights)
+            if "terms" in columns:
+                columns["terms"][part] = weights.toarray()
+        return [pd.DataFrame(columns[form], columns=of) for form, of in names.items()]
 
 
 def fit_extractor(
@@ -210,17 +223,17 @@ def fit_extractor(
     left_out = _unsupported(con, rows, needs, features.support)
     clients = pd.DataFrame({"client_id": sorted(set(rows["client_id"]))})
     clients = clients.assign(observed_on=fitted_on)
-    columns, latest = (
-        numeric.numeric_features(
+
+    def numeric_of(snapshots: pd.DataFrame) -> pd.DataFrame:
+        return numeric.numeric_features(
             con,
             snapshots,
             windows_days=windows_days,
             year_ago_days=max(horizons_days),
             minor_units=minor_units,
         )
-        for snapshots in (rows, clients)
-    )
-    for name in constant(columns):
+
+    for name in constant(numeric_of(part) for part in in_chunks(rows)):
         left_out.setdefault(name, CONSTANT)
     attributes = None
     if features.attributes:
@@ -237,7 +250,7 @@ def fit_extractor(
         minor_units=minor_units,
         numeric=tuple(name for name in needs if name not in left_out),
         left_out=left_out,
-        btyd=fit_btyd(latest, horizons_days=tuple(sorted(set(horizons_days)))),
+        btyd=fit_btyd(numeric_of(clients), horizons_days=tuple(sorted(set(horizons_days)))),
         btyd_in_use=features.btyd,
         max_chars=features.text.max_chars,
         text=text,

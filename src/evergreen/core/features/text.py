@@ -6,7 +6,7 @@ was fitted here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 
+PART = 10_000
+"""Documents that are weighted at a time; a number of terms each is a lot of memory."""
 DECIMALS = 7
 """Decimals of the reduction, so that the last bits of a linear algebra library don't matter."""
 
@@ -67,9 +69,15 @@ class TextModel:
 
         The logarithm keeps frequent purchases, such as bread and milk, from dominating the row.
         """
-        if documents.counts.shape[0] == 0:
-            return sparse.csr_matrix((0, len(self.terms)))
-        return self._weight.transform(documents.count(self._count.transform))
+        none = sparse.csr_matrix((0, len(self.terms)))
+        return sparse.vstack([none, *(part for _, part in self.weights_in_parts(documents))])
+
+    def weights_in_parts(self, documents: Documents) -> Iterator[tuple[slice, sparse.csr_matrix]]:
+        """Compute `weights` of a few documents at a time: the same, in less memory."""
+        counts = self._count.transform(documents.texts)
+        for start in range(0, documents.counts.shape[0], PART):
+            rows = slice(start, start + PART)
+            yield rows, self._weight.transform((documents.counts[rows] @ counts).tocsr())
 
     @cached_property
     def _count(self) -> CountVectorizer:

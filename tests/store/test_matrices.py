@@ -14,14 +14,15 @@ def keyed(*clients, **columns):
 def test_features_follow_the_order_of_the_labels(tmp_path):
     chunks = [keyed("a", "b", x=[1.0, 2.0]), keyed("c", x=[3.0])]
     matrices.write_features(matrices.features_path(tmp_path, "digest"), chunks)
-    features = matrices.read_features(tmp_path, "digest", ["x"])
-    assert matrices.with_features(keyed("c", "a", "c"), features)["x"].tolist() == [3, 1, 3]
+    features = matrices.features_of(keyed("c", "a", "c"), tmp_path, "digest", ["x"])
+    assert features["x"].tolist() == [3, 1, 3]
 
 
-def test_a_label_without_features_is_not_taken_for_an_unknown_client():
-    features = keyed("a", x=[1.0])
-    with pytest.raises(DataError, match="1 of 2 labels have no features"):
-        matrices.with_features(keyed("a", "b"), features)
+def test_a_label_without_features_is_not_taken_for_an_unknown_client(tmp_path):
+    path = matrices.features_path(tmp_path, "digest")
+    matrices.write_features(path, [keyed("a", x=[1.0])])
+    with pytest.raises(DataError, match="1 of 2 rows have no features"):
+        matrices.features_of(keyed("a", "b"), tmp_path, "digest", ["x"])
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(tmp_path):

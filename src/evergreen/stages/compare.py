@@ -179,8 +179,8 @@ def _extractor(model: models.Model) -> str:
 
 def features_of(contest: Contest, model: models.Model, columns: list[str]) -> pd.DataFrame:
     """Read columns of the held-out rows as the feature extractor of a model made them."""
-    table = matrices.read_features(paths.FEATURES_HOLDOUT, model.manifest.extractor, columns)
-    return matrices.with_features(contest.labels, table)
+    digest = model.manifest.extractor
+    return matrices.features_of(contest.labels, paths.FEATURES_HOLDOUT, digest, columns)
 
 
 def _report(

@@ -125,8 +125,8 @@ def _score(settings: Settings, release: Release) -> pd.DataFrame:
 def _predict(model: models.Model, keys: pd.DataFrame) -> np.ndarray:
     manifest = model.manifest
     columns = list(manifest.features)
-    table = matrices.read_features(paths.FEATURES_TODAY, manifest.extractor, columns)
-    return model.sound(model.predict(matrices.with_features(keys, table)))
+    X = matrices.features_of(keys, paths.FEATURES_TODAY, manifest.extractor, columns)
+    return model.sound(model.predict(X))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,9 @@ def _train(
     target = settings.targets[name]
     options = settings.estimators.of(target.estimator)
     columns = extractor.columns(options.text)
-    features = _read_features(labels, list(dict.fromkeys([*columns, *extractor.btyd.names])))
+    X = _read_features(labels, columns)
+    others = [name for name in extractor.btyd.names if name not in columns]
+    features = X.assign(**_read_features(labels, others))
     scale = LossScale.of_labels(labels["label"], labels["client_id"])
     capped = scale.capped(target.kind, labels["label"])
     baselines = fit_baselines(target.label, features, capped, horizon_days=target.horizon_days)
@@ -68,12 +70,12 @@ def _train(
         options.expecting(baselines.get("btyd"), columns),
         seed=settings.seed,
         threads=settings.compute.threads,
-    ).fit(features[columns], capped)
+    ).fit(X, capped)
     return models.save_model(
         paths.FULL / name,
         estimator=estimator,
         extractor_folder=paths.EXTRACTOR,
-        trained_on=features[columns],
+        trained_on=X,
         reference=describe(
             extractor,
             pd.concat([labels[KEYS], features], axis=1),
@@ -84,7 +86,7 @@ def _train(
         | {
             "settings": estimator.settings.model_dump(mode="json"),
             "text_form": options.text,
-            "features": {name: str(dtype) for name, dtype in features[columns].dtypes.items()},
+            "features": {name: str(dtype) for name, dtype in X.dtypes.items()},
             "baselines": baselines,
         },
     )
@@ -92,8 +94,7 @@ def _train(
 
 def _read_features(labels: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     digest = extractors.digest(paths.EXTRACTOR)
-    features = matrices.read_features(paths.FEATURES_FULL, digest, columns)
-    return matrices.with_features(labels, features)[columns]
+    return matrices.features_of(labels, paths.FEATURES_FULL, digest, columns)
 
 
 def _about(

@@ -73,9 +73,8 @@ def _update(
 ) -> models.Manifest:
     parent = base.manifest
     columns = list(parent.features)
-    features = matrices.read_features(paths.FEATURES_UPDATE, parent.extractor, columns)
     X, y, replay = (
-        matrices.with_features(labels, features)[columns],
+        matrices.features_of(labels, paths.FEATURES_UPDATE, parent.extractor, columns),
         parent.scale.capped(parent.kind, labels["label"]),
         labels["replay"],
     )

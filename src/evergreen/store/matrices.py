@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import DataError
 from evergreen.store import files, tables
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LABELS = "labels.parquet"
 SNAPSHOTS = "snapshots.parquet"
@@ -56,21 +55,45 @@ def read_labels(folder: Path, target: str) -> pd.DataFrame:
     return labels[labels["target"] == target].reset_index(drop=True)
 
 
-def with_features(labels: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Return the features of each label, in the order of the labels.
+def features_of(
+    rows: pd.DataFrame, folder: Path, extractor: str, columns: list[str]
+) -> pd.DataFrame:
+    """Read some features of labels or snapshots, one column after another.
+
+    Parameters
+    ----------
+    rows
+        client_id and observed_on (n), in any order.
+
+    Returns
+    -------
+    DataFrame
+        float32 (n, columns), in the order of `rows`.
 
     Raises
     ------
     DataError
-        If a label's snapshot has no features: it would look like an unknown client.
+        As `read_features`; or if a row has no features: it would look like an unknown client.
     """
-    joined = labels[KEYS].merge(features, on=KEYS, how="inner", validate="many_to_one")
-    if len(joined) != len(labels):
+    path = features_path(folder, extractor)
+    with tables.open_table(path, made_by="featurize", columns=[*KEYS, *columns]) as file:
+        places = _places(rows, file.read(KEYS).to_pandas(date_as_object=False))
+        matrix = np.empty((len(columns), len(rows)), np.float32)
+        for name, values in zip(columns, matrix, strict=True):
+            values[:] = file.read([name]).column(0).to_numpy()[places]
+    return pd.DataFrame(matrix.T, columns=columns, copy=False)
+
+
+def _places(rows: pd.DataFrame, keys: pd.DataFrame) -> np.ndarray:
+    """The place (n,) of each row among the keys."""
+    numbered = keys.assign(place=np.arange(len(keys)))
+    joined = rows[KEYS].merge(numbered, on=KEYS, how="inner", validate="many_to_one")
+    if len(joined) != len(rows):
         raise DataError(
-            f"{len(labels) - len(joined):,} of {len(labels):,} labels have no features",
+            f"{len(rows) - len(joined):,} of {len(rows):,} rows have no features",
             "dvc repro --force featurize",
         )
-    return joined
+    return joined["place"].to_numpy()
 
 
 def write_text_report(

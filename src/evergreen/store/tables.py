@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -145,6 +146,15 @@ def read_frame(path: Path, *, made_by: str, columns: list[str] | None = None) ->
 
 def read(path: Path, *, made_by: str, columns: list[str] | None = None) -> pa.Table:
     """Read a table as `read_frame` does, as an Arrow table."""
+    with open_table(path, made_by=made_by, columns=columns) as file:
+        return file.read(columns)
+
+
+@contextmanager
+def open_table(
+    path: Path, *, made_by: str, columns: list[str] | None = None
+) -> Iterator[pq.ParquetFile]:
+    """Open a table that a stage wrote, checked as by `read_frame`."""
     next_step = f"dvc repro {made_by}"
     if not path.is_file():
         raise DataError(f"{path}, an output of {made_by}, does not exist", next_step)
@@ -153,7 +163,7 @@ def read(path: Path, *, made_by: str, columns: list[str] | None = None) -> pa.Ta
         for column in columns or []:
             if column not in names:
                 raise DataError(f"{path} lacks {column!r}{_nearest(column, names)}", next_step)
-        return file.read(columns)
+        yield file
 
 
 def partition_path(folder: Path, day: date) -> Path:

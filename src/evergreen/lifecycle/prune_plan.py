@@ -52,7 +52,7 @@ class Plan:
     versions
         Models of older runs that kept ones name.
     incomplete
-        Dates of kept runs of whose data something is neither here nor on the remote.
+        Dates of kept runs that lack data, as after an earlier prune or a forget.
     kept, local, remote
         Objects by place: those that stay in the cache, those freed there and on the remote.
     only_here
@@ -111,11 +111,11 @@ class Plan:
         yield "  with the working folder and what is served"
         for day in self.pending:
             yield f"  with the run of {day}, which waits for review"
-        refs = [f"{name}, as of {day}" for name, day in sorted(self.refs.items())]
+        refs = [f"{n}, as of {day}" if day else n for n, day in sorted(self.refs.items())]
         yield from _listed("with older branches, tags or stashes", refs)
         yield from _listed("with models of older runs that later ones started from", self.versions)
         days = list(map(str, self.incomplete))
-        yield from _listed("but these were pruned before, or lost; some data is nowhere", days)
+        yield from _listed("but runs that lack some of their data already", days)
 
     def _table(self, place: str, objects: Objects) -> Iterator[str]:
         if not objects:

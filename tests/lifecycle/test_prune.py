@@ -15,6 +15,7 @@ from evergreen.cli import commands as cli
 from evergreen.errors import DataError, EvergreenError
 from evergreen.history import run_records
 from evergreen.history.run_records import CandidateRecord, RunRecord, TargetRecord
+from evergreen.lifecycle.forget_check import not_searched
 from evergreen.lifecycle.prune import carry_out, make_plan
 from evergreen.settings import paths
 from evergreen.store import files
@@ -457,6 +458,15 @@ def test_the_command_asks_before_it_removes(repository):
     assert everything() != before
     result = CliRunner().invoke(cli.app, arguments)
     assert "frees nothing" in result.output
+
+
+def test_what_the_remote_alone_has_is_named_when_clients_are_forgotten(repository):
+    assert not_searched() == []
+    prune(1)
+    [line] = not_searched()
+    assert line.startswith("8 objects of older runs on the DVC remote alone not searched: ")
+    prune(1, from_remote=True)
+    assert not_searched() == []
 
 
 def test_before_the_first_run_nothing_is_old(repository):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evergreen.history import forget_records
 from evergreen.ingestion.user_files import files_matching
+from evergreen.lifecycle.forget_remote import unsearched
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
 from evergreen.store.client_search import is_named_in
@@ -80,12 +81,18 @@ def find(client: str) -> Iterator[Finding]:
 
 
 def not_searched() -> list[str]:
-    """A line for each table of the source that is in a database."""
-    return [
+    """A line for each table of the source that is in a database, and for older data elsewhere."""
+    with open_repository() as repo:
+        try:
+            elsewhere = unsearched(repo) if repo.default_remote()[1] is not None else None
+        except Exception as error:  # noqa: BLE001 - each kind of remote has its own errors
+            elsewhere = f"the DVC remote can't be reached, and is not searched: {error}"
+    databases = [
         f"{key}: its database is not searched; its rows of forgotten clients are left out"
         for key, table in load_settings().source.tables.items()
         if table.files is None
     ]
+    return [*databases, elsewhere] if elsewhere else databases
 
 
 def _sources() -> set[Path]:

@@ -12,8 +12,10 @@ from evergreen.lifecycle.push import push
 from evergreen.settings import paths
 from evergreen.vcs import remote
 from evergreen.vcs.commands import CommandError
-from evergreen.vcs.dvc_internals import locked_md5s, open_repository, pinned_md5
+from evergreen.vcs.commit_data import data_commits, read_commits
+from evergreen.vcs.dvc_internals import OpenRepository, locked_md5s, open_repository, pinned_md5
 from evergreen.vcs.git import commit_at, files_at, git, remote_name, remote_ref, show
+from evergreen.vcs.listings import Listings
 from evergreen.vcs.tracked_paths import PINS, ROLLBACK_PIN
 
 
@@ -44,10 +46,32 @@ def clear_remote() -> Iterator[str]:
         name, _ = repo.default_remote()
         there = repo.kept_on_remote(objects)
         repo.remove_from_remote(sorted(there))
+        unread = unsearched(repo)
     yield f"removed {plural(len(there), 'object')} of forgotten clients from DVC remote {name}"
     yield f"kept on {name}: what holds none of their rows, among it models trained with them:"
     yield from (f"  {version}" for version in sorted(_trained(records)))
+    yield from [unread] if unread else []
     yield "a bucket that keeps old versions of objects has to expire them itself"
+
+
+def unsearched(repo: OpenRepository) -> str | None:
+    """A line about data of older runs that the remote alone has, and that were not searched.
+
+    DVC's cache lacks them in a fresh clone, and after `evergreen prune`.
+    """
+    commits = read_commits(data_commits()).values()
+    named = {h for data in commits for path, h in data.md5s.items() if path.startswith("data/")}
+    forgotten = {md5_hex for record in forget_records.read_all() for md5_hex in record.objects}
+    objects = Listings(repo, readable=True).expand(named - forgotten, fetch=True)
+    files = (h for h in objects - forgotten if not h.endswith(".dir"))
+    there = repo.remote_sizes(h for h in files if not repo.cache_path(h).is_file())
+    if not there:
+        return None
+    return (
+        f"{plural(len(there), 'object')} of older runs on the DVC remote alone not searched: "
+        "evergreen prune --keep-days N --remote removes them; or dvc fetch --all-commits, then "
+        "forget again"
+    )
 
 
 def _trained(records: list[forget_records.ForgetRecord]) -> set[str]:

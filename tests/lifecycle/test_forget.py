@@ -22,7 +22,7 @@ from evergreen.lifecycle.forget import forget
 from evergreen.lifecycle.forget_remote import clear_remote
 from evergreen.lifecycle.lock import exclusive
 from evergreen.settings import paths
-from evergreen.store import client_rows, files, tables
+from evergreen.store import client_rows, files, history_parts, tables
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.dvc_internals import object_path
 from evergreen.vcs.git import commit, git
@@ -162,6 +162,13 @@ def test_objects_of_the_cache_that_hold_the_client_go_with_their_listings(ingest
     kept = cache(tables.partition_path(paths.TRANSACTIONS, date(2024, 1, 1)))
     list(forget([CLIENT], REASON))
     assert all(Path(object_path(md5)).exists() for md5 in kept)
+
+
+def test_the_kept_history_goes(ingested):
+    history_parts.ledger_parts(date(2024, 1, 4), threads=1)
+    assert set(found()) == {"data", ".cache"}
+    list(forget([CLIENT], REASON))
+    assert found() == {}
 
 
 def test_lines_of_logs_go(ingested):

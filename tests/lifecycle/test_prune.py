@@ -189,7 +189,7 @@ def everything():
     return objects(), on_remote(), sorted(paths.RELEASES.iterdir())
 
 
-@pytest.mark.parametrize("keep_days", [1, 2, 3, 4, 5, 400])
+@pytest.mark.parametrize("keep_days", [1, 3, 400])
 def test_what_kept_runs_name_stays_and_nothing_else(repository, keep_days):
     kept = DAYS[-keep_days:]
     expected = set().union(*(named_at(run_records.commit_of(day)) for day in kept))
@@ -306,7 +306,7 @@ def test_a_run_that_waits_for_review_is_kept(repository):
     assert waiting <= objects()
 
 
-@pytest.mark.parametrize("stop_after", range(0, 12, 3))
+@pytest.mark.parametrize("stop_after", [1, 9])
 def test_what_a_kill_left_is_freed_by_the_next_call(repository, monkeypatch, stop_after):
     shutil.copytree("..", repository.with_name("undisturbed"), symlinks=True)
     with monkeypatch.context() as patch:
@@ -443,7 +443,7 @@ def test_entries_of_the_run_cache_go_with_their_outputs(repository):
     assert [path.exists() for path in (old, new, damaged)] == [False, True, False]
 
 
-def test_the_command_asks_before_it_removes(repository):
+def test_the_command_asks_before_it_removes(repository, monkeypatch):
     before = everything()
     arguments = ["prune", "--keep-days", "1"]
     result = CliRunner().invoke(cli.app, arguments)
@@ -451,6 +451,10 @@ def test_the_command_asks_before_it_removes(repository):
     assert "stdin is not interactive, so nothing was removed" in str(result.exception)
     result = CliRunner().invoke(cli.app, [*arguments, "--dry-run"])
     assert "dry run: nothing was changed" in result.output
+    with monkeypatch.context() as patch:  # as at a terminal, where the answer is no
+        patch.setattr("evergreen.cli.prune._is_wanted", lambda: False)
+        result = CliRunner().invoke(cli.app, arguments)
+        assert result.output.endswith("nothing was removed\n")
     assert everything() == before
     result = CliRunner().invoke(cli.app, [*arguments, "--yes"])
     assert result.exit_code == 0, result.output
@@ -476,6 +480,7 @@ def test_before_the_first_run_nothing_is_old(repository):
         make_plan(1)
 
 
+@pytest.mark.slow
 def test_an_s3_remote_is_freed(repository, endpoint, monkeypatch):
     keys = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}
     for name, value in keys.items():

@@ -48,8 +48,12 @@ def prune(
         print_each(plan.lines())
         if dry_run:
             console.print("dry run: nothing was changed")
-        elif plan.frees_anything and (yes or _is_wanted()):
+        elif not plan.frees_anything:
+            return
+        elif yes or _is_wanted():
             print_each(pruning.carry_out(plan))
+        else:
+            console.print("nothing was removed")
 
 
 def _is_wanted() -> bool:

@@ -76,22 +76,23 @@ def transactions_table(rows):
     return pa.Table.from_pylist(made, schema=transactions.SCHEMA)
 
 
-@pytest.fixture
-def database():
+def open_database(rows, notes=(), outcomes=(), attributes=()):
     """Open a database of some rows (see `transactions_table`), as `open_history` does of files."""
+    con = tables.connect(threads=2)
+    con.register("transactions", transactions_table(rows))
+    con.register("notes", pa.Table.from_pylist(list(notes), schema=tables.NOTES))
+    schema = tables.attributes_schema(("age", "visits"), ("segment",))
+    con.register("attributes", pa.Table.from_pylist(list(attributes), schema=schema))
+    con.register("outcomes", pa.Table.from_pylist(list(outcomes), schema=OUTCOMES))
+    create_ledger(con)
+    create_texts(con, max_chars=5000)
+    return con
 
-    def opened(rows, notes=(), outcomes=(), attributes=()):
-        con = tables.connect(threads=2)
-        con.register("transactions", transactions_table(rows))
-        con.register("notes", pa.Table.from_pylist(list(notes), schema=tables.NOTES))
-        schema = tables.attributes_schema(("age", "visits"), ("segment",))
-        con.register("attributes", pa.Table.from_pylist(list(attributes), schema=schema))
-        con.register("outcomes", pa.Table.from_pylist(list(outcomes), schema=OUTCOMES))
-        create_ledger(con)
-        create_texts(con, max_chars=5000)
-        return con
 
-    return opened
+@pytest.fixture(scope="session")
+def database():
+    """The function `open_database`."""
+    return open_database
 
 
 def simulate(*, clients, first, days, seed):

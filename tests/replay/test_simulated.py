@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from evergreen.core.evaluation.losses import row_losses
-from evergreen.core.events.label_selection import KEYS, as_known
+from evergreen.core.events.label_selection import KEYS, read_rows
 from evergreen.ingestion.ingest import ingest_new_rows
 from evergreen.replay.hindsight import judge_policy, read_result
 from evergreen.replay.policies import POLICIES
@@ -21,7 +21,9 @@ from evergreen.settings.loading import load_settings
 from evergreen.settings.simulation import Simulation
 from evergreen.settings.sources import Source
 from evergreen.simulation.retailer import simulate
-from evergreen.store.labels import open_labels
+from evergreen.store import tables
+from evergreen.store.cache import Cache
+from evergreen.store.labels import labels_known, view_labels
 
 pytestmark = pytest.mark.slow
 FIRST, DRIFT, END = date(2017, 3, 5), date(2017, 4, 2), date(2017, 6, 4)
@@ -54,8 +56,9 @@ class Shop:
 
     def outcomes(self):
         settings = self.scenario.settings
-        con, _ = open_labels(settings.model_copy(update={"as_of": END}))
-        labels = as_known(con.sql("select * from labels").df(), by=END)
+        con = tables.connect(1)
+        view_labels(con, labels_known(settings.model_copy(update={"as_of": END}), Cache()))
+        labels = read_rows(con, "from labels order by target, observed_on, client_id")
         rows = match_outcomes(settings, self.policies, labels)["purchase"]
         best = self.retailer.best_possible(rows[KEYS], "purchase", 7)
         return rows.assign(best=best)

@@ -122,16 +122,19 @@ def test_the_loop_labels_what_is_to_be_expected(drifting):
     )
     create_ledger(con)
     last = date(2017, 7, 19)
-    create_snapshots(
-        con, as_of=last, every_days=7, burn_in_days=7, holdout_share=0.25, holdout_salt="s"
-    )
+    create_snapshots(con, every_days=7, burn_in_days=7)
     create_labels(
         con,
         targets={label: (label, days) for label, days in TARGETS},
-        complete_until=last,
+        every_days=7,
+        after=date(2017, 1, 1),
+        through=last,
         minor_units=100,
     )
-    labels = con.sql("select * from labels where superseded_on is null order by all").df()
+    labels = con.sql(
+        "from new_labels anti join (select target, client_id, observed_on, corrects as known_on "
+        "from new_labels) using (target, client_id, observed_on, known_on) order by all"
+    ).df()
     for label, horizon_days in TARGETS:
         rows = labels[labels["target"] == label].reset_index(drop=True)
         error = rows["label"] - drifting.best_possible(rows, label, horizon_days)

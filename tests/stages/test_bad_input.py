@@ -4,6 +4,7 @@ import json
 import shutil
 from datetime import date, datetime, timedelta
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -47,7 +48,7 @@ def test_a_missing_input_names_the_command_that_brings_it(repository):
 
 
 def test_a_missing_output_names_the_stage_that_makes_it(repository):
-    with pytest.raises(DataError, match=r"labels\.parquet.*\nNext: dvc repro collect_labels"):
+    with pytest.raises(DataError, match=r"2024-01-02\.parquet.*\nNext: dvc repro collect_labels"):
         repository.run("featurize")
 
 
@@ -149,8 +150,8 @@ def test_odd_clients_with_one_event_are_observed_like_any_other(repository, reta
     }
     repository.write_raw(appended(retailer, odd))
     repository.run()
-    snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
-    assert odd.keys() <= set(snapshots["client_id"])
+    scored = [pd.read_parquet(path) for path in paths.FEATURES_RECENT.glob("snapshots.parquet")]
+    assert odd.keys() <= set(pd.concat(scored)["client_id"])
     assert read(paths.DECISION_REPORT)["release"]
 
 

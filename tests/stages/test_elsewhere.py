@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,7 +29,7 @@ def test_outcomes_are_labels_and_meet_predictions_in_the_report(repository, reta
     write(paths.OUTCOMES, [first, second, "stranger"], {"purchase": 1.0, "clv": 77.0})
     write(paths.PREDICTED_ELSEWHERE, [first, third], {"purchase": 0.9})
     said = repository.run("collect_labels")["collect_labels"]
-    labels = pq.read_table(paths.LABELS / "labels.parquet").to_pandas()
+    labels = pd.concat(map(pd.read_parquet, tables.days_in(paths.LABELS).values()))
     of_the_day = labels[labels["observed_on"] == DAY].set_index("client_id")
     known = of_the_day.loc[first].set_index("target")["label"]
     assert (known["purchase"], known["clv"]) == (1.0, 77.0)

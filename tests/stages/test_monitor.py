@@ -5,17 +5,30 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from evergreen.core.events.label_selection import KEYS
 from evergreen.settings import paths
 from evergreen.stages.monitor import report_drift
+from evergreen.store import live as live_files
 from evergreen.store import matrices, tables
 from evergreen.store.releases import load_release
 
 AS_OF = date(2024, 4, 1)
 NEXT = AS_OF + timedelta(days=1)
-LIVE = paths.LABELS / "live.parquet"
+LIVE_SCHEMA = pa.schema(
+    [
+        ("client_id", pa.string()),
+        ("observed_on", pa.date32()),
+        ("known_on", pa.date32()),
+        ("prediction", pa.float64()),
+        ("label", pa.float64()),
+        ("release", pa.string()),
+        ("target", pa.string()),
+        ("corrects", pa.date32()),
+        ("previous", pa.float64()),
+    ]
+)
 
 
 def report():
@@ -91,9 +104,16 @@ def live(name, say):
     rows = labels.tail(1200)
     days = pd.Timestamp(AS_OF) + pd.to_timedelta(np.arange(len(rows)) % 14, unit="D")
     said = say(rows["label"].to_numpy(), random)
-    return rows.assign(observed_on=days, known_on=days + timedelta(days=7), prediction=said)[
-        ["client_id", "observed_on", "known_on", "prediction", "label"]
-    ].assign(release="r", target=name)
+    matched = rows.assign(observed_on=days, known_on=days + timedelta(days=7), prediction=said)
+    return matched[["client_id", "observed_on", "known_on", "prediction", "label"]].assign(
+        release="r", target=name, corrects=pd.NaT, previous=np.nan
+    )
+
+
+def write_live(matched):
+    for day, rows in matched.groupby("known_on"):
+        path = tables.partition_path(live_files.FOLDER, day.date())
+        tables.write(pa.Table.from_pandas(rows, LIVE_SCHEMA, preserve_index=False), path)
 
 
 def honest(labels, random):
@@ -106,7 +126,7 @@ def worthless(labels, random):
 
 @pytest.mark.parametrize(("said", "alerts"), [(honest, []), (worthless, ["decline"])])
 def test_live_predictions_are_compared_with_the_expected_loss(next_day, said, alerts):
-    tables.write_frame(live("purchase", said), LIVE)
+    write_live(live("purchase", said))
     next_day.set("as_of", (AS_OF + timedelta(days=21)).isoformat())
     found = monitored(next_day)["purchase"]
     assert kinds(found) == alerts
@@ -116,7 +136,7 @@ def test_live_predictions_are_compared_with_the_expected_loss(next_day, said, al
 def test_predictions_of_before_the_champion_are_not_its_own(next_day):
     old = live("purchase", worthless)
     old["observed_on"] -= timedelta(days=20)
-    tables.write_frame(old, LIVE)
+    write_live(old)
     next_day.set("as_of", (AS_OF + timedelta(days=21)).isoformat())
     assert "no prediction" in words(monitored(next_day)["purchase"])["decline"]
 
@@ -158,8 +178,9 @@ def test_what_is_matched_is_what_production_said_before_it_was_known(finished):
     tables.write_frame(said, tables.partition_path(paths.PREDICTIONS, AS_OF))
     finished.set("as_of", (AS_OF + timedelta(days=10)).isoformat())
     finished.run("collect_labels")
-    matched = pd.read_parquet(LIVE).query("target == 'purchase'").set_index(KEYS)
-    expected = said.set_index(KEYS)["purchase_probability"]
+    live_rows = pd.read_parquet(live_files.FOLDER).query("target == 'purchase'")
+    matched = live_rows.set_index("client_id")
+    expected = said.set_index("client_id")["purchase_probability"]
     assert len(matched) == len(said)
     assert matched["prediction"].to_dict() == expected.to_dict()
-    assert (matched["known_on"] == pd.Timestamp(AS_OF + timedelta(days=7))).all()
+    assert set(matched["known_on"]) == {AS_OF + timedelta(days=7)}

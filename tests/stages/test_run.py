@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from evergreen.core.events import transactions
+from evergreen.core.events.folds import held_out_clients as held_out_clients_among
 from evergreen.settings import paths
 from evergreen.store import extractors, matrices, tables
 from evergreen.store.models import load_model
@@ -33,8 +34,9 @@ def read(path):
 
 
 def held_out_clients():
-    snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
-    return set(snapshots[snapshots["holdout"]]["client_id"])
+    labels = pd.concat(map(pd.read_parquet, tables.days_in(paths.LABELS).values()))
+    clients = labels["client_id"].unique()
+    return set(clients[held_out_clients_among(clients, share=0.25, salt="evergreen")])
 
 
 def test_a_first_run_promotes_models_that_beat_the_baselines(finished):

@@ -2,21 +2,19 @@ from datetime import date
 
 import pytest
 
-from evergreen.core.events.label_selection import Window, to_judge
 from evergreen.store.label_outlook import label_outlook, outlook_sentence
-from evergreen.store.labels import open_labels
+from evergreen.store.label_rows import LabelSelection
 
 
 @pytest.mark.parametrize("target_rows", [200, 5000])
 def test_labels_are_counted_as_the_gate_sees_them(repository, target_rows):
     repository.set("gate.target_rows", target_rows)
     settings = repository.settings
-    con, _ = open_labels(settings)
-    labels = con.sql("from labels order by observed_on, client_id, known_on").df()
+    repository.run("collect_labels")
+    labels = LabelSelection(settings).to_judge()
     assert settings.as_of == date.fromisoformat(repository.values["as_of"])
     for outlook in label_outlook(settings):
-        of_target = labels[labels["target"] == outlook.target]
-        judged = to_judge(of_target, by=settings.as_of, window=Window.of(settings.gate))
+        judged = labels[labels["target"] == outlook.target]
         assert outlook.labels.rows == len(judged) > 0
         assert outlook.labels.clients == judged["client_id"].nunique()
         assert outlook.labels.positive == (judged["label"] > 0).sum()

@@ -13,7 +13,8 @@ from evergreen.history.alerts import unanswered_before
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Incremental, Schedule, Settings
 from evergreen.store import challengers, models, tables
-from evergreen.store.labels import LABELS, cached_labels, count_training_labels
+from evergreen.store.cache import Cache
+from evergreen.store.label_counts import count_training_labels
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def plan_retraining(
         The models that its updates would start from; see `evergreen.store.challengers.bases`.
     labels
         Labels of training clients known by then; see
-        `evergreen.store.labels.count_training_labels`.
+        `evergreen.store.label_counts.count_training_labels`.
     alert
         As for `plan_from_counts`.
     """
@@ -201,8 +202,7 @@ def preview(
 
 def training_labels(settings: Settings, as_of: date) -> pd.DataFrame:
     """Count the labels of training clients that are known by a date, from the rows ingested."""
-    labels = cached_labels(settings.model_copy(update={"as_of": as_of})) / LABELS
-    return count_training_labels(labels, by=as_of)
+    return count_training_labels(settings.model_copy(update={"as_of": as_of}), Cache())
 
 
 def count_new_labels(

@@ -76,7 +76,6 @@ class Live(NamedTuple):
     target: str
     release: str
     version: str
-    clients: int
     rows: int
     expected: float | None
     loss: float
@@ -103,7 +102,6 @@ def live(record: RunRecord, records: list[RunRecord]) -> list[Live]:
             name,
             release,
             served.get((name, release), ""),
-            metrics["clients"],
             metrics["rows"],
             expected.get((name, served.get((name, release), ""))),
             metrics[target.loss],

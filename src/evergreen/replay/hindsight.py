@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.core.evaluation import gate
-from evergreen.core.events.label_selection import KEYS, as_known
+from evergreen.core.events.label_selection import KEYS, observed_lately, read_rows
 from evergreen.replay.policy_run import FAILED, RECORD, RUNS, read_records
 from evergreen.replay.results import ANY, LEVEL, PolicyResult
 from evergreen.settings import paths
@@ -23,7 +23,8 @@ from evergreen.settings.pipeline import Settings
 from evergreen.store import files, models, tables
 from evergreen.store.cache import Cache
 from evergreen.store.feature_sets import FeatureSets
-from evergreen.store.labels import open_labels
+from evergreen.store.labels import labels_known, view_labels, view_snapshots
+from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 PREDICTIONS, HINDSIGHT = "predictions.parquet", "hindsight.json"
 JUDGED = Path("judged")
+CURRENT = """
+select target, client_id, observed_on, label from labels order by target, observed_on, client_id
+"""
+"""What is known of the labels at the end."""
 HINDSIGHT_DAYS = 28
 """How long after a run its candidates are still compared with the champion of that day."""
 PAUSE_SECONDS = 0.2
@@ -110,13 +115,17 @@ class Hindsight:
         self._columns: dict[tuple[str, str, str], pd.DataFrame] = {}
         self._predicted: dict[str, np.ndarray] = {}
         self._releases: dict[str, dict[str, models.Model]] = {}
-        con, _ = open_labels(settings.model_copy(update={"as_of": through}))
-        self._snapshots = con.sql(
-            "select client_id, observed_on::timestamp as observed_on from snapshots "
-            "order by observed_on, client_id"
-        ).df()
-        labels = con.sql("select * from labels order by target, observed_on, client_id").df()
-        known = as_known(labels, by=through)
+        at_the_end = settings.model_copy(update={"as_of": through})
+        con, _ = open_history(
+            known_by=through,
+            max_lag_days=settings.data.max_lag_days,
+            threads=settings.compute.threads,
+            max_chars=settings.features.text.max_chars,
+        )
+        view_snapshots(con, at_the_end)
+        self._snapshots = observed_lately(con, by=through, days=(through - date.min).days)
+        view_labels(con, labels_known(at_the_end, cache))
+        known = read_rows(con, CURRENT)
         self._labels = {name: known[known["target"] == name] for name in settings.targets}
         self._features = FeatureSets(settings, cache, con)
 

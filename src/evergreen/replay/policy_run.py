@@ -33,7 +33,7 @@ from evergreen.store import (
     tables,
 )
 from evergreen.store.cache import Cache
-from evergreen.store.labels import LABELS, count_training_labels, write_labels
+from evergreen.store.label_counts import COUNTS
 from evergreen.store.releases import load_release, write_empty_release
 from evergreen.store.reports import read_drift
 
@@ -85,7 +85,7 @@ def _run(policy: Policy, settings: Settings, as_of: date, cache: Cache) -> None:
     if policy.trains == "nothing" and _all_have_models(settings):
         _repeat_previous(settings, as_of, last_full)
         return
-    list(collect_labels.run(settings, write_labels))
+    list(collect_labels.make(settings, cache))
     mode, last_full = _plan(policy, settings, as_of, last_full)
     settings = settings_on(settings, as_of, last_full).model_copy(update={"mode": mode})
     list(featurize.make(settings, cache))
@@ -154,7 +154,7 @@ def _repeat_previous(settings: Settings, as_of: date, last_full: date) -> None:
 
 
 def _plan(policy: Policy, settings: Settings, as_of: date, last_full: date) -> tuple[Mode, date]:
-    labels = count_training_labels(paths.LABELS / LABELS, by=as_of)
+    labels = tables.read_frame(COUNTS, made_by="collect_labels")
     bases = challengers.bases(
         load_release(paths.CHAMPION).models,
         paths.CHALLENGER,

@@ -15,21 +15,21 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from evergreen.core.events.label_selection import as_known
+from evergreen.core.events.label_selection import read_rows
 from evergreen.errors import DataError
 from evergreen.ingestion.ingest import ingest_new_rows
-from evergreen.replay.hindsight import JUDGED, judge_policy, read_result
+from evergreen.replay.hindsight import CURRENT, JUDGED, judge_policy, read_result
 from evergreen.replay.policy_run import FAILED, RUNS, replay_policy
 from evergreen.settings import paths
 from evergreen.store import files, tables
 from evergreen.store.cache import Cache
-from evergreen.store.labels import open_labels
+from evergreen.store.labels import labels_known, view_labels
 from evergreen.store.raw_history import open_history
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+    import pandas as pd
 
     from evergreen.replay.policies import Policy
     from evergreen.replay.results import PolicyResult
@@ -84,7 +84,7 @@ def replay(
             task.result()
     progress(total, total)
     results = {policy.name: read_result(folder / policy.name) for policy in policies}
-    return results, _labels(scenario, folder)
+    return results, _labels(scenario, _policy_folder(folder, policies[0].name))
 
 
 @contextmanager
@@ -202,13 +202,13 @@ def _count_finished(folder: Path) -> int:
 
 def _labels(scenario: Scenario, folder: Path) -> pd.DataFrame:
     with chdir(folder):
-        con, _ = open_labels(scenario.settings.model_copy(update={"as_of": scenario.through}))
-        labels = con.sql("select * from labels order by target, observed_on, client_id").df()
+        con = tables.connect(scenario.settings.compute.threads)
+        settings = scenario.settings.model_copy(update={"as_of": scenario.through})
+        view_labels(con, labels_known(settings, Cache()))
+        labels = read_rows(con, CURRENT)
     if labels.empty:
         raise DataError(
             f"no label is known by {scenario.through}, so there is nothing to compare with",
             "choose a later --to, or shorter horizons",
         )
-    known = as_known(labels, by=scenario.through)[["target", "client_id", "observed_on", "label"]]
-    known["observed_on"] = pd.to_datetime(known["observed_on"])
-    return known
+    return labels

@@ -10,9 +10,9 @@ from evergreen.history.alerts import unanswered_in
 from evergreen.history.retraining_plan import plan_retraining
 from evergreen.report.components import PageSection, Sentence
 from evergreen.settings import paths
-from evergreen.store import challengers
+from evergreen.store import challengers, tables
+from evergreen.store.label_counts import COUNTS
 from evergreen.store.label_outlook import outlook_sentence
-from evergreen.store.labels import LABELS, count_training_labels
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def next_steps_section(data: ReportData) -> PageSection:
     models = load_release(paths.PRODUCTION).models
     bases = challengers.following(models, max_updates=settings.incremental.max_updates)
     tomorrow = record.as_of + timedelta(days=1)
-    labels = count_training_labels(paths.LABELS / LABELS, by=tomorrow)
+    labels = tables.read_frame(COUNTS, made_by="collect_labels")
     alert = unanswered_in(data.records, settings.full_retrain.as_of)
     plan = plan_retraining(settings, tomorrow, "auto", bases, labels, alert=alert)
     full = (

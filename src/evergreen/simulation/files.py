@@ -94,12 +94,10 @@ def _snapshots(settings: Settings, retailer: SimulatedRetailer) -> pa.Table:
     create_ledger(con)
     create_snapshots(
         con,
-        as_of=_last_day(retailer.settings),
         every_days=settings.snapshots.every_days,
         burn_in_days=settings.snapshots.burn_in_days,
-        holdout_share=settings.holdout.share,
-        holdout_salt=settings.holdout.salt,
     )
     return con.sql(
-        "select client_id, observed_on from snapshots order by observed_on, client_id"
+        "select client_id, observed_on from snapshots(date '1970-01-01', "
+        f"date '{_last_day(retailer.settings)}') order by observed_on, client_id"
     ).to_arrow_table()

@@ -1,75 +1,101 @@
-"""Stage ``collect_labels``: snapshots, and every label that is known by as_of."""
+"""Stage ``collect_labels``: every label known by as_of, and past predictions that met theirs."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
 
 from evergreen.core.events.external_predictions import create_unmatched
-from evergreen.core.monitoring.label_report import label_report
+from evergreen.core.events.label_selection import read_rows
+from evergreen.core.events.loss_scale import LossScale
+from evergreen.core.events.snapshots import count_snapshots, held_out
+from evergreen.core.monitoring.live_metrics import LiveSums, live_metrics, live_sums
 from evergreen.settings import paths
-from evergreen.settings.names import prediction_column
 from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
-from evergreen.store import files, predictions, tables
-from evergreen.store.labels import LABEL_ORDER, copy_cached_labels, open_tables
+from evergreen.store import files, label_counts, live, tables
+from evergreen.store.cache import Cache
+from evergreen.store.labels import labels_known, view_labels, view_snapshots, write_labels
+from evergreen.store.raw_history import open_history
 
 
-def run(
-    settings: Settings, write: Callable[[Settings, Path], object] = copy_cached_labels
-) -> Iterator[str]:
-    """Write ``data/labels`` and ``reports/labels.json``.
+def run(settings: Settings) -> Iterator[str]:
+    """Write ``data/labels`` and ``reports/labels.json``."""
+    cache = Cache()
+    yield from make(settings, cache)
+    cache.forget_unused()
 
-    Parameters
-    ----------
-    write
-        Writes snapshots and labels into a new folder; see `evergreen.store.labels.write_labels`.
-    """
-    shutil.rmtree(paths.LABELS, ignore_errors=True)
-    write(settings, paths.LABELS)
-    con, complete_until = open_tables(settings)
-    report = _snapshots(con) | _targets(con, settings) | _external(con, settings, complete_until)
-    report["complete_until"] = complete_until.isoformat()
+
+def make(settings: Settings, cache: Cache) -> Iterator[str]:
+    """Do the work of `run`, with a cache that others may share: its other entries stay."""
+    labels = labels_known(settings, cache)
+    write_labels(labels, paths.LABELS)
+    matched = live.live_known(settings, cache, labels)
+    write_labels(matched, live.FOLDER)
+    counts = label_counts.count_labels(settings, cache, labels)
+    training = label_counts.of_training_clients(counts)
+    tables.write_frame(training, label_counts.COUNTS)
+
+    con, complete_until = open_history(
+        known_by=settings.as_of,
+        max_lag_days=settings.data.max_lag_days,
+        threads=settings.compute.threads,
+    )
+    view_snapshots(con, settings)
+    view_labels(con, labels)
+    sums = live.sums_known(settings, cache, labels, matched)
+    targets = label_counts.summaries(counts, settings.targets)
+    metrics = _live(con, settings, sums)
+    report: dict[str, Any] = {
+        "snapshots": _snapshots(con, settings),
+        "targets": {name: targets[name] | {"live": metrics[name]} for name in targets},
+        "complete_until": complete_until.isoformat(),
+    }
+    report |= _external(con, settings, complete_until)
     files.write_json(files.rounded(report), paths.LABELS_REPORT)
     yield from _lines(report)
 
 
-def _snapshots(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    [(rows, clients, held_out)] = con.sql(
-        "select count(*), count(distinct client_id), count(distinct client_id) filter (holdout) "
-        "from snapshots"
-    ).fetchall()
-    return {"snapshots": {"rows": rows, "clients": clients, "holdout_clients": held_out}}
+def _snapshots(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, int]:
+    rows, clients, held = count_snapshots(
+        con,
+        through=settings.as_of,
+        every_days=settings.snapshots.every_days,
+        held_out=held_out(settings.holdout.share, settings.holdout.salt),
+    )
+    return {"rows": rows, "clients": clients, "holdout_clients": held}
 
 
-def _targets(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, Any]:
-    """Report on the labels of each target; write past predictions with their outcomes."""
-    # pandas adds up labels in a fixed order; a parallel sum of fractions does not.
-    labels = con.sql(f"from labels order by {LABEL_ORDER}").df()
-    production = predictions.read_all(paths.PREDICTIONS)
-    external = con.sql(
-        "select target, client_id, observed_on, 'elsewhere' as release, "
-        "arg_max(value, ingested_on) as value from predicted group by all order by all"
-    ).df()
-    reports = {
-        name: label_report(
-            target.kind,
-            labels[labels["target"] == name],
-            production,
-            external[external["target"] == name],
-            column=prediction_column(name, target.kind),
+def _live(
+    con: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    production: list[dict[str, dict[str, LiveSums]]],
+) -> dict[str, dict[str, Any]]:
+    """Compare the predictions for each target with their outcomes, external ones included."""
+    external = read_rows(
+        con,
+        """
+        with latest as (
+            select target, client_id, observed_on, arg_max(value, ingested_on) as prediction
+            from predicted group by all
         )
-        for name, target in settings.targets.items()
-    }
-    live = [report.matched.assign(target=name) for name, report in reports.items()]
-    tables.write_frame(pd.concat(live, ignore_index=True), paths.LABELS / "live.parquet")
-    return {"targets": {name: report.summary for name, report in reports.items()}}
+        select target, client_id, observed_on, 'elsewhere' as release, prediction, label,
+               null::double as previous
+        from latest join labels using (target, client_id, observed_on)
+        order by target, observed_on, client_id
+        """,
+    )
+    metrics = {}
+    for name, target in settings.targets.items():
+        rows = external[external["target"] == name]
+        scale = LossScale.of_labels(rows["label"], rows["client_id"])
+        elsewhere = live_sums(target.kind, rows, scale)
+        days = [day[name] for day in production]
+        metrics[name] = live_metrics(target.kind, [*days, elsewhere])
+    return metrics
 
 
 def _external(

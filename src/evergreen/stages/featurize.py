@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pandas as pd
 
-from evergreen.core.events import label_selection
-from evergreen.core.events.label_selection import Window, snapshots_of
+from evergreen.core.events.label_selection import observed_lately, snapshots_of
 from evergreen.core.features.extractor import Extractor, fit_extractor
 from evergreen.core.features.text import read_documents
 from evergreen.core.models.likelihood import Unfitted
@@ -23,6 +21,8 @@ from evergreen.stages.runner import main
 from evergreen.store import challengers, extractors, files, matrices, tables
 from evergreen.store.cache import Cache
 from evergreen.store.feature_sets import FeatureSets
+from evergreen.store.label_rows import LabelSelection
+from evergreen.store.labels import view_snapshots
 from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release
 
@@ -46,9 +46,9 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
         threads=settings.compute.threads,
         max_chars=settings.features.text.max_chars,
     )
-    labels = tables.read_frame(paths.LABELS / "labels.parquet", made_by="collect_labels")
-    snapshots = tables.read_frame(paths.LABELS / "snapshots.parquet", made_by="collect_labels")
-    full = _full(settings, labels)
+    view_snapshots(con, settings)
+    selection = LabelSelection(settings)
+    full = _full(selection)
     extractor = _extractor(settings, cache, con, snapshots_of(full))
     yield from _describe(extractor)
 
@@ -64,11 +64,12 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     _write_full(settings, cache, feature_sets, own, full)
     yield f"{paths.FEATURES_FULL.name}: {len(snapshots_of(full)):,} snapshots"
 
-    update, holdout = _update(settings, labels, champions), _holdout(settings, labels)
-    today = label_selection.observed_lately(snapshots, by=settings.as_of, days=1)
-    recent = label_selection.observed_lately(
-        snapshots, by=settings.as_of, days=settings.snapshots.every_days
+    bases = challengers.bases(
+        champions, paths.CHALLENGER, max_updates=settings.incremental.max_updates
     )
+    update, holdout = selection.to_update(bases), selection.to_judge()
+    today = observed_lately(con, by=settings.as_of, days=1)
+    recent = observed_lately(con, by=settings.as_of, days=settings.snapshots.every_days)
     for folder, versions, rows, labels_of_rows in (
         (paths.FEATURES_UPDATE, inherited, snapshots_of(update), update),
         (paths.FEATURES_HOLDOUT, both, snapshots_of(holdout), holdout),
@@ -92,43 +93,15 @@ def _inherited(champions: dict[str, Model]) -> Extractors:
     return inherited
 
 
-def _full(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
-    by = settings.full_retrain.as_of
-    full = label_selection.to_train(labels, by=by, max_age_days=settings.full_retrain.max_age_days)
+def _full(selection: LabelSelection) -> pd.DataFrame:
+    full = selection.to_train()
     if full.empty:
+        by = selection.settings.full_retrain.as_of
         raise DataError(
             f"no label of a training client is known by {by}, so there is nothing to train on",
             f"set a later as_of in {paths.PARAMS}, or ingest older data",
         )
     return full
-
-
-def _update(settings: Settings, labels: pd.DataFrame, champions: dict[str, Model]) -> pd.DataFrame:
-    """Select the labels that are new to the bases of this run's updates, and older ones."""
-    options = settings.incremental
-    bases = challengers.bases(champions, paths.CHALLENGER, max_updates=options.max_updates)
-    parts = [
-        label_selection.to_update(
-            labels[labels["target"] == name],
-            by=settings.as_of,
-            after=date.fromisoformat(model.manifest.trained_through),
-            replay_share=options.replay_share,
-            replay_days=options.replay_days,
-            seed=settings.seed,
-        )
-        for name, model in bases.items()
-        if name in settings.targets
-    ]
-    return pd.concat(parts or [labels.head(0).assign(replay=False)], ignore_index=True)
-
-
-def _holdout(settings: Settings, labels: pd.DataFrame) -> pd.DataFrame:
-    window = Window.of(settings.gate)
-    parts = [
-        label_selection.to_judge(labels[labels["target"] == name], by=settings.as_of, window=window)
-        for name in settings.targets
-    ]
-    return pd.concat(parts, ignore_index=True)
 
 
 def _extractor(

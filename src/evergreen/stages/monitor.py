@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from evergreen.core.events.label_selection import Window, recently_known
+from evergreen.core.events.label_selection import Window
 from evergreen.core.monitoring import findings
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
-from evergreen.store import files, matrices, models, releases, tables
+from evergreen.store import files, matrices, models, releases
+from evergreen.store.live import read_live
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_CHAMPION = "there is no champion"
 NO_EXPECTED_LOSS = "the champion has no expected loss"
@@ -22,13 +25,12 @@ def report_drift(settings: Settings, champions: dict[str, releases.Released]) ->
     """Write ``reports/drift.json``, and return it."""
     targets = {}
     features = _RecentFeatures()
-    live = tables.read_frame(paths.LABELS / "live.parquet", made_by="collect_labels")
     for name in settings.targets:
         champion = champions.get(name)
         if champion is None:
             checks = [findings.not_checked(kind, NO_CHAMPION) for kind in findings.KINDS]
         else:
-            decline = _decline(settings, name, champion, live)
+            decline = _decline(settings, name, champion)
             checks = [decline, *_drift(settings, champion.model, features)]
         targets[name] = findings.report(checks)
     report: dict[str, Any] = files.rounded(targets, DIGITS)
@@ -54,17 +56,17 @@ class _RecentFeatures:
 
 
 def _decline(
-    settings: Settings, name: str, champion: releases.Released, live: pd.DataFrame
+    settings: Settings, name: str, champion: releases.Released
 ) -> findings.MonitoringCheck:
     if champion.expected_loss is None:
         return findings.not_checked(findings.DECLINE, NO_EXPECTED_LOSS)
     manifest = champion.model.manifest
-    since = live["observed_on"] >= pd.Timestamp(champion.expected_loss["since"])
     return findings.check_decline(
         manifest.kind,
         champion.expected_loss,
-        recently_known(
-            live[since & (live["target"] == name)],
+        read_live(
+            name,
+            since=date.fromisoformat(champion.expected_loss["since"]),
             by=settings.as_of,
             window=Window.of(settings.gate),
         ),

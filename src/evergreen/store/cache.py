@@ -105,7 +105,12 @@ class Cache:
         return [date.min, *(day for day, _ in partitions)], list(so_far)
 
     def forget_unused(self) -> None:
-        """Remove every entry that this run did not use."""
+        """Remove the entries that this run did not use, of the kinds that it did use."""
+        kinds = {_kind(name) for name in self._used}
         for path in paths.CACHE.glob("*"):
-            if path.name not in self._used:
+            if path.name not in self._used and _kind(path.name) in kinds:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _kind(name: str) -> str:
+    return name.lstrip(".").partition("-")[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evergreen.core.events.label_selection import Window
-from evergreen.core.events.snapshots import create_snapshots
+from evergreen.core.events.snapshots import create_snapshots, held_out, observed_within
 from evergreen.core.wording import plural
 from evergreen.settings import paths
 from evergreen.settings.names import KIND_OF_LABEL
@@ -138,19 +138,31 @@ def _count(settings: Settings) -> dict[tuple[Label, int], GateLabels]:
         max_lag_days=settings.data.max_lag_days,
         threads=settings.compute.threads,
     )
-    create_snapshots(
-        con,
-        as_of=settings.as_of,
-        every_days=settings.snapshots.every_days,
-        burn_in_days=settings.snapshots.burn_in_days,
-        holdout_share=settings.holdout.share,
-        holdout_salt=settings.holdout.salt,
-    )
+    every = settings.snapshots.every_days
+    create_snapshots(con, every_days=every, burn_in_days=settings.snapshots.burn_in_days)
     own = {target.horizon_days for target in settings.targets.values()}
     horizons = sorted({*HORIZONS_DAYS, *own})
     window = Window.of(settings.gate)
+    held = held_out(settings.holdout.share, settings.holdout.salt)
+    observed = (
+        (
+            days,
+            observed_within(
+                f"$as_of::date - {days} - {window.max_days} + 1",
+                f"$complete_until::date - {days}",
+                every,
+            ),
+        )
+        for days in horizons
+    )
     counts = con.execute(
-        _COUNT.format(horizons=", ".join(f"({days})" for days in horizons)),
+        _COUNT.format(
+            held_out=" union all ".join(
+                f"select {days} as horizon, client_id, {day} as observed_on "
+                f"from clients where {held}"
+                for days, day in observed
+            )
+        ),
         {
             "as_of": settings.as_of,
             "complete_until": complete_until,
@@ -175,10 +187,8 @@ def _count(settings: Settings) -> dict[tuple[Label, int], GateLabels]:
 # The window is that of `label_selection.recently_known`.
 _COUNT = """
 with held_out as (
-    select h.days as horizon, client_id, observed_on, observed_on + h.days::int as ends,
-           $as_of::date - (observed_on + h.days::int) as age
-    from snapshots, (values {horizons}) h(days)
-    where holdout and ends <= $complete_until::date and age < $max_days
+    select *, observed_on + horizon as ends, $as_of::date - (observed_on + horizon) as age
+    from ({held_out})
 ), by_age as (
     select horizon, age, sum(count(*)) over (partition by horizon order by age) as so_far
     from held_out group by horizon, age

@@ -1,132 +1,171 @@
-"""Snapshots and labels: computed from the raw history once in a cycle, and read by SQL."""
+"""Labels: a file for each day on which labels became known, computed once and read by SQL."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from evergreen.core.events.labels import create_labels
-from evergreen.core.events.snapshots import add_snapshots, create_snapshots
+from evergreen.core.events.labels import SCHEMA, VERSION, create_labels
+from evergreen.core.events.snapshots import create_snapshots
+from evergreen.errors import DataError
 from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
-from evergreen.store import sql, tables
-from evergreen.store.cache import Cache
+from evergreen.store import files, sql, tables
 from evergreen.store.raw_history import open_history
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from evergreen.store.cache import Cache
+
+KIND = "labels"
+"""What the entries of the cache are called."""
+CHUNK_DAYS = 14
+"""So many days are computed at once: it limits the memory, and changes no byte."""
 
 
-SNAPSHOTS = "snapshots.parquet"
-LABELS = "labels.parquet"
-LABEL_ORDER = "target, observed_on, client_id, known_on"
-PARAMETERS = {"as_of", "data", "snapshots", "holdout", "targets"}
-"""The settings that snapshots and labels depend on."""
+def labels_known(settings: Settings, cache: Cache) -> dict[date, Path]:
+    """Return a file for each day from the first rows on: the labels that became known that day.
+
+    Each is a function of the rows known by its day and of the settings. There is one for every day
+    through which transactions are complete, as of the run, whether it has labels or not. Files that
+    are not in the cache are computed; planning a run needs them before ``collect_labels`` does.
+
+    Raises
+    ------
+    DataError
+        As `evergreen.store.raw_history.open_history`.
+    """
+    made_from = {
+        "snapshots": settings.snapshots.model_dump(),
+        "targets": {name: [t.label, t.horizon_days] for name, t in settings.targets.items()},
+        "minor_units": settings.data.minor_units,
+    }
+    entries = {
+        day: cache.entry(KIND, made_from | {"raw": cache.raw_known_by(day), "day": str(day)})
+        for day in _days(settings)
+    }
+    missing = [day for day, path in entries.items() if not path.is_file()]
+    if missing:
+        con, _ = open_history(
+            known_by=settings.as_of,
+            max_lag_days=settings.data.max_lag_days,
+            threads=settings.compute.threads,
+        )
+        view_snapshots(con, settings)
+        for days in _chunks(missing):
+            _make(con, settings, {day: entries[day] for day in days})
+    return entries
 
 
-def open_labels(settings: Settings) -> tuple[duckdb.DuckDBPyConnection, date]:
-    """Compute the snapshots, and every label known by as_of, in a database; see `open_history`."""
-    con, complete_until = open_history(
-        known_by=settings.as_of,
-        max_lag_days=settings.data.max_lag_days,
-        threads=settings.compute.threads,
-    )
-    _view_external(con, settings)
-    con.execute("create view logged as from outcomes union all from predicted")
+def _days(settings: Settings) -> Iterator[date]:
+    """The days from the first rows on through which transactions are complete, as of a run."""
+    raw = tables.transactions_known_by(settings.as_of, max_lag_days=settings.data.max_lag_days)
+    return tables.days(min(raw) + timedelta(days=1), max(raw) + timedelta(days=1))
+
+
+def labels_written(settings: Settings) -> dict[date, Path]:
+    """Return the files of ``data/labels`` by day.
+
+    Raises
+    ------
+    DataError
+        If one is missing.
+    """
+    written = {day: tables.partition_path(paths.LABELS, day) for day in _days(settings)}
+    for path in written.values():
+        if not path.is_file():
+            raise DataError(
+                f"{path}, an output of collect_labels, does not exist", "dvc repro collect_labels"
+            )
+    return written
+
+
+def view_snapshots(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Create ``snapshots`` of a history, and the views ``outcomes`` and ``predicted``.
+
+    See `create_snapshots` and `view_external`.
+    """
+    view_external(con, settings)
     create_snapshots(
         con,
-        as_of=settings.as_of,
         every_days=settings.snapshots.every_days,
         burn_in_days=settings.snapshots.burn_in_days,
-        holdout_share=settings.holdout.share,
-        holdout_salt=settings.holdout.salt,
+        logged="from outcomes union all from predicted",
     )
-    add_snapshots(
-        con,
-        as_of=settings.as_of,
-        holdout_share=settings.holdout.share,
-        holdout_salt=settings.holdout.salt,
-    )
-    create_labels(
-        con,
-        targets={name: (t.label, t.horizon_days) for name, t in settings.targets.items()},
-        complete_until=complete_until,
-        minor_units=settings.data.minor_units,
-    )
-    return con, complete_until
 
 
-def _view_external(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def view_external(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Create the views ``outcomes`` and ``predicted`` of what external systems logged.
+
+    Columns: target, client_id, observed_on, value, ingested_on.
+    """
     for name, folder in (("outcomes", paths.OUTCOMES), ("predicted", paths.PREDICTED_ELSEWHERE)):
         tables.view_by_target(con, name, folder, targets=settings.targets, known_by=settings.as_of)
 
 
-def write_labels(settings: Settings, folder: Path) -> None:
-    """Compute the snapshots and labels known by as_of, and write both tables."""
-    con, _ = open_labels(settings)
-    for file, order in ((SNAPSHOTS, "observed_on, client_id"), (LABELS, LABEL_ORDER)):
-        rows = con.sql(f"select * from {Path(file).stem} order by {order}")
-        tables.write(rows.to_arrow_table(), folder / file)
+def _chunks(days: Iterable[date]) -> list[list[date]]:
+    """Runs of successive days, none longer than `CHUNK_DAYS`."""
+    chunks: list[list[date]] = []
+    for day in days:
+        follows = chunks and chunks[-1][-1] + timedelta(days=1) == day
+        if follows and len(chunks[-1]) < CHUNK_DAYS:
+            chunks[-1].append(day)
+        else:
+            chunks.append([day])
+    return chunks
 
 
-def cached_labels(settings: Settings) -> Path:
-    """Return a folder with the tables of `write_labels`, which are computed if they are new.
-
-    Planning a run needs them before the stage ``collect_labels`` does: whichever comes first
-    computes them for both.
-    """
-    cache = Cache()
-    made_from = {
-        "raw": cache.raw_known_by(settings.as_of),
-        "settings": settings.model_dump(mode="json", include=PARAMETERS),
-    }
-    return cache.folder("labels", made_from, lambda folder: write_labels(settings, folder))
-
-
-def copy_cached_labels(settings: Settings, folder: Path) -> None:
-    """Write the tables of `write_labels`, from the cache if they are there."""
-    shutil.copytree(cached_labels(settings), folder)
-
-
-def open_tables(
-    settings: Settings, folder: Path = paths.LABELS
-) -> tuple[duckdb.DuckDBPyConnection, date]:
-    """Open the tables of `write_labels` with ``outcomes`` and ``predicted``, as `open_labels`."""
-    con = tables.connect(settings.compute.threads)
-    for file in (SNAPSHOTS, LABELS):
-        con.execute(f"create view {Path(file).stem} as from {sql.literal(folder / file)}")
-    _view_external(con, settings)
-    newest = max(day for day in tables.partitions(paths.TRANSACTIONS) if day < settings.as_of)
-    return con, newest + timedelta(days=1)
-
-
-def count_training_labels(labels: Path, *, by: date) -> pd.DataFrame:
-    """Count the labels of training clients, as known by a date, by the day they became known.
-
-    Parameters
-    ----------
-    labels
-        A table of `write_labels`.
-
-    Returns
-    -------
-    DataFrame
-        target, known_on (timestamp) and labels (int64).
-    """
-    counts: pd.DataFrame = (
-        tables.connect(1)
-        .sql(
-            f"""
-        select target, known_on, count(*) as labels from {sql.literal(labels)}
-        where not holdout and known_on <= date '{by}'
-            and (superseded_on is null or superseded_on > date '{by}')
-        group by all order by all
-        """
-        )
-        .df()
+def _make(con: duckdb.DuckDBPyConnection, settings: Settings, entries: Mapping[date, Path]) -> None:
+    create_labels(
+        con,
+        targets={name: (t.label, t.horizon_days) for name, t in settings.targets.items()},
+        every_days=settings.snapshots.every_days,
+        after=min(entries) - timedelta(days=1),
+        through=max(entries),
+        minor_units=settings.data.minor_units,
     )
-    return counts
+    for day, entry in entries.items():
+        rows = con.sql(f"from new_labels where known_on = date '{day}' order by {VERSION}")
+        with files.replacing(entry, shared=True) as unfinished:
+            tables.write_unfinished(rows.to_arrow_table(), unfinished)
+
+
+def write_labels(labels: Mapping[date, Path], folder: Path) -> None:
+    """Write the files of `labels_known` into a folder, in which there are no others."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for day, path in labels.items():
+        shutil.copyfile(path, tables.partition_path(folder, day))
+
+
+def view_labels(
+    con: duckdb.DuckDBPyConnection,
+    labels: Mapping[date, Path],
+    *,
+    after: date = date.min,
+    through: date = date.max,
+    columns: Mapping[str, str] = SCHEMA,
+) -> None:
+    """Create the views ``versions`` and ``labels`` of what became known in (after, through].
+
+    ``versions`` has the columns of `create_labels`, or the given ones with their types. ``labels``
+    has of each label the latest of these versions, without the columns about corrections.
+    """
+    known = [path for day, path in labels.items() if after < day <= through]
+    nothing = ", ".join(f"null::{kind} as {name}" for name, kind in columns.items())
+    rows = f"from {sql.parquet(known)}" if known else f"select {nothing} limit 0"
+    con.execute(
+        f"""
+        create or replace view versions as {rows};
+        create or replace view labels as
+        select * exclude (corrects, previous) from versions
+            anti join (
+                select target, client_id, observed_on, corrects as known_on
+                from versions where corrects is not null
+            ) using ({VERSION})
+        """
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 
 from evergreen.settings.names import Kind, prediction_column
 from evergreen.settings.pipeline import Target
-from evergreen.store import tables
+from evergreen.store import sql, tables
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
@@ -28,15 +32,21 @@ def schema(kinds: Mapping[str, Kind]) -> pa.Schema:
     )
 
 
-def read_all(folder: Path) -> pd.DataFrame:
-    """Read every prediction of past runs, by day; there are none before the second run."""
-    parts = [tables.read(path, made_by="promote") for path in sorted(folder.glob("*.parquet"))]
-    filled = [part for part in parts if part.num_rows] or parts[:1]
-    if not filled:
-        return pd.DataFrame()
-    table = pa.concat_tables(filled, promote_options="default")
-    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
-    return frame
+def by_day(folder: Path) -> dict[date, Path]:
+    """Return the files of past runs by day; there are none before the second run."""
+    return tables.days_in(folder)
+
+
+def view(
+    con: duckdb.DuckDBPyConnection, parts: Iterable[Path], targets: Mapping[str, Target]
+) -> None:
+    """Create the view ``predictions`` of some files; they may lack a target that is newer."""
+    kinds = {name: target.kind for name, target in targets.items()}
+    con.register("prediction_columns", schema(kinds).empty_table())
+    rows = "from prediction_columns"
+    if files := list(parts):
+        rows += f" union all by name from {sql.parquet(files, by_name=True)}"
+    con.execute(f"create or replace view predictions as {rows}")
 
 
 def write_none(folder: Path, targets: Mapping[str, Target]) -> None:

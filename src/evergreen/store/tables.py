@@ -192,6 +192,12 @@ def partitions(folder: Path) -> dict[date, Path]:
     return files
 
 
+def days_in(folder: Path) -> dict[date, Path]:
+    """Return the files of a folder that are named by a day, in order; there may be others."""
+    named = sorted(folder.glob("????-??-??.parquet"))
+    return {date.fromisoformat(path.stem): path for path in named}
+
+
 def transactions_known_by(known_by: date, *, max_lag_days: int) -> dict[date, Path]:
     """The files of the transactions that were ingested before a date, by day, at least one.
 

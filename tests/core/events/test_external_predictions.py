@@ -10,13 +10,15 @@ DAY = date(2024, 1, 10)
 KEYS = [("target", pa.string()), ("client_id", pa.string()), ("observed_on", pa.date32())]
 
 
-def unmatched(*, predicted=(), outcomes=(), labels=(), snapshots=None, complete_until):
+def unmatched(*, predicted=(), outcomes=(), labels=(), clients=None, complete_until):
     con = tables.connect(1)
     keys = {"predicted": predicted, "outcomes": outcomes, "labels": labels}
-    keys["snapshots"] = [*predicted, *outcomes] if snapshots is None else snapshots
-    for name, clients in keys.items():
-        rows = [{"target": "t", "client_id": c, "observed_on": DAY} for c in clients]
+    for name, of_name in keys.items():
+        rows = [{"target": "t", "client_id": c, "observed_on": DAY} for c in of_name]
         con.register(name, pa.Table.from_pylist(rows, schema=pa.schema(KEYS)))
+    known = [*predicted, *outcomes] if clients is None else clients
+    since = (DAY - date(1970, 1, 1)).days
+    con.register("clients", pa.Table.from_pylist([{"client_id": c, "since": since} for c in known]))
     create_unmatched(con, horizons_days={"t": 7}, complete_until=complete_until)
     return con.sql("select unmatched, client_id from unmatched").fetchall()
 
@@ -36,5 +38,5 @@ def test_an_outcome_misses_its_prediction_where_there_are_any():
 
 
 def test_an_outcome_of_a_client_who_is_not_known_is_told():
-    found = unmatched(outcomes="ab", snapshots="b", complete_until=DAY)
+    found = unmatched(outcomes="ab", clients="b", complete_until=DAY)
     assert found == [("outcome of a client not known by that day", "a")]

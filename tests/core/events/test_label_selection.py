@@ -1,69 +1,58 @@
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 import pytest
 
 from evergreen.core.events.label_selection import (
     Window,
-    as_known,
+    observed_lately,
     snapshots_of,
     to_judge,
     to_train,
+    to_update,
 )
+from evergreen.core.events.snapshots import create_snapshots
+from evergreen.store import tables
 
 DAY = date(2024, 3, 1)
+HELD_OUT = "client_id like 'held%'"
 
 
 def labels(*rows):
-    """(client, observed_on, known_on, superseded_on, holdout) with label 1."""
-    names = ["client_id", "observed_on", "known_on", "superseded_on", "holdout"]
-    frame = pd.DataFrame(rows, columns=names).assign(label=1.0)
-    for name in names[1:4]:
-        frame[name] = pd.to_datetime(frame[name])
-    return frame
-
-
-def test_a_label_counts_from_the_day_it_is_known_until_it_is_superseded():
-    frame = labels(
-        ("a", "2024-01-01", "2024-01-08", "2024-02-01", False),
-        ("a", "2024-01-01", "2024-02-01", None, False),
+    """A database with ``labels`` (client_id, observed_on, known_on) with label 1."""
+    con = tables.connect(2)
+    frame = pd.DataFrame(rows, columns=["client_id", "observed_on", "known_on"])
+    con.register("rows", frame.assign(target="t", label=1.0))
+    con.execute(
+        "create view labels as select target, client_id, observed_on::date as observed_on, label, "
+        "known_on::date as known_on from rows"
     )
-    assert as_known(frame, by=date(2024, 1, 7)).empty
-    assert as_known(frame, by=date(2024, 1, 31)).index.tolist() == [0]
-    assert as_known(frame, by=date(2024, 2, 1)).index.tolist() == [1]
-
-
-def test_what_is_known_of_a_date_does_not_change_with_a_later_correction():
-    before = labels(("a", "2024-01-01", "2024-01-08", None, False))
-    after = labels(
-        ("a", "2024-01-01", "2024-01-08", "2024-02-01", False),
-        ("a", "2024-01-01", "2024-02-01", None, False),
-    )
-    known_then = as_known(after, by=date(2024, 1, 31))
-    assert known_then.astype(str).equals(as_known(before, by=date(2024, 1, 31)).astype(str))
+    return con
 
 
 def test_no_held_out_client_and_no_old_label_is_trained_on():
-    frame = labels(
-        ("a", "2024-02-01", "2024-02-08", None, False),
-        ("b", "2024-02-01", "2024-02-08", None, True),
-        ("c", "2023-02-01", "2023-02-08", None, False),
+    con = labels(
+        ("a", "2024-02-01", "2024-02-08"),
+        ("held b", "2024-02-01", "2024-02-08"),
+        ("c", "2023-02-01", "2023-02-08"),
     )
-    assert to_train(frame, by=DAY, max_age_days=365)["client_id"].tolist() == ["a"]
+    selected = to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT)
+    assert selected["client_id"].tolist() == ["a"]
 
 
-def judged(frame, target_rows=1):
+def judged(con, target_rows=1):
     window = Window(days=14, target_rows=target_rows, max_days=56)
-    return to_judge(frame, by=DAY, window=window)["client_id"].tolist()
+    selected = to_judge(con, "t", by=DAY, window=window, held_out=HELD_OUT)
+    return [client[-1] for client in selected["client_id"]]
 
 
 @pytest.fixture
 def weekly():
     """A held-out label known today, 13, 14, 40 and 56 days ago, and one of a training client."""
     days = {"a": 0, "b": 13, "c": 14, "d": 40, "e": 56}
-    known = {c: pd.Timestamp(DAY) - pd.Timedelta(days=d) for c, d in days.items()}
-    rows = [(c, "2024-01-01", day, None, True) for c, day in known.items()]
-    return labels(*rows, ("t", "2024-01-01", "2024-02-28", None, False))
+    known = {client: DAY - timedelta(days=n) for client, n in days.items()}
+    rows = [(f"held {client}", "2024-01-01", str(day)) for client, day in known.items()]
+    return labels(*rows, ("t", "2024-01-01", "2024-02-28"))
 
 
 def test_the_labels_of_the_last_days_are_judged(weekly):
@@ -80,14 +69,48 @@ def test_the_window_is_never_longer_than_its_maximum(weekly):
 
 
 def test_without_held_out_labels_there_is_nothing_to_judge():
-    assert judged(labels(("t", "2024-01-01", "2024-02-28", None, False))) == []
+    assert judged(labels(("t", "2024-01-01", "2024-02-28"))) == []
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1, 100])
+def test_an_update_learns_new_labels_and_draws_older_ones(share):
+    known = {f"new {n}": DAY for n in range(4)}
+    known |= {f"old {n}": DAY - timedelta(days=n) for n in range(1, 21)}
+    known |= {"held new": DAY, "ancient": DAY - timedelta(days=91)}
+    con = labels(*((client, "2023-11-01", str(day)) for client, day in known.items()))
+
+    def update(share):
+        return to_update(
+            con,
+            "t",
+            after=DAY - timedelta(days=1),
+            replay_share=share,
+            replay_days=90,
+            seed=1,
+            held_out=HELD_OUT,
+        )
+
+    selected = update(share)
+    assert selected["client_id"].head(4).tolist() == [f"new {n}" for n in range(4)]
+    replayed = selected[selected["replay"]]["client_id"]
+    assert len(selected) - 4 == len(replayed) == min(20, 4 * share)
+    assert replayed.str.startswith("old").all()
+    assert set(replayed) <= set(update(share + 1)["client_id"])
+
+
+def test_those_observed_lately_are_of_the_last_days(database):
+    con = database([("a", date(2024, 1, 1)), ("b", date(2024, 1, 2))])
+    create_snapshots(con, every_days=1, burn_in_days=0)
+    lately = observed_lately(con, by=DAY, days=2)
+    assert lately["client_id"].tolist() == ["a", "b", "a", "b"]
+    assert lately["observed_on"].dt.date.unique().tolist() == [DAY - timedelta(days=1), DAY]
 
 
 def test_snapshots_stand_once_and_in_order():
-    frame = labels(
-        ("b", "2024-02-01", "2024-02-08", None, False),
-        ("a", "2024-02-01", "2024-02-08", None, False),
-        ("b", "2024-02-01", "2024-02-09", None, False),
-        ("z", "2024-01-01", "2024-02-08", None, False),
+    frame = pd.DataFrame(
+        {
+            "client_id": ["b", "a", "b", "z"],
+            "observed_on": pd.to_datetime(["2024-02-01"] * 3 + ["2024-01-01"]),
+        }
     )
     assert snapshots_of(frame)["client_id"].tolist() == ["z", "a", "b"]

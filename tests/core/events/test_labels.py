@@ -1,6 +1,11 @@
 from datetime import date, timedelta
+from itertools import pairwise
+from operator import itemgetter
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from evergreen.core.events.labels import create_labels
 from evergreen.core.events.snapshots import create_snapshots
@@ -10,18 +15,33 @@ FIRST = date(2024, 1, 1)
 AS_OF = date(2024, 3, 1)
 
 
-def labels_of(con, label, *, horizon=7, complete_until=AS_OF, every=7):
+def versions_of(con, label, *, horizon=7, complete_until=AS_OF, every=7, chunk=10_000):
+    """All versions, computed in chunks of so many days."""
+    create_snapshots(con, every_days=every, burn_in_days=0, logged="from outcomes")
+    found, after = [], FIRST
+    while after < complete_until:
+        through = min(complete_until, after + chunk * DAY)
+        create_labels(
+            con,
+            targets={"t": (label, horizon)},
+            every_days=every,
+            after=after,
+            through=through,
+            minor_units=100,
+        )
+        found += con.sql("from new_labels order by known_on, observed_on, client_id").fetchall()
+        after = through
+    return found
+
+
+def labels_of(con, label, **options):
     """(observed_on, label, known_on, superseded_on) of client `a`, observed every day or so."""
-    create_snapshots(
-        con, as_of=AS_OF, every_days=every, burn_in_days=0, holdout_share=0.2, holdout_salt="s"
-    )
-    create_labels(
-        con, targets={"t": (label, horizon)}, complete_until=complete_until, minor_units=100
-    )
-    return con.sql(
-        "select observed_on, label, known_on, superseded_on from labels where client_id = 'a' "
-        "order by observed_on, known_on"
-    ).fetchall()
+    versions = [v for v in versions_of(con, label, **options) if v[1] == "a"]
+    replaced = {(observed, corrects): known for _, _, observed, known, _, corrects, _ in versions}
+    return [
+        (observed, label, known, replaced.get((observed, known)))
+        for _, _, observed, known, label, _, _ in sorted(versions, key=itemgetter(2, 3))
+    ]
 
 
 def by_day(found):
@@ -128,3 +148,71 @@ def test_rows_that_come_after_an_outcome_do_not_change_it(database):
     con = database([("a", FIRST), late_sale], outcomes=[outcome(day, 0.0, day)])
     versions = [row[1:] for row in labels_of(con, "purchase", every=1) if row[0] == day]
     assert versions == [(0.0, date(2024, 1, 17), None)]
+
+
+def test_a_snapshot_that_became_known_late_has_no_label_before(database):
+    day, late = date(2024, 1, 10), date(2024, 2, 5)
+    con = database([("a", FIRST)], outcomes=[outcome(day, 1.0, late - DAY)])
+    assert [row for row in labels_of(con, "purchase", every=40) if row[0] == day] == [
+        (day, 1.0, late, None)
+    ]
+
+
+def expected_versions(rows, outcomes, observed, *, horizon, until):
+    """What `versions_of` returns, by looking at each snapshot on each day."""
+    versions = []
+    for client, day, snapshot_known in observed:
+        window = [day + n * DAY for n in range(horizon)]
+        versions_of_one = []
+        known_on = max(day + horizon * DAY, snapshot_known)
+        while known_on <= until:
+            bought = [
+                bought for who, bought, ingested in rows
+                if who == client and bought in window and ingested < known_on
+            ]  # fmt: skip
+            said = [
+                (ingested, value) for who, on, value, ingested in outcomes
+                if (who, on) == (client, day) and ingested < known_on
+            ]  # fmt: skip
+            label = max(said)[1] if said else float(bool(bought))
+            if not versions_of_one or versions_of_one[-1][4] != label:
+                versions_of_one.append(("t", client, day, known_on, label))
+            known_on += DAY
+        for before, version in pairwise([None, *versions_of_one]):
+            corrects = (before[3], before[4]) if before else (None, None)
+            versions.append((*version, *corrects))
+    return sorted(versions, key=itemgetter(3, 2, 1))
+
+
+LAST = FIRST + timedelta(days=12)
+DAYS = st.integers(0, 11).map(lambda n: FIRST + n * DAY)
+LAGS = st.sampled_from([0, 0, 1, 4, 9]).map(lambda n: n * DAY)
+CLIENTS = st.sampled_from("abc")
+
+
+@hypothesis_settings(max_examples=12)
+@given(
+    rows=st.lists(st.tuples(CLIENTS, DAYS, LAGS), min_size=1, max_size=12),
+    outcomes=st.lists(
+        st.tuples(CLIENTS, DAYS, st.sampled_from([0.0, 1.0]), LAGS),
+        max_size=4,
+        unique_by=itemgetter(0, 1, 3),
+    ),
+    every=st.sampled_from([1, 3]),
+    horizon=st.sampled_from([1, 5]),
+    chunk=st.sampled_from([1, 1, 4]),
+)
+def test_days_chunks_and_the_whole_give_the_same_rows_as_looking_each_day(
+    database, rows, outcomes, every, horizon, chunk
+):
+    bought = [(client, day, day + lag) for client, day, lag in rows]
+    known = [(client, day, value, day + lag) for client, day, value, lag in outcomes]
+    con = database(
+        [{"client_id": c, "timestamp": day, "ingested_on": on} for c, day, on in bought],
+        outcomes=[outcome(day, value, on) | {"client_id": c} for c, day, value, on in known],
+    )
+    options = {"horizon": horizon, "complete_until": LAST, "every": every}
+    whole = versions_of(con, "purchase", **options)
+    observed = con.sql(f"from snapshots(date '{FIRST}', date '{LAST}')").fetchall()
+    assert whole == expected_versions(bought, known, observed, horizon=horizon, until=LAST)
+    assert versions_of(con, "purchase", chunk=chunk, **options) == whole

@@ -1,24 +1,19 @@
 from datetime import date, timedelta
 
-import pyarrow as pa
 import pytest
 
-from evergreen.core.events.snapshots import add_snapshots, create_snapshots
+from evergreen.core.events.folds import held_out_clients
+from evergreen.core.events.snapshots import count_snapshots, create_snapshots, held_out
 
 FIRST = date(2024, 1, 1)
 
 
 def observed(con, *, as_of=date(2024, 3, 1), every=7, burn_in=0, share=0.25, salt="s"):
-    con.execute("drop table if exists snapshots")
-    create_snapshots(
-        con,
-        as_of=as_of,
-        every_days=every,
-        burn_in_days=burn_in,
-        holdout_share=share,
-        holdout_salt=salt,
-    )
-    return con.sql("select client_id, observed_on, holdout from snapshots").df()
+    create_snapshots(con, every_days=every, burn_in_days=burn_in)
+    return con.sql(
+        f"select client_id, observed_on, {held_out(share, salt)} as holdout "
+        f"from snapshots(date '2000-01-01', date '{as_of}') order by observed_on, client_id"
+    ).df()
 
 
 @pytest.fixture
@@ -80,15 +75,56 @@ def test_another_salt_holds_out_other_clients(many):
     assert held[0] != held[1]
 
 
+def test_holdout_is_the_same_in_sql_and_in_python(many):
+    frame = observed(many, share=0.3, salt="it's")
+    assert (
+        frame["holdout"].tolist()
+        == held_out_clients(frame["client_id"], share=0.3, salt="it's").tolist()
+    )
+
+
+def logged(*rows):
+    """SQL of (client, day, day of ingestion)."""
+    values = ", ".join(f"('{client}', date '{day}', date '{known}')" for client, day, known in rows)
+    return f"from (values {values}) l(client_id, observed_on, ingested_on)"
+
+
 def test_days_for_which_something_is_logged_are_observed_too(database):
     con = database([("a", FIRST)])
-    logged = [("a", date(2024, 1, 10)), ("a", FIRST), ("stranger", date(2024, 1, 10))]
-    rows = [{"client_id": client, "observed_on": day} for client, day in logged]
-    schema = pa.schema([("client_id", pa.string()), ("observed_on", pa.date32())])
-    con.register("logged", pa.Table.from_pylist(rows, schema=schema))
+    day = date(2024, 1, 10)
+    rows = [("a", day, day), ("a", FIRST, FIRST), ("stranger", day, day)]
+    create_snapshots(con, every_days=7, burn_in_days=60, logged=logged(*rows))
+    found = con.sql(f"from snapshots(date '{FIRST}', date '2024-02-01')").fetchall()
+    assert found == [("a", day, date(2024, 1, 11))]
+
+
+def test_a_day_on_which_a_client_is_observed_anyway_is_not_observed_twice(database):
+    con = database([("a", FIRST)])
+    day = date(2024, 1, 10)
+    rows = [("a", day, day), ("a", day, date(2024, 1, 12))]
+    create_snapshots(con, every_days=1, burn_in_days=0, logged=logged(*rows))
+    found = con.sql(f"from snapshots(date '{day}', date '{day}')").fetchall()
+    assert found == [("a", day, day)]
+
+
+@pytest.mark.parametrize("first", range(8))
+def test_any_range_of_days_is_a_part_of_the_whole(many, first):
+    create_snapshots(many, every_days=7, burn_in_days=3)
+    low, high = FIRST + timedelta(days=first), FIRST + timedelta(days=first + 9)
+    key = "order by observed_on, client_id"
+    part = many.sql(f"from snapshots(date '{low}', date '{high}') {key}").fetchall()
+    whole = many.sql(f"from snapshots(date '2000-01-01', date '2030-01-01') {key}").fetchall()
+    assert part == [row for row in whole if low <= row[1] <= high]
+
+
+def test_snapshots_are_counted_without_being_made(many):
+    frame = observed(many, burn_in=14)
+    day = date(2024, 3, 1)
     create_snapshots(
-        con, as_of=FIRST, every_days=7, burn_in_days=0, holdout_share=0.9, holdout_salt="s"
+        many, every_days=7, burn_in_days=14, logged=logged(("c0", date(2024, 1, 5), day))
     )
-    add_snapshots(con, as_of=date(2024, 2, 1), holdout_share=0.9, holdout_salt="s")
-    found = con.sql("select client_id, observed_on from snapshots").fetchall()
-    assert found == [("a", date(2024, 1, 10))]
+    rows, clients, held = count_snapshots(
+        many, through=day, every_days=7, held_out=held_out(0.25, "s")
+    )
+    assert (rows, clients) == (len(frame) + 1, 400)
+    assert held == frame[frame["holdout"]]["client_id"].nunique()

@@ -2,45 +2,42 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen.core.monitoring.live_metrics import live_metrics, with_outcomes
-
-DAY = pd.Timestamp("2024-03-01")
-
-
-def frame(**columns):
-    n = len(next(iter(columns.values())))
-    keys = {"client_id": list("abcdef"[:n]), "observed_on": DAY, "known_on": DAY}
-    return pd.DataFrame(keys | columns)
+from evergreen.core.events.loss_scale import UNSCALED, LossScale
+from evergreen.core.monitoring.live_metrics import live_metrics, live_sums
 
 
-def predicted(**columns):
-    return frame(**columns).drop(columns="known_on")
+def matched(*rows):
+    """(release, prediction, label, or also the label that a correction replaces)."""
+    names = ["release", "prediction", "label", "previous"]
+    return pd.DataFrame([(*row, np.nan)[:4] for row in rows], columns=names)
+
+
+def measured(kind, *days, scale=UNSCALED):
+    return live_metrics(kind, [live_sums(kind, matched(*rows), scale) for rows in days])
 
 
 def test_each_release_is_measured_on_the_outcomes_of_its_own_predictions():
-    made = predicted(release=["r1", "r1", "r2"], purchase_probability=[0.9, 0.2, 0.5])
-    matched = with_outcomes(made, frame(label=[1.0, 0, 1]), "purchase_probability")
-    found = live_metrics("binary", matched)
+    found = measured("binary", [("r1", 0.9, 1.0), ("r1", 0.2, 0.0), ("r2", 0.5, 1.0)])
     assert found["r1"]["rows"] == 2
     assert found["r1"]["log_loss"] == pytest.approx(-(np.log(0.9) + np.log(0.8)) / 2)
+    assert found["r1"]["accuracy"] == 1
     assert found["r2"]["mean_label"] == 1
 
 
-def test_predictions_without_an_outcome_yet_wait():
-    made = predicted(release=["r1", "r1"], clv=[10.0, 20.0])
-    found = live_metrics("regression", with_outcomes(made, frame(label=[12.0]), "clv"))
-    assert found["r1"]["rows"] == found["r1"]["clients"] == 1
+def test_days_add_up():
+    rows = [("r", 0.9, 1.0), ("r", 0.3, 1.0), ("r", 0.2, 0.0), ("q", 0.4, 0.0)]
+    whole, by_day = measured("binary", rows), measured("binary", rows[:1], rows[1:], [])
+    assert whole.keys() == by_day.keys()
+    for release, metrics in whole.items():
+        assert metrics == pytest.approx(by_day[release])
+
+
+def test_a_corrected_outcome_counts_as_it_is_now():
+    scale = LossScale(100.0, 20.0)
+    found = measured("regression", [("r", 10.0, 12.0)], [("r", 10.0, 30.0, 12.0)], scale=scale)
+    assert found == measured("regression", [("r", 10.0, 30.0)], scale=scale)
+    assert found["r"]["mean_label"] == 30
 
 
 def test_before_the_second_run_there_is_nothing_to_measure():
-    none = predicted(release=pd.Series([], dtype="str"), clv=pd.Series([], dtype="float64"))
-    for made in (none.head(0), pd.DataFrame()):
-        matched = with_outcomes(made, frame(label=[12.0]), "clv")
-        assert len(matched) == 0
-        assert live_metrics("regression", matched) == {}
-
-
-def test_a_day_without_a_release_predicted_nothing():
-    made = predicted(release=[None, "r1"], clv=[np.nan, 3.0])
-    matched = with_outcomes(made, frame(label=[1.0, 3.0]), "clv")
-    assert live_metrics("regression", matched)["r1"]["rows"] == 1
+    assert measured("regression") == measured("regression", []) == {}

@@ -17,8 +17,9 @@ def create_unmatched(
 ) -> None:
     """Create the table ``unmatched`` (unmatched, target, client_id, observed_on).
 
-    It is computed from ``labels``, ``snapshots``, and the views ``outcomes`` and ``predicted``
-    (target, client_id, observed_on, value, ingested_on). A prediction has no outcome if its window
+    It is computed from ``labels``, ``clients`` (client_id, and since: the number of the first day
+    on which a client is known), and the views ``outcomes`` and ``predicted`` (target, client_id,
+    observed_on, value, ingested_on). A prediction has no outcome if its window
     has closed and there is no label. Outcomes count as unmatched only for targets that have
     predictions.
     """
@@ -37,7 +38,8 @@ def create_unmatched(
             where target in (select target from predicted)
             union all
             select '{OUTCOME_OF_NOBODY}', target, client_id, observed_on
-            from outcomes anti join snapshots using (client_id, observed_on)
+            from outcomes o anti join clients c
+                on c.client_id = o.client_id and o.observed_on - date '1970-01-01' >= c.since
         )
         select distinct * from rows order by all
         """

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import duckdb
 import pandas as pd
 
 from evergreen.settings.pipeline import Gate
 
 KEYS = ["client_id", "observed_on"]
+ORDER = "target, observed_on, client_id, known_on"
 
 
 @dataclass(frozen=True)
@@ -36,82 +38,122 @@ class Window:
         return cls(gate.window_days, gate.target_rows, gate.max_window_days)
 
 
-def as_known(labels: pd.DataFrame, *, by: date) -> pd.DataFrame:
-    """Return the labels as they were known on a date: one version of each, not superseded yet.
+def to_train(
+    con: duckdb.DuckDBPyConnection, *, by: date, max_age_days: int, held_out: str
+) -> pd.DataFrame:
+    """Select the labels of a full retrain: not held out, not too old.
 
     Parameters
     ----------
-    labels
-        All versions, as the stage ``collect_labels`` writes them.
+    con
+        With the view ``labels`` (target, client_id, observed_on, label, known_on) of those known by
+        a date, in the version of that date.
     by
-        Labels and corrections that became known later are ignored.
+        The date.
+    held_out
+        SQL for whether a client is held out; see `evergreen.core.events.snapshots.held_out`.
+
+    Returns
+    -------
+    DataFrame
+        Its columns, ordered by target, day and client.
     """
-    known = labels["known_on"] <= pd.Timestamp(by)
-    current = labels["superseded_on"].isna() | (labels["superseded_on"] > pd.Timestamp(by))
-    valid = labels[known & current]
-    return valid.assign(superseded_on=valid["superseded_on"].where(~current[valid.index]))
-
-
-def to_train(labels: pd.DataFrame, *, by: date, max_age_days: int) -> pd.DataFrame:
-    """Select the labels of a full retrain: known by a date, not held out, not too old."""
-    known = as_known(labels, by=by)
-    recent = known["observed_on"] > pd.Timestamp(by - timedelta(days=max_age_days))
-    return known[recent & ~known["holdout"]]
+    oldest = by - timedelta(days=max_age_days)
+    where = f"observed_on > date '{oldest}' and not {held_out}"
+    return read_rows(con, f"from labels where {where} order by {ORDER}")
 
 
 def to_update(
-    labels: pd.DataFrame, *, by: date, after: date, replay_share: float, replay_days: int, seed: int
+    con: duckdb.DuckDBPyConnection,
+    target: str,
+    *,
+    after: date,
+    replay_share: float,
+    replay_days: int,
+    seed: int,
+    held_out: str,
 ) -> pd.DataFrame:
     """Select the labels of one target that are new to a model, and older ones to replay.
 
     New labels are those of training clients that became known after the last one the model was
     trained on: each label once, and a corrected label again with its new value. Of the labels known
-    in the `replay_days` before, `replay_share` times as many are drawn at random, so that the
-    clients of one day don't displace what was learned before.
+    in the `replay_days` before, `replay_share` times as many are drawn by a hash of client and day,
+    so that the clients of one day don't displace what was learned before.
 
     Returns
     -------
     DataFrame
         The labels, new ones first, with a column ``replay`` (bool).
     """
-    known = as_known(labels, by=by)
-    training = known[~known["holdout"]]
-    age = (pd.Timestamp(after) - training["known_on"]).dt.days
-    new = training[age < 0]
-    older = training[(age >= 0) & (age < replay_days)]
-    size = min(len(older), round(replay_share * len(new)))
-    replay = older.sample(size, random_state=seed).sort_index()
-    both: pd.DataFrame = pd.concat(
-        [new.assign(replay=False), replay.assign(replay=True)], ignore_index=True
+    training = f"from labels where target = '{target}' and not {held_out}"
+    new = f"{training} and known_on > date '{after}'"
+    [(count,)] = con.sql(f"select count(*) {new}").fetchall()
+    older = f"{training} and date '{after}' - known_on between 0 and {replay_days - 1}"
+    drawn = f"{older} order by {row_hash('replay', seed)} limit {round(replay_share * count)}"
+    return read_rows(
+        con,
+        f"""
+        select *, false as replay {new}
+        union all select *, true from ({drawn})
+        order by replay, {ORDER}
+        """,
     )
-    return both
 
 
-def to_judge(labels: pd.DataFrame, *, by: date, window: Window) -> pd.DataFrame:
+def to_judge(
+    con: duckdb.DuckDBPyConnection, target: str, *, by: date, window: Window, held_out: str
+) -> pd.DataFrame:
     """Select the labels of one target on which models are compared: recent, held-out clients."""
-    known = as_known(labels, by=by)
-    return recently_known(known[known["holdout"]], by=by, window=window)
+    rows = f"from labels where target = '{target}' and {held_out}"
+    return read_rows(con, f"from ({recently_known(rows, by=by, window=window)}) order by {ORDER}")
 
 
-def recently_known(rows: pd.DataFrame, *, by: date, window: Window) -> pd.DataFrame:
-    """Select the rows whose column ``known_on`` is in the window that ends on a date."""
-    age = (pd.Timestamp(by) - rows["known_on"]).dt.days
-    age = age[age < window.max_days]
-    recent: pd.DataFrame = rows.loc[age.index]
-    if recent.empty:
-        return recent
-    # All rows of a day are taken: the window ends with the day that completes `target_rows`.
-    youngest_first = age.sort_values()
-    needed = youngest_first.iloc[min(window.target_rows, len(age)) - 1]
-    in_window: pd.DataFrame = recent[age < max(window.days, needed + 1)]
-    return in_window
+def recently_known(rows: str, *, by: date, window: Window) -> str:
+    """SQL for the rows of a query whose column ``known_on`` is in the window that ends on a date.
+
+    All rows of a day are taken: the window ends with the day that completes `target_rows`.
+    """
+    return f"""
+        with rows as materialized ({rows}), by_age as (
+            select date '{by}' - known_on as age, sum(count(*)) over (order by age) as so_far
+            from rows where age < {window.max_days} group by age
+        )
+        from rows where date '{by}' - known_on < (
+            select greatest(
+                {window.days},
+                coalesce(min(age) filter (so_far >= {window.target_rows}), max(age)) + 1)
+            from by_age)
+    """
 
 
-def observed_lately(snapshots: pd.DataFrame, *, by: date, days: int) -> pd.DataFrame:
-    """Select the keys of the snapshots of the last days up to a date, which is included."""
-    age = (pd.Timestamp(by) - snapshots["observed_on"]).dt.days
-    keys: pd.DataFrame = snapshots.loc[(age >= 0) & (age < days), KEYS]
-    return keys.reset_index(drop=True)
+def observed_lately(con: duckdb.DuckDBPyConnection, *, by: date, days: int) -> pd.DataFrame:
+    """Select the keys of the ``snapshots`` of the last days up to a date, which is included.
+
+    Returns
+    -------
+    DataFrame
+        client_id and observed_on, ordered by day and client.
+    """
+    first = by - timedelta(days=days - 1)
+    snapshots = f"snapshots(date '{first}', date '{by}')"
+    return read_rows(
+        con, f"select client_id, observed_on from {snapshots} order by observed_on, client_id"
+    )
+
+
+def row_hash(prefix: str, seed: int) -> str:
+    """SQL for 16 hexadecimal digits that depend on client_id, observed_on and a seed alone.
+
+    Rows are drawn in their order, so a smaller draw is a part of a larger one. Each purpose has a
+    prefix of its own, so that draws are independent of each other.
+    """
+    return f"left(sha256('{prefix}:{seed}:' || observed_on || ':' || client_id), 16)"
+
+
+def read_rows(con: duckdb.DuckDBPyConnection, query: str) -> pd.DataFrame:
+    """Read the result of a query, dates as time stamps."""
+    frame: pd.DataFrame = con.sql(query).to_arrow_table().to_pandas(date_as_object=False)
+    return frame
 
 
 def numbered(snapshots: pd.DataFrame) -> pd.DataFrame:

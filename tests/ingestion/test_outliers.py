@@ -1,8 +1,15 @@
+import tempfile
 from datetime import date
+from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from evergreen.ingestion import outliers
 from evergreen.ingestion.outliers import stored_outliers
 from evergreen.settings import paths
 from evergreen.store import sql, tables
@@ -87,3 +94,23 @@ def test_a_corrected_amount_is_no_longer_named(shop):
     shop.lay("a.csv", csv(*rows, "c03,2024-01-09,36.00,x", "c04,2024-01-26,10.00,y"))
     assert warnings(shop.ingest()) == []
     assert stored() == []
+
+
+amounts = st.lists(st.tuples(st.integers(0, 30), st.sampled_from([1, 2, 900, 2000, 10**6])))
+
+
+@settings(max_examples=30, deadline=None)
+@given(new=amounts, days=st.lists(amounts, max_size=3))
+def test_amounts_that_are_not_looked_at_hide_no_outlier(new, days):
+    with tempfile.TemporaryDirectory() as folder:
+        stored = [Path(folder) / f"{number}.parquet" for number in range(len(days))]
+        columns = pa.schema([("client_id", pa.string()), ("amount_minor", pa.int64())])
+        for path, rows in zip(stored, [day * 20 for day in days], strict=True):
+            table = {"client_id": [str(c) for c, _ in rows], "amount_minor": [a for _, a in rows]}
+            pq.write_table(pa.table(table, schema=columns), path)
+        con = tables.connect(1)
+        con.execute("create table new (client_id varchar, size bigint)")
+        con.executemany("insert into new values (?, ?)", [*new, (0, 1)])
+        if outliers._all_usual(con, "from new", stored):
+            sizes = " union all ".join(["from new", *map(outliers._sizes, [[p] for p in stored])])
+            assert outliers._outliers(con, sizes, "from new", "client_id")[1] == []

@@ -7,6 +7,7 @@ reversed without another one. A run as of an earlier date still sees what was kn
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen.core.wording import plural
@@ -16,7 +17,6 @@ from evergreen.store import sql, tables
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
-    from pathlib import Path
 
     import duckdb
     import pyarrow as pa
@@ -163,7 +163,11 @@ def _view_versions(
     """Create ``ingested_versions``: the last stored row of each incoming id; null if withdrawn."""
     con.register("raw_columns", schema.empty_table())
     stored = "from raw_columns"
-    if files := tables.partitions(folder).values():
+    con.execute(
+        "create temp table incoming_ids as "
+        "select distinct row_id from incoming where status = 0 union from withdrawn"
+    )
+    if files := _files_of_ids(con, list(tables.partitions(folder).values())):
         stored += f" union all by name from {sql.parquet(files, by_name=True)}"
     con.execute(
         f"""
@@ -174,8 +178,17 @@ def _view_versions(
                    if(gone, row_id[{len(WITHDRAWN) + 1}:], row_id) as id
             from ({stored}) where row_id is not null
         )
-        where id in (
-            select row_id from incoming where status = 0 union from withdrawn)
+        where id in (from incoming_ids)
         group by id
         """
     )
+
+
+def _files_of_ids(con: duckdb.DuckDBPyConnection, stored: list[Path]) -> list[Path]:
+    """The stored files with any of ``incoming_ids``; of the others, only the ids are read."""
+    rows = sql.parquet(stored, by_name=True)
+    if not stored or "row_id" not in con.sql(f"from {rows} limit 0").columns:
+        return []
+    ids = f"from incoming_ids union all select '{WITHDRAWN}' || row_id from incoming_ids"
+    found = con.sql(f"select distinct filename from {rows} where row_id in ({ids}) order by all")
+    return [Path(name) for (name,) in found.fetchall()]

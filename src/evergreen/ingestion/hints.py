@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from evergreen.core.wording import plural
@@ -80,19 +81,22 @@ def _equal_sales(con: duckdb.DuckDBPyConnection, table: RawTable) -> list[Hint]:
 def _excluded_since(con: duckdb.DuckDBPyConnection, table: RawTable) -> list[Hint]:
     """Rows without a key that were ingested before they were excluded."""
     files = tables.partitions(table.folder)
-    if not files:
-        return []
     content = content_of(table.schema)
     listed = ", ".join(content)
     no_key = "and row_id is null" if "row_id" in content else ""
+    excluded = f"""
+        from incoming join checks using (input, status)
+        where status > 0 and not bad and day <= date '{max(files, default=date.min)}' {no_key}
+    """
+    if not files or not con.sql(f"select 1 {excluded} limit 1").fetchall():
+        return []
     same = " and ".join(f"e.{name} is not distinct from i.{name}" for name in content)
     view_stored(con, table)
     con.execute(
         f"""
         create temp table excluded_since as
         with excluded as (
-            select {listed} from incoming join checks using (input, status)
-            where status > 0 and not bad and day <= date '{max(files)}' {no_key}
+            select {listed} {excluded}
         )
         from excluded as e semi join (
             from ingested where timestamp::date in (select timestamp::date from excluded)

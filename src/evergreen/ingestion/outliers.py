@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from evergreen.core.events.loss_scale import CAP_QUANTILE, CAP_RANK, shared_maximum
 from evergreen.ingestion.corrections import ACCEPTED, CORRECTION
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 FACTOR = 1000
+LOOKED_AT = 10_000
 SHOWN = 3
 WARNING = "warning: "
 """Begins a line about rows that were accepted and may be wrong all the same."""
@@ -55,15 +57,44 @@ def incoming_outliers(
         where status = 0 and day <= date '{through}'
             and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTION}')
     """
+    stored = list(tables.partitions(folder).values())
+    if _all_usual(con, rows, stored):
+        return []
     amounts = f"select client_id, size from ({rows})"
-    if stored := list(tables.partitions(folder).values()):
-        parquet = sql.parquet(stored)
-        amounts += f" union all select client_id, abs(amount_minor) from {parquet}"
+    if stored:
+        amounts += f" union all {_sizes(stored)}"
     usual, outliers = _outliers(con, amounts, rows, "source, line")
     places = [(f"{source}, line {line}", amount) for _, _, amount, source, line in outliers]
     if places:
         files.write_json(_places() | dict(places), PLACES, shared=True)
     return _lines(places, usual, minor_units)
+
+
+def _sizes(files: list[Path]) -> str:
+    return f"select client_id, abs(amount_minor) as size from {sql.parquet(files)}"
+
+
+def _all_usual(con: duckdb.DuckDBPyConnection, rows: str, stored: list[Path]) -> bool:
+    """Whether the newest rows prove that no amount is an outlier, so that most need no look.
+
+    They do if enough amounts of enough clients are at least a thousandth of the largest new one.
+    """
+    [(largest, count)] = con.sql(f"select max(size), count(*) from ({rows})").fetchall()
+    if largest is None:
+        return True
+    total = count + sum(pq.read_metadata(path).num_rows for path in stored)
+    enough = (1 - CAP_QUANTILE) * total + 2
+    looked_at, newest = f"select client_id, size from ({rows})", 0
+    while True:
+        large = f"from ({looked_at}) where size >= {largest} / {FACTOR}"
+        [(count,)] = con.sql(f"select count(*) {large}").fetchall()
+        clients = con.sql(f"select client_id {large} limit {LOOKED_AT}").fetchall()
+        if count >= enough and len(set(clients)) >= CAP_RANK:
+            return True
+        if newest >= len(stored):
+            return False
+        newest = max(1, 8 * newest)
+        looked_at = f"select client_id, size from ({rows}) union all {_sizes(stored[-newest:])}"
 
 
 def stored_outliers(con: duckdb.DuckDBPyConnection, minor_units: int) -> list[str]:

@@ -1,6 +1,7 @@
 import gzip
 import io
 import os
+import shutil
 import zipfile
 from datetime import datetime
 
@@ -9,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, EvergreenError
 from evergreen.ingestion import decoding
+from evergreen.store import spill
 
 TEXT = "Client,Date,Total,Item\nJosé,2024-01-05,1,été\nb,2024-01-06,2,x\n"
 
@@ -250,3 +252,11 @@ def test_a_nested_column_of_parquet_is_named(shop):
     pq.write_table(pa.table(table), shop.lay("shop.parquet", b""))
     with pytest.raises(DataError, match=r"column 'Total' holds several values a row \(STRUCT"):
         shop.ingest()
+
+
+def test_too_little_disk_is_told_before_anything_is_read(shop, monkeypatch):
+    shop.lay("shop.csv", TEXT)
+    monkeypatch.setattr(spill.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
+    with pytest.raises(EvergreenError, match=r"this needs about .*MB of free disk in .*; only 0MB"):
+        shop.ingest()
+    assert not shop.stored()

@@ -13,7 +13,7 @@ from evergreen.errors import DataError
 from evergreen.ingestion.csv_files import read_csv
 from evergreen.ingestion.decoding import archive_members, decode
 from evergreen.ingestion.parquet_files import read_parquet, read_workbook
-from evergreen.store import files
+from evergreen.store import files, spill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from evergreen.settings.sources import TableSource, TransactionsSource
 
 
+DISK_PER_BYTE = 4
+"""About how many bytes of disk a byte of compressed Parquet needs, as staged and as stored rows;
+other files are larger themselves."""
 UNFINISHED = (".part", ".partial", ".crdownload", ".filepart", ".download", ".tmp", ".swp")
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 PARQUET = (".parquet", ".pq")
@@ -85,6 +88,8 @@ def open_files(
     ------
     DataError
         If there are no files but one is required, or one can't be read.
+    EvergreenError
+        If there is not enough disk for their rows.
     """
     found = {path for pattern in source.patterns for path in files_matching(pattern)}
     listed = sorted(found, key=_natural)
@@ -103,6 +108,7 @@ def open_files(
     _check_names(matches)
     digests = {path.as_posix(): files.sha256(path) for path in matches}
     fresh = [path for path in matches if ingested.get(path.as_posix()) != digests[path.as_posix()]]
+    spill.check_free(DISK_PER_BYTE * sum(path.stat().st_size for path in fresh), Path.cwd())
     inputs: list[Input] = []
     owners, notices = [], []
     for number, path in enumerate(fresh):

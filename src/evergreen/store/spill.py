@@ -104,13 +104,30 @@ def check_space(needed: int) -> None:
     """
     allowed = memory.limit()
     folder = _process_folder(os.getpid(), Path.cwd())
-    if needed <= allowed or folder is None:
-        return
-    spilled, free = needed - allowed, shutil.disk_usage(folder).free
-    if free < spilled + RESERVED_BYTES:
+    if needed > allowed and folder is not None:
+        beside = f", beside the {memory.size_text(allowed)} of memory that `compute.memory` allows"
+        check_free(needed - allowed + RESERVED_BYTES, folder.parent, beside)
+
+
+def check_free(needed: int, folder: Path, beside: str = "") -> None:
+    """Refuse work that will need more disk than is free.
+
+    Parameters
+    ----------
+    needed
+        An estimate, in bytes.
+    beside
+        What else it needs, for the message.
+
+    Raises
+    ------
+    EvergreenError
+        With what it needs, and what is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
         raise EvergreenError(
-            f"this needs about {memory.size_text(spilled)} of free disk in {folder.parent}, beside "
-            f"the {memory.size_text(allowed)} of memory that `compute.memory` allows, but only "
+            f"this needs about {memory.size_text(needed)} of free disk in {folder}{beside}; only "
             f"{memory.size_text(free)} are free",
             FREE_SPACE,
         )

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 import evergreen
 from evergreen import errors
 from evergreen.cli import commands as cli
+from evergreen.cli.app import progress_bar
 from evergreen.lifecycle.publish import publish
 from evergreen.settings import paths
 from evergreen.settings.loading import load_settings
@@ -262,3 +264,13 @@ def test_settings_are_loaded_from_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(errors.SettingsError):
         load_settings()
+
+
+def test_a_pipe_gets_a_line_for_each_step_that_takes_seconds(monkeypatch, capsys):
+    told = ((0, 0, "read"), (2, 1, "read"), (2, 0, "write"), (6, 2, "write"), (9, 3, "write"))
+    times = iter(seconds for seconds, *_ in told)
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    with progress_bar("ingest", steps=True) as progress:
+        for _, done, step in told:
+            progress(done, 4, step)
+    assert capsys.readouterr().err == "ingest write: 2 of 4 so far\n"

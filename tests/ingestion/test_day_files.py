@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evergreen.ingestion import day_files
-from evergreen.store import tables
+from evergreen.store import files, tables
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 4)
 
@@ -23,7 +23,7 @@ def write(folder, rows):
     seen = []
     day_files.write_days(
         con,
-        "select * from made",
+        lambda first, last: f"from made where ingested_on between '{first}' and '{last}'",
         ["client_id", "timestamp", "text"],
         schema=tables.NOTES,
         folder=folder,
@@ -44,11 +44,37 @@ def test_files_appear_in_the_order_of_the_days(tmp_path):
     assert write(tmp_path, [("a", 4)]) == [(1, 4, 1), (2, 4, 2), (3, 4, 3), (4, 4, 4)]
 
 
-def test_days_larger_and_smaller_than_a_batch_are_cut_right(tmp_path, monkeypatch):
-    monkeypatch.setattr(day_files, "BATCH_ROWS", 3)
-    write(tmp_path, [(f"c{i}", 1 + i % 4) for i in range(50)])
-    counts = [pq.read_table(p).num_rows for p in tables.partitions(tmp_path).values()]
+@pytest.mark.parametrize(
+    ("name", "value"), [("BATCH_ROWS", 3), ("CHUNK_ROWS", 25), ("CHUNK_DAYS", 3)]
+)
+def test_the_bytes_do_not_depend_on_batches_and_chunks(name, value, tmp_path, monkeypatch):
+    rows = [(f"c{i}", 1 + i % 4) for i in range(50)]
+    write(tmp_path / "whole", rows)
+    monkeypatch.setattr(day_files, name, value)
+    assert write(tmp_path / "cut", rows) == [(n, 4, n) for n in (1, 2, 3, 4)]
+    counts = [pq.read_table(p).num_rows for p in tables.partitions(tmp_path / "cut").values()]
     assert counts == [13, 13, 12, 12]
+    assert files.digests(tmp_path / "cut") == files.digests(tmp_path / "whole")
+
+
+def test_files_get_their_names_when_their_content_is_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(day_files, "CHUNK_DAYS", 2)
+    found = []
+
+    def sync(folder):
+        found.append(sorted(path.name for path in folder.iterdir()))
+        if len(found) == 2:
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(files, "sync_file_systems", sync)
+    with pytest.raises(OSError, match="full"):
+        write(tmp_path, [("a", 1)])
+    whole = ["2024-01-01.parquet", "2024-01-02.parquet"]
+    assert found == [
+        [".2024-01-01.unfinished", ".2024-01-02.unfinished"],
+        [".2024-01-03.unfinished", ".2024-01-04.unfinished", *whole],
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == whole
 
 
 def test_the_bytes_are_those_of_a_table_written_alone(tmp_path):

@@ -136,13 +136,16 @@ def test_a_kill_at_any_day_and_a_second_call_give_the_same_bytes(shop, days):
     shop.lay("1.csv", HEAD + "".join(f"c,2024-01-{d:02},1,x\n" for d in (7, 8, 8, 10)) + DAY_5)
     shutil.copytree("data", "before")
 
-    def killed(done, _total):
-        if done > days:
+    def killed(done, _total, step):
+        if step == "transactions: write days" and done > days:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         list(ingest_new_rows(shop.settings(), through=date(2024, 1, 31), progress=killed))
+    with pytest.raises(DataError, match="an ingestion was stopped before data/raw had all rows"):
+        tables.view_transactions(tables.connect(1), known_by=date(2024, 1, 31), max_lag_days=366)
     shop.ingest()
+    assert not paths.HALF_INGESTED.exists()
     after = shop.bytes()
     shutil.rmtree("data")
     shutil.move("before", "data")

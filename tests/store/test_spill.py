@@ -143,5 +143,5 @@ def test_a_lack_of_disk_is_told_before_the_work_begins(repository, monkeypatch):
         spill.check_space(10**18)
     assert str(error.value).startswith(
         f"this needs about 1e+09GB of free disk in {repository}/.cache, beside the 1GB of memory "
-        "that `compute.memory` allows, but only "
+        "that `compute.memory` allows; only "
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from functools import wraps
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -25,6 +27,7 @@ from evergreen.settings.names import Mode
 
 Function = TypeVar("Function", bound="Callable[..., None]")
 
+LONG_SECONDS = 3.0
 WIDE = 120
 """Columns of a table that goes to a file or a pipe, where rich would assume 80."""
 EXTRAS = {
@@ -195,15 +198,40 @@ def print_each(lines: Iterable[object]) -> None:
         console.print(line)
 
 
+class StepLines:
+    """Where there is no terminal: prints a line on stderr for each step that takes some seconds."""
+
+    def __init__(self, description: str) -> None:
+        self._description, self._step, self._ends = description, "", inf
+
+    def __call__(self, done: int, total: int, step: str) -> None:
+        """Take what is done of a step."""
+        now = time.monotonic()
+        if step != self._step:
+            self._step, self._ends = step, now + LONG_SECONDS
+        elif now > self._ends:
+            self._ends = inf
+            errors.print(f"{self._description} {step}: {done:,} of {total:,} so far")
+
+
 @contextmanager
-def progress_bar(description: str) -> Iterator[Callable[..., None]]:
+def progress_bar(description: str, *, steps: bool = False) -> Iterator[Callable[..., None]]:
     """Show a bar at a terminal, and nothing in a file or a pipe.
+
+    Parameters
+    ----------
+    steps
+        Whether other descriptions are steps of their own, which get `StepLines` where there is no
+        terminal.
 
     Yields
     ------
     callable
         Moves the bar: takes what is done, the total, and optionally another description.
     """
+    if steps and not console.is_terminal:
+        yield StepLines(description)
+        return
     from rich import progress  # noqa: PLC0415 - for few commands
 
     with progress.Progress(
@@ -217,9 +245,13 @@ def progress_bar(description: str) -> Iterator[Callable[..., None]]:
         disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task(description, total=None)
-        yield lambda done, total, text=None: bar.update(
-            task, completed=done, total=total, description=text
-        )
+
+        def move(done: int, total: int, text: str | None = None) -> None:
+            if steps and text != bar.tasks[0].description:
+                bar.reset(task)  # its rate says nothing about the next step
+            bar.update(task, completed=done, total=total, description=text)
+
+        yield move
 
 
 def read_day(text: str) -> date:

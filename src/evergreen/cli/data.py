@@ -192,7 +192,7 @@ def ingest(
     if rebuild or drop_missing:
         _rebuild(settings, through, drop_missing=drop_missing)
         return
-    with exclusive() as repaired, progress_bar("ingest") as progress:
+    with exclusive() as repaired, progress_bar("ingest", steps=True) as progress:
         print_each(repaired)
         print_each(ingest_new_rows(settings, through=through, progress=progress))
 
@@ -201,7 +201,7 @@ def _rebuild(settings: Settings, through: date | None, *, drop_missing: bool) ->
     from evergreen.lifecycle.lock import exclusive  # noqa: PLC0415
     from evergreen.lifecycle.rebuild import rebuild_raw  # noqa: PLC0415
 
-    with exclusive() as repaired, progress_bar("ingest") as progress:
+    with exclusive() as repaired, progress_bar("ingest", steps=True) as progress:
         print_each(repaired)
         print_each(
             rebuild_raw(settings, through=through, drop_missing=drop_missing, progress=progress)

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING
 from evergreen.ingestion import demos, user_tables
 from evergreen.ingestion.hints import ids_by_case
 from evergreen.ingestion.outliers import WARNING
-from evergreen.ingestion.raw_tables import checked_tables, write_table
+from evergreen.ingestion.raw_tables import (
+    Limits,
+    Progress,
+    checked_tables,
+    nothing_shown,
+    write_table,
+)
 from evergreen.ingestion.totals import accepted_totals
+from evergreen.settings import paths
+from evergreen.store import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import date
 
     from evergreen.ingestion.hints import Hint
@@ -27,13 +35,14 @@ def ingest_new_rows(
     *,
     through: date | None = None,
     reach: date | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = nothing_shown,
 ) -> Iterator[str]:
     """Append the new rows of every table of a source, up to a day.
 
     All tables are read and checked before the first is written. Days are written whole, oldest
     first, and rows that were written before are recognised. So the same rows give the same bytes,
-    wherever an earlier call was killed.
+    wherever an earlier call was killed; until the next call has finished its work, no run can start
+    from the part that it wrote.
 
     Parameters
     ----------
@@ -43,7 +52,7 @@ def ingest_new_rows(
     reach
         How far the transactions have to reach at least.
     progress
-        Called with the number of days written so far, and of all days to write.
+        Called with how many files or days are done, how many there are, and the current step.
 
     Yields
     ------
@@ -58,11 +67,15 @@ def ingest_new_rows(
     through = through or settings.as_of - timedelta(days=1)
     demo = settings.source.demo
     raw_tables = demos.raw_tables(demo, settings) if demo else user_tables.raw_tables(settings)
-    with checked_tables(raw_tables, settings, through=through, reach=reach) as checked:
+    limits = Limits(through, reach)
+    with checked_tables(raw_tables, settings, limits, progress) as checked:
+        if any(table.span.start for table in checked):
+            files.write_text("", paths.HALF_INGESTED)
         for table in checked:
             write_table(table, progress)
             yield from table.lines()
             yield from (f"{WARNING}{hint}" for hint in table.hints)
+        files.remove(paths.HALF_INGESTED)
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,8 @@ def preview(settings: Settings, *, through: date) -> Preview:
     DataError
         As `checked_tables`.
     """
-    with checked_tables(user_tables.raw_tables(settings), settings, through=through) as checked:
+    limits = Limits(through)
+    with checked_tables(user_tables.raw_tables(settings), settings, limits) as checked:
         totals = accepted_totals(checked[0].con, through, settings.data.minor_units)
         lines = list(chain.from_iterable(table.lines() for table in checked))
         added = [f"{checked[0].table.label}: {totals}"] if totals else []

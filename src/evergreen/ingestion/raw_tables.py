@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
 
@@ -24,19 +27,33 @@ from evergreen.ingestion.orders import incoming_repeated_totals, take_totals_onc
 from evergreen.ingestion.outliers import WARNING, incoming_outliers
 from evergreen.ingestion.row_identity import check_identity
 from evergreen.ingestion.sources import Ingested
-from evergreen.ingestion.staging import bound_memory, content_of, create_incoming, stage
+from evergreen.ingestion.staging import content_of, create_incoming, stage
 from evergreen.ingestion.tombstones import exclude_forgotten
 from evergreen.settings import paths
 from evergreen.store import sql, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import date
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from evergreen.ingestion.deduplication import Span
     from evergreen.ingestion.sources import OpenedSource, RawTable
     from evergreen.settings.pipeline import Settings
+
+
+Progress = Callable[[int, int, str], None]
+"""Shows how many files or days are done, how many there are, and the current step."""
+
+
+def nothing_shown(_done: int, _total: int, _step: str) -> None:
+    """Show no progress."""
+
+
+class Limits(NamedTuple):
+    """The last day to ingest, and how far the transactions have to reach at least."""
+
+    through: date
+    reach: date | None = None
 
 
 @dataclass(frozen=True)
@@ -73,16 +90,17 @@ class CheckedTable:
 
 @contextmanager
 def checked_tables(
-    raw_tables: Iterable[RawTable], settings: Settings, *, through: date, reach: date | None = None
+    raw_tables: Iterable[RawTable],
+    settings: Settings,
+    limits: Limits,
+    progress: Progress = nothing_shown,
 ) -> Iterator[list[CheckedTable]]:
     """Read and check all tables, of which the first holds the transactions; write none.
 
     Parameters
     ----------
-    through
-        The last day to ingest; later rows are left for a later ingestion.
-    reach
-        How far the transactions have to reach at least.
+    limits
+        Rows after the last day are left for a later ingestion.
 
     Raises
     ------
@@ -95,7 +113,7 @@ def checked_tables(
         checked: list[CheckedTable] = []
         for table in raw_tables:
             history = checked[0].days() if checked else None
-            checked.append(_check(table, settings, through, reach, history))
+            checked.append(_check(table, settings, limits, history, progress))
         yield checked
     finally:
         shutil.rmtree(paths.WORK, ignore_errors=True)
@@ -104,21 +122,23 @@ def checked_tables(
 def _check(
     table: RawTable,
     settings: Settings,
-    through: date,
-    reach: date | None,
+    limits: Limits,
     history: tuple[date, date] | None,
+    progress: Progress,
 ) -> CheckedTable:
+    through = limits.through
     con = tables.connect(settings.compute.threads)
-    bound_memory(con)
     create_incoming(con, table.schema)
     quarantine.create_checks(con)
     sources = {source.label: source for source in table.open(con)}
     inputs = [(label, *mapped) for label, source in sources.items() for mapped in source.inputs]
     for number, (label, rows, conversion) in enumerate(inputs):
+        progress(number, len(inputs), f"{table.label}: read files")
         cells = stage(con, number, rows, conversion, table.schema)
         quarantine.name_input(con, number, label, rows.name)
         quarantine.name_checks(con, number, conversion.checks)
         exclude_non_rows(con, number, rows, cells)
+    progress(0, 1, f"{table.label}: check rows")
     exclude_forgotten(con)
     for source in sources.values():
         source.check(con)
@@ -140,7 +160,7 @@ def _check(
         path = quarantine.bad_rows_path(table.name, through)
         quarantine.check_share(con, report, label, path, settings.data.max_bad_share)
     if table.complete:
-        _check_reach(con, table, through, reach)
+        _check_reach(con, table, limits)
     try:
         check_identity(con, table, list(sources.values()))
         span = deduplicate(con, table, through=through, history=history)
@@ -177,9 +197,8 @@ def _check(
     )
 
 
-def _check_reach(
-    con: duckdb.DuckDBPyConnection, table: RawTable, through: date, reach: date | None
-) -> None:
+def _check_reach(con: duckdb.DuckDBPyConnection, table: RawTable, limits: Limits) -> None:
+    through, reach = limits
     [(newest,)] = con.sql("select max(day) from incoming where status = 0").fetchall()
     ends = [newest, max(tables.partitions(table.folder), default=None)]
     end = max((day for day in ends if day is not None), default=None)
@@ -209,36 +228,22 @@ def _check_reach(
 
 def write_table(
     checked: CheckedTable,
-    progress: Callable[[int, int], None],
+    progress: Progress,
     *,
     state_file: Path = paths.INGESTION_STATE,
 ) -> None:
     """Append the accepted rows of a table, and those in ``carried``; close its connection."""
     table, span, con = checked.table, checked.span, checked.con
     if span.start is not None and span.end is not None:
-        columns = content_of(table.schema)
-        content = sql.names(columns)
-        parts = [
-            f"""
-            select {content},
-                   if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on
-            from incoming left join verdicts using (input, line)
-            where status = 0 and day <= date '{span.through}'
-                and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTION}')
-            """
-        ]
-        if {"row_id", "amount_minor"} <= set(table.schema.names):
-            parts.append(f"select {content}, date '{span.end}' from reversals")
-        if con.sql("select 1 from duckdb_tables() where table_name = 'carried'").fetchall():
-            parts.append(f"select {content}, ingested_on from carried")
+        changed = _changed_rows(checked)
         write_days(
             con,
-            " union all ".join(parts),
-            _filled_columns(checked) if len(parts) == 1 else columns,
+            partial(_rows_between, span, content_of(table.schema), changed),
+            content_of(table.schema) if changed else _filled_columns(checked),
             schema=table.schema,
             folder=table.folder,
             days=list(tables.days(span.start, span.end)),
-            progress=progress,
+            progress=lambda done, total: progress(done, total, f"{table.label}: write days"),
         )
     deferred, currency = _deferred(con, span.through), currency_of(con)
     first = 0
@@ -248,6 +253,36 @@ def write_table(
         source.settle(Ingested(of_source, currency, state_file))
         first = end
     con.close()
+
+
+def _changed_rows(checked: CheckedTable) -> list[str]:
+    """SQL of the rows that are not in ``incoming``: reversals and earlier versions."""
+    table, con = checked.table, checked.con
+    content, changed = sql.names(content_of(table.schema)), []
+    if {"row_id", "amount_minor"} <= set(table.schema.names):
+        changed.append(f"select {content}, date '{checked.span.end}' as ingested_on from reversals")
+    if con.sql("select 1 from duckdb_tables() where table_name = 'carried'").fetchall():
+        changed.append(f"select {content}, ingested_on from carried")
+    return changed
+
+
+def _rows_between(
+    span: Span, columns: list[str], changed: list[str], first: date, last: date
+) -> str:
+    """SQL of the accepted rows that become known between two days, and of changed ones."""
+    between = f"between date '{first}' and date '{last}'"
+    earlier = f"day < date '{span.start}' and date '{span.of_earlier}' {between}"
+    parts = [
+        f"""
+        select {sql.names(columns)},
+               if(day >= date '{span.start}', day, date '{span.of_earlier}') as ingested_on
+        from incoming left join verdicts using (input, line)
+        where status = 0 and (day {between} or {earlier})
+            and coalesce(verdict, '{ACCEPTED}') in ('{ACCEPTED}', '{CORRECTION}')
+        """,
+        *(f"from ({rows}) where ingested_on {between}" for rows in changed),
+    ]
+    return " union all ".join(parts)
 
 
 def _filled_columns(checked: CheckedTable) -> list[str]:

@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from evergreen.core.wording import plural
 from evergreen.errors import DataError
 from evergreen.ingestion import demos, ingestion_state, user_tables
-from evergreen.ingestion.raw_tables import CheckedTable, checked_tables, write_table
+from evergreen.ingestion.raw_tables import (
+    CheckedTable,
+    Limits,
+    Progress,
+    checked_tables,
+    nothing_shown,
+    write_table,
+)
 from evergreen.ingestion.recognition import Recognition, recognise, stage_earlier
 from evergreen.ingestion.row_identity import REBUILD, settings_with
 from evergreen.settings import paths
 from evergreen.store import files, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import date
     from pathlib import Path
 
@@ -33,7 +40,7 @@ def rebuild(
     *,
     through: date | None = None,
     drop_missing: bool = False,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = nothing_shown,
 ) -> Iterator[str]:
     """Read the whole source with today's mapping, and replace the raw history by it at once.
 
@@ -68,7 +75,7 @@ def rebuild(
     with files.replacing_at_once(paths.RAW) as new:
         _copy_others(new, {table.folder.name for table in raw_tables})
         moved = (replace(table, folder=new / table.folder.name) for table in raw_tables)
-        with checked_tables(moved, settings, through=through) as checked:
+        with checked_tables(moved, settings, Limits(through), progress) as checked:
             ready = [
                 _recognised(of_table, table, settings)
                 for of_table, table in zip(checked, raw_tables, strict=True)

@@ -16,7 +16,6 @@ from evergreen.ingestion.mapping import CLIENT_ID_OF
 from evergreen.ingestion.quarantine import create_checks, name_input
 from evergreen.ingestion.staging import (
     MALFORMED,
-    bound_memory,
     content_of,
     create_incoming,
     stage,
@@ -92,7 +91,6 @@ def stage_earlier(table: RawTable, settings: Settings, path: Path) -> Path | Non
         With the earlier mapping.
     """
     con = tables.connect(settings.compute.threads)
-    bound_memory(con)
     create_incoming(con, table.schema)
     create_checks(con)
     try:

@@ -72,7 +72,7 @@ def cycle(
                 doing(number, len(days), f"{day}: {what}")
 
             tell("pin")
-            yield from pin_run(day, mode, lambda n, total: tell(f"ingest day {n} of {total}"))
+            yield from pin_run(day, mode, lambda *how_far: tell(_ingesting(*how_far)))
             yield from _reproduce(day, tell)
             tell("finish")
             yield from finish(push=push)
@@ -80,6 +80,10 @@ def cycle(
         if to_push:
             yield from push_recorded()
         doing(len(days), len(days), "")
+
+
+def _ingesting(done: int, total: int, step: str) -> str:
+    return f"ingest {step}" if total == 1 else f"ingest {step}, {done:,} of {total:,}"
 
 
 def dry_run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from evergreen.history.alerts import unanswered_before
 from evergreen.history.experiments import check_no_experiment
 from evergreen.history.retraining_plan import RetrainingPlan, plan_retraining, training_labels
 from evergreen.ingestion.ingest import ingest_new_rows
+from evergreen.ingestion.raw_tables import Progress, nothing_shown
 from evergreen.lifecycle import params_file, review
 from evergreen.lifecycle.fetch_release import fetched_release
 from evergreen.settings import paths
@@ -46,13 +47,14 @@ def pin_first_run(settings: Settings, *, new_lineage: bool = False) -> Iterator[
     Raises
     ------
     DataError
-        If there are no transactions, or an input that is pinned is not available.
+        If there are no transactions or not all, or an input that is pinned is not available.
     """
     if not tables.partitions(paths.TRANSACTIONS):
         raise DataError(
             f"{paths.TRANSACTIONS} has no transactions to pin",
             "evergreen ingest (or evergreen pull, if a remote has them)",
         )
+    tables.check_ingested()
     for folder in (paths.PREDICTIONS, paths.CHAMPION, paths.CHALLENGER):
         if not folder.exists():
             yield _provide(folder, settings)
@@ -100,7 +102,7 @@ def _provide(folder: Path, settings: Settings) -> str:
 def pin_run(
     as_of: date,
     mode: str,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = nothing_shown,
     *,
     new_lineage: bool = False,
 ) -> Iterator[str]:
@@ -186,7 +188,7 @@ def _plan(settings: Settings, as_of: date, mode: str, *, new_lineage: bool) -> R
     return plan_retraining(settings, as_of, mode, bases, labels, alert=alert)
 
 
-def _ingest(settings: Settings, as_of: date, progress: Callable[[int, int], None]) -> Iterator[str]:
+def _ingest(settings: Settings, as_of: date, progress: Progress) -> Iterator[str]:
     lines = ingest_new_rows(
         settings,
         through=as_of - timedelta(days=1),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evergreen.errors import EvergreenError
 from evergreen.ingestion.rebuild import rebuild
@@ -13,6 +14,9 @@ from evergreen.settings.pipeline import Settings
 from evergreen.vcs.dvc import dvc
 from evergreen.vcs.dvc_internals import pin_file
 from evergreen.vcs.pinned_inputs import check_unaltered
+
+if TYPE_CHECKING:
+    from evergreen.ingestion.raw_tables import Progress
 
 UNPINNED = Path(".dvc/tmp/rebuild-unfinished")
 """Is there from the start of a rebuild until it is pinned; rows may differ from their pin then."""
@@ -23,7 +27,7 @@ def rebuild_raw(
     *,
     through: date | None,
     drop_missing: bool,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> Iterator[str]:
     """Rebuild `paths.RAW` as `evergreen.ingestion.rebuild.rebuild` does.
 

@@ -111,7 +111,6 @@ def _score_chunk(
 def _connect(settings: Settings, as_of: date) -> duckdb.DuckDBPyConnection:
     """Open what was known before a date."""
     con = tables.connect(settings.compute.threads)
-    con.execute("set enable_progress_bar = false")  # the caller shows one
     tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
     tables.view_notes(con, known_by=as_of)
     tables.view_attributes(con, known_by=as_of)

@@ -62,6 +62,7 @@ FETCHED = Path(".dvc/tmp/evergreen-fetched")
 VERIFIED = Path(".dvc/tmp/evergreen-verified.json")
 QUARANTINE = Path("data/quarantine")
 INGESTION_STATE = RAW / "taken-in.json"
+HALF_INGESTED = RAW / "half-ingested"
 WORK = Path(".dvc/tmp/ingest")
 BUILD = Path("build")
 CONTINUOUS = Path("models/continuous")

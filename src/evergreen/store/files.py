@@ -102,7 +102,12 @@ def write_through(path: Path) -> None:
 def sync_file_systems(*folders: Path) -> None:
     """Make sure that what was written on the file systems of some folders is on the disk.
 
-    Less work than `write_through` for what other programs have written to many places.
+    Less work than `write_through` for many files.
+
+    Raises
+    ------
+    OSError
+        If something could not be written.
     """
     sync_one = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if sync_one is None:
@@ -112,7 +117,9 @@ def sync_file_systems(*folders: Path) -> None:
     for folder in devices.values():
         descriptor = os.open(folder, os.O_RDONLY)
         try:
-            sync_one(descriptor)
+            if sync_one(descriptor):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(folder))
         finally:
             os.close(descriptor)
 

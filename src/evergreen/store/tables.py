@@ -77,6 +77,7 @@ def connect(threads: int) -> duckdb.DuckDBPyConnection:
     """
     con = spill.connect(threads)
     con.execute("set TimeZone = 'UTC'")
+    con.execute("set enable_progress_bar = false")  # commands show how far they are
     return con
 
 
@@ -198,15 +199,32 @@ def days_in(folder: Path) -> dict[date, Path]:
     return {date.fromisoformat(path.stem): path for path in named}
 
 
+def check_ingested() -> None:
+    """Refuse raw tables of which an ingestion that was stopped has written a part.
+
+    Raises
+    ------
+    DataError
+        With the command that completes it.
+    """
+    if paths.HALF_INGESTED.exists():
+        raise DataError(
+            f"an ingestion was stopped before {paths.RAW} had all rows",
+            f"evergreen ingest, which goes on; or `dvc checkout --force {paths.RAW}`, for the rows "
+            "of the last run",
+        )
+
+
 def transactions_known_by(known_by: date, *, max_lag_days: int) -> dict[date, Path]:
     """The files of the transactions that were ingested before a date, by day, at least one.
 
     Raises
     ------
     DataError
-        If there are no rows, they end more than `max_lag_days` before `known_by`, or a day is
-        missing.
+        If there are no rows, they end more than `max_lag_days` before `known_by`, a day is missing,
+        or as `check_ingested`.
     """
+    check_ingested()
     files = {day: path for day, path in partitions(paths.TRANSACTIONS).items() if day < known_by}
     if not files:
         raise DataError(

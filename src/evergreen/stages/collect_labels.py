@@ -48,7 +48,7 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     view_labels(con, labels)
     sums = live.sums_known(settings, cache, labels, matched)
     targets = label_counts.summaries(counts, settings.targets)
-    metrics = _live(con, settings, sums)
+    metrics = _live(settings, sums, _live_external(con, settings))
     report: dict[str, Any] = {
         "snapshots": _snapshots(con, settings),
         "targets": {name: targets[name] | {"live": metrics[name]} for name in targets},
@@ -70,12 +70,25 @@ def _snapshots(con: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, 
 
 
 def _live(
-    con: duckdb.DuckDBPyConnection,
     settings: Settings,
     production: list[dict[str, dict[str, LiveSums]]],
+    external: dict[str, dict[str, LiveSums]],
 ) -> dict[str, dict[str, Any]]:
-    """Compare the predictions for each target with their outcomes, external ones included."""
-    external = read_rows(
+    """Compare the predictions for each target with their outcomes."""
+    return {
+        name: live_metrics(
+            target.kind, [*(day[name] for day in production), external.get(name, {})]
+        )
+        for name, target in settings.targets.items()
+    }
+
+
+def _live_external(
+    con: duckdb.DuckDBPyConnection, settings: Settings
+) -> dict[str, dict[str, LiveSums]]:
+    if not con.sql("from predicted limit 1").fetchall():
+        return {}
+    matched = read_rows(
         con,
         """
         with latest as (
@@ -88,14 +101,12 @@ def _live(
         order by target, observed_on, client_id
         """,
     )
-    metrics = {}
+    sums = {}
     for name, target in settings.targets.items():
-        rows = external[external["target"] == name]
+        rows = matched[matched["target"] == name]
         scale = LossScale.of_labels(rows["label"], rows["client_id"])
-        elsewhere = live_sums(target.kind, rows, scale)
-        days = [day[name] for day in production]
-        metrics[name] = live_metrics(target.kind, [*days, elsewhere])
-    return metrics
+        sums[name] = live_sums(target.kind, rows, scale)
+    return sums
 
 
 def _external(

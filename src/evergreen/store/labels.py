@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 
 from evergreen.core.events.labels import SCHEMA, VERSION, create_labels
 from evergreen.core.events.snapshots import create_snapshots
@@ -128,10 +129,12 @@ def _make(con: duckdb.DuckDBPyConnection, settings: Settings, entries: Mapping[d
         through=max(entries),
         minor_units=settings.data.minor_units,
     )
+    rows = con.sql(f"from new_labels order by known_on, {VERSION}").to_arrow_table()
+    known_on = rows["known_on"].to_numpy()
     for day, entry in entries.items():
-        rows = con.sql(f"from new_labels where known_on = date '{day}' order by {VERSION}")
+        start, end = np.searchsorted(known_on, [np.datetime64(day), np.datetime64(day) + 1])
         with files.replacing(entry, shared=True) as unfinished:
-            tables.write_unfinished(rows.to_arrow_table(), unfinished)
+            tables.write_unfinished(rows.slice(start, end - start), unfinished)
 
 
 def write_labels(labels: Mapping[date, Path], folder: Path) -> None:

@@ -106,6 +106,13 @@ def test_a_bad_value_is_named_with_its_key_and_what_is_allowed(values, key, valu
             7,
             "max_window_days is 7, allowed: at least window_days, which is 14",
         ),
+        ("gate.max_rows", 499, "max_rows is 499, allowed: at least min_rows, which is 500"),
+        (
+            "incremental.max_rows",
+            49,
+            "max_rows is 49, allowed: at least min_new_labels, which is 50",
+        ),
+        ("drift.max_rows", 99, "max_rows is 99, allowed: at least min_clients, which is 100"),
     ],
 )
 def test_contradictions_are_refused(values, key, value, message):

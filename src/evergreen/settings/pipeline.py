@@ -33,6 +33,12 @@ class FullRetrain(Section):
     max_age_days: Days = Field(
         365, description="Age of the oldest labels to train on, in days before that date"
     )
+    max_rows: int = Field(
+        200_000,
+        ge=1000,
+        description="Largest number of labels of a target to train on; more are drawn at random, "
+        "by a hash of client and day",
+    )
 
 
 def _one_currency(written: str | None) -> str | None:
@@ -68,6 +74,12 @@ class Data(SparseSection):
         le=1,
         description="Largest acceptable share of bad rows; a source with more is not ingested",
     )
+
+
+def _check_cap(max_rows: int, **minimum: int) -> None:
+    for name, needed in minimum.items():
+        if max_rows < needed:
+            raise ValueError(f"max_rows is {max_rows}, allowed: at least {name}, which is {needed}")
 
 
 class Snapshots(Section):
@@ -137,6 +149,17 @@ class Incremental(Section):
         le=10_000,
         description="Maximum number of updates in a row; then a full retrain is due",
     )
+    max_rows: int = Field(
+        100_000,
+        ge=1,
+        description="Largest number of labels of a target to update with, replayed ones included; "
+        "more are drawn at random, by a hash of client and day",
+    )
+
+    @model_validator(mode="after")
+    def _room_for_enough_labels(self) -> Incremental:
+        _check_cap(self.max_rows, min_new_labels=self.min_new_labels)
+        return self
 
 
 class Gate(Section):
@@ -172,6 +195,22 @@ class Gate(Section):
         ge=1,
         description="With fewer labels of the minority class, the model in production stays",
     )
+    max_rows: int = Field(
+        200_000,
+        ge=2,
+        description="Largest number of labels of a target to compare models on; with more, the "
+        "clients are drawn at random, by a hash",
+    )
+
+    @model_validator(mode="after")
+    def _room_for_the_minimum(self) -> Gate:
+        _check_cap(
+            self.max_rows,
+            min_rows=self.min_rows,
+            min_clients=self.min_clients,
+            min_minority=self.min_minority,
+        )
+        return self
 
     @model_validator(mode="after")
     def _window_within_maximum(self) -> Gate:
@@ -203,6 +242,17 @@ class DriftSettings(Section):
     min_clients: int = Field(
         100, ge=30, description="With fewer active clients, drift is not checked"
     )
+    max_rows: int = Field(
+        50_000,
+        ge=30,
+        description="Largest number of recent snapshots to check; more are drawn at random, by a "
+        "hash of client and day",
+    )
+
+    @model_validator(mode="after")
+    def _room_for_the_minimum(self) -> DriftSettings:
+        _check_cap(self.max_rows, min_clients=self.min_clients)
+        return self
 
 
 class Compute(SparseSection):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pandas as pd
 
-from evergreen.core.events.label_selection import observed_lately, snapshots_of
+from evergreen.core.events.label_selection import Draw, observed_lately, snapshots_of
 from evergreen.core.features.extractor import Extractor, fit_extractor
 from evergreen.core.features.text import read_documents
 from evergreen.core.models.likelihood import Unfitted
@@ -69,7 +69,12 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     )
     update, holdout = selection.to_update(bases), selection.to_judge()
     today = observed_lately(con, by=settings.as_of, days=1)
-    recent = observed_lately(con, by=settings.as_of, days=settings.snapshots.every_days)
+    recent = observed_lately(
+        con,
+        by=settings.as_of,
+        days=settings.snapshots.every_days,
+        draw=Draw(settings.drift.max_rows, settings.seed),
+    )
     for folder, versions, rows, labels_of_rows in (
         (paths.FEATURES_UPDATE, inherited, snapshots_of(update), update),
         (paths.FEATURES_HOLDOUT, both, snapshots_of(holdout), holdout),

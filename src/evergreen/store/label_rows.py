@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.core.events import label_selection
-from evergreen.core.events.label_selection import Window
+from evergreen.core.events.label_selection import Draw, Window
 from evergreen.core.events.snapshots import held_out
 from evergreen.store import tables
 from evergreen.store.labels import labels_written, view_labels
 
 if TYPE_CHECKING:
-    from evergreen.settings.pipeline import Settings
+    from evergreen.settings.pipeline import FullRetrain, Gate, Incremental, Settings
     from evergreen.store.models import Model
 
 
@@ -33,7 +33,11 @@ class LabelSelection:
         by, days = self.settings.full_retrain.as_of, self.settings.full_retrain.max_age_days
         view_labels(self._con, self._files, after=by - timedelta(days=days), through=by)
         return label_selection.to_train(
-            self._con, by=by, max_age_days=days, held_out=self._held_out
+            self._con,
+            by=by,
+            max_age_days=days,
+            held_out=self._held_out,
+            draw=self._draw(self.settings.full_retrain),
         )
 
     def to_update(self, bases: Mapping[str, Model]) -> pd.DataFrame:
@@ -56,8 +60,8 @@ class LabelSelection:
             after=after,
             replay_share=options.replay_share,
             replay_days=options.replay_days,
-            seed=self.settings.seed,
             held_out=self._held_out,
+            draw=self._draw(options),
         )
 
     def to_judge(self) -> pd.DataFrame:
@@ -65,8 +69,14 @@ class LabelSelection:
         by, window = self.settings.as_of, Window.of(self.settings.gate)
         oldest = by - timedelta(days=window.max_days)
         view_labels(self._con, self._files, after=oldest, through=by)
-        parts = [
-            label_selection.to_judge(self._con, name, by=by, window=window, held_out=self._held_out)
-            for name in self.settings.targets
-        ]
-        return pd.concat(parts, ignore_index=True)
+        return label_selection.to_judge(
+            self._con,
+            list(self.settings.targets),
+            by=by,
+            window=window,
+            held_out=self._held_out,
+            draw=self._draw(self.settings.gate),
+        )
+
+    def _draw(self, section: FullRetrain | Incremental | Gate) -> Draw:
+        return Draw(section.max_rows, self.settings.seed)

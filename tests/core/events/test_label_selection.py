@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from evergreen.core.events.label_selection import (
+    Draw,
     Window,
     observed_lately,
     snapshots_of,
@@ -15,6 +16,7 @@ from evergreen.core.events.snapshots import create_snapshots
 from evergreen.store import tables
 
 DAY = date(2024, 3, 1)
+ALL = Draw(max_rows=1000, seed=1)
 HELD_OUT = "client_id like 'held%'"
 
 
@@ -36,13 +38,13 @@ def test_no_held_out_client_and_no_old_label_is_trained_on():
         ("held b", "2024-02-01", "2024-02-08"),
         ("c", "2023-02-01", "2023-02-08"),
     )
-    selected = to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT)
+    selected = to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT, draw=ALL)
     assert selected["client_id"].tolist() == ["a"]
 
 
 def judged(con, target_rows=1):
     window = Window(days=14, target_rows=target_rows, max_days=56)
-    selected = to_judge(con, "t", by=DAY, window=window, held_out=HELD_OUT)
+    selected = to_judge(con, ["t"], by=DAY, window=window, held_out=HELD_OUT, draw=ALL)
     return [client[-1] for client in selected["client_id"]]
 
 
@@ -86,8 +88,8 @@ def test_an_update_learns_new_labels_and_draws_older_ones(share):
             after=DAY - timedelta(days=1),
             replay_share=share,
             replay_days=90,
-            seed=1,
             held_out=HELD_OUT,
+            draw=ALL,
         )
 
     selected = update(share)
@@ -104,6 +106,80 @@ def test_those_observed_lately_are_of_the_last_days(database):
     lately = observed_lately(con, by=DAY, days=2)
     assert lately["client_id"].tolist() == ["a", "b", "a", "b"]
     assert lately["observed_on"].dt.date.unique().tolist() == [DAY - timedelta(days=1), DAY]
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Labels of 40 clients, half of them held out, on two days; of a second target on one."""
+    con = tables.connect(2)
+    con.execute(
+        f"""
+        create view labels as
+        select target, if(n % 2 = 0, 'held ', '') || n as client_id,
+               date '{DAY}' - age::int as observed_on, 1.0 as label, date '{DAY}' as known_on
+        from range(40) c(n), (values ('t', 10), ('t', 20), ('u', 10)) o(target, age)
+        """
+    )
+    return con
+
+
+def selected(con, max_rows):
+    """The selections of a full retrain, an update and the gate, with at most so many rows."""
+    draw = Draw(max_rows, seed=1)
+    window = Window(days=14, target_rows=1, max_days=56)
+    update = {"after": DAY - timedelta(days=1), "replay_share": 1.0, "replay_days": 90}
+    return {
+        "train": to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT, draw=draw),
+        "update": to_update(con, "t", **update, held_out=HELD_OUT, draw=draw),
+        "judge": to_judge(
+            con, ["u", "t"], by=DAY, window=window, held_out=HELD_OUT, draw=draw
+        ),
+    }  # fmt: skip
+
+
+KEY = ["target", "client_id", "observed_on"]
+
+
+def keys(frame):
+    return set(frame[KEY].itertuples(index=False))
+
+
+@pytest.mark.parametrize("purpose", ["train", "update", "judge"])
+def test_a_smaller_draw_is_a_part_of_a_larger_one(many, purpose):
+    whole = selected(many, 1000)[purpose]
+    assert whole.equals(selected(many, 40)[purpose])
+    last = keys(whole)
+    for max_rows in (39, 21, 20, 3):
+        frame = selected(many, max_rows)[purpose]
+        assert keys(frame) <= last
+        assert 0 < frame["target"].value_counts().max() <= max_rows
+        last = keys(frame)
+
+
+def test_the_same_clients_and_days_are_drawn_for_all_targets(many):
+    frame = selected(many, 12)["train"]
+    drawn = {target: keys(rows.assign(target="")) for target, rows in frame.groupby("target")}
+    days = frame[frame["target"] == "u"]["observed_on"].unique()
+    assert len(drawn["t"]) == 12
+    assert drawn["u"] == {key for key in drawn["t"] if key.observed_on in days}
+
+
+def test_of_a_client_that_is_drawn_for_the_gate_all_labels_are_judged(many):
+    frame = selected(many, 12)["judge"]
+    assert frame.groupby("client_id").size().eq(3).all()
+    assert frame["client_id"].nunique() == 6
+
+
+def test_recent_snapshots_are_drawn(database):
+    con = database([(f"c{n}", date(2024, 1, 1)) for n in range(30)])
+    create_snapshots(con, every_days=1, burn_in_days=0)
+    draws = [
+        observed_lately(con, by=DAY, days=2, draw=Draw(max_rows, seed=1))
+        for max_rows in (7, 20, 60)
+    ]
+    assert [len(rows) for rows in draws] == [7, 20, 60]
+    few, more, every = ({*rows.itertuples(index=False)} for rows in draws)
+    assert few < more < every
 
 
 def test_snapshots_stand_once_and_in_order():

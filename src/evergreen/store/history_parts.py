@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import cache
 from itertools import accumulate
@@ -175,7 +175,7 @@ def _parts(
             parts = _intact(kind)
             missing = [number for number, name in enumerate(names) if name not in parts]
             with tables.connect(threads) as con, _explained():
-                for number in each(f"{kind} of each period", missing):
+                for number in each(f"kept history ({kind})", missing):
                     _open_period(con, periods[number])
                     parts[names[number]] = _make(con, names[number], query(con, number))
             _remove_unused({parts[name] for name in names})
@@ -230,7 +230,8 @@ def _intact(kind: str) -> dict[str, Path]:
 
 
 def _mark_used(part: Path) -> None:
-    os.utime(part, ns=(time.time_ns(), part.stat().st_mtime_ns))
+    with suppress(PermissionError):  # another user's
+        os.utime(part, ns=(time.time_ns(), part.stat().st_mtime_ns))
 
 
 def _remove_unused(used: Iterable[Path]) -> None:

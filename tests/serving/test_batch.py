@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import evergreen
 from evergreen.cli import commands as cli
+from evergreen.core.features import chunks
 from evergreen.core.features.attributes import known_attributes
 from evergreen.errors import DataError
 from evergreen.serving import batch
@@ -21,6 +22,7 @@ from evergreen.serving.release import snapshots_on
 from evergreen.serving.sql_table import SqlTable
 from evergreen.settings import paths
 from evergreen.store import tables
+from evergreen.store.raw_history import open_history
 
 AS_OF = date(2024, 4, 1)
 COLUMNS = ["purchase_probability", "churn_probability", "clv"]
@@ -60,7 +62,7 @@ def test_a_batch_reads_what_was_known_of_clients(finished, tmp_path):
     schema = tables.attributes_schema(["age"], ["segment"])
     path = tables.partition_path(paths.ATTRIBUTES, date(2024, 3, 1))
     tables.write(pa.Table.from_pylist([row], schema=schema), path)
-    con = batch._connect(finished.settings, AS_OF)
+    con, _ = open_history(known_by=AS_OF, max_lag_days=0, threads=2)
     rows = known_attributes(con, snapshots_on(AS_OF, ["c0001", "c0002"]))
     assert list(rows["number_age"].fillna(0)) == [41.0, 0.0]
 
@@ -68,8 +70,7 @@ def test_a_batch_reads_what_was_known_of_clients(finished, tmp_path):
 def test_parts_change_nothing_and_leave_nothing_behind(score, monkeypatch):
     score()
     whole, seen = OUT.read_bytes(), []
-    monkeypatch.setattr(batch, "CLIENTS", 100)
-    monkeypatch.setattr(batch, "EVENTS", 999)
+    monkeypatch.setattr(chunks, "ROWS", 100)
     score(Path("build/parts.parquet"), progress=lambda n, total: seen.append((n, total)))
     pd.testing.assert_frame_equal(pd.read_parquet("build/parts.parquet"), pd.read_parquet(OUT))
     assert len(seen) > 5

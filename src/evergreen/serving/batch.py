@@ -8,26 +8,22 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import duckdb
-import pandas as pd
 import pyarrow as pa
 
-from evergreen.core.events.ledger import create_ledger
-from evergreen.errors import DataError, shortage
+from evergreen.core.features.chunks import in_chunks
 from evergreen.serving.events import client_ids
 from evergreen.serving.release import ServedRelease, snapshots_on
 from evergreen.serving.scores_file import read_client_ids, scores_file
-from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
-from evergreen.store import predictions, tables
+from evergreen.store import predictions
 from evergreen.store.files import remove_left
+from evergreen.store.raw_history import open_history, view_texts
 
 if TYPE_CHECKING:
-    from evergreen.serving.sql_table import SqlTable
+    import duckdb
 
-CLIENTS = 25_000
-EVENTS = 1_000_000
-TABLES = ("transactions", "notes")
+    from evergreen.serving.extractor_group import CreateTexts
+    from evergreen.serving.sql_table import SqlTable
 
 
 class BatchResult(NamedTuple):
@@ -82,70 +78,43 @@ def score(
             from evergreen.serving.sql_table import scores_table  # noqa: PLC0415 - an extra
 
             writers.append(stack.enter_context(scores_table(to_sql, schema)))
-        con = _connect(settings, as_of)
-        plan = _plan(con, as_of, listed)
-        done, total = 0, len(plan)
-        for _, rows in plan.groupby("chunk", sort=True):
-            scores = _score_chunk(release, con, as_of, rows)
+        threads = settings.compute.threads
+        con, _ = open_history(
+            known_by=as_of, max_lag_days=settings.data.max_lag_days, threads=threads
+        )
+        ids, new = _clients(con, as_of, listed)
+        texts, done = _texts_of(as_of, threads), 0
+        for rows in in_chunks(snapshots_on(as_of, ids)):
+            scores = release.score(con, rows, as_of, texts=texts)
             table = pa.Table.from_pandas(scores, preserve_index=False).cast(schema)
             for write in writers:
                 write(table)
             done += len(rows)
-            progress(done, total)
-    return BatchResult(total, int((plan["events"] == 0).sum()))
+            progress(done, len(ids))
+    return BatchResult(len(ids), new)
 
 
-def _score_chunk(
-    release: ServedRelease, con: duckdb.DuckDBPyConnection, as_of: date, rows: pd.DataFrame
-) -> pd.DataFrame:
-    try:
-        _load_chunk(con, rows)
-        return release.score(con, snapshots_on(as_of, rows["client_id"].tolist()), as_of)
-    except duckdb.Error as error:
-        raise shortage(error) or DataError(
-            f"{paths.RAW} can't be read: {str(error).splitlines()[0]}",
-            f"dvc checkout --force {paths.RAW}",
-        ) from None
+def _texts_of(as_of: date, threads: int) -> CreateTexts:
+    """A function that creates ``text_ledger`` if it is not there in that length."""
+    lengths: list[int] = []
+
+    def create(con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
+        if lengths[-1:] != [max_chars]:
+            view_texts(con, known_by=as_of, threads=threads, max_chars=max_chars)
+            lengths.append(max_chars)
+
+    return create
 
 
-def _connect(settings: Settings, as_of: date) -> duckdb.DuckDBPyConnection:
-    """Open what was known before a date."""
-    con = tables.connect(settings.compute.threads)
-    tables.view_transactions(con, known_by=as_of, max_lag_days=settings.data.max_lag_days)
-    tables.view_notes(con, known_by=as_of)
-    tables.view_attributes(con, known_by=as_of)
-    for table in TABLES:
-        con.execute(f"alter view {table} rename to all_{table}")
-    return con
-
-
-def _plan(con: duckdb.DuckDBPyConnection, as_of: date, listed: list[str] | None) -> pd.DataFrame:
-    """The clients to score: client_id, events and chunk, in the order of the output."""
-    clients: pd.DataFrame = con.sql(
-        f"select client_id, count(*) as events from all_transactions "
-        f"where timestamp::date < date '{as_of}' group by client_id order by client_id"
-    ).df()
+def _clients(
+    con: duckdb.DuckDBPyConnection, as_of: date, listed: list[str] | None
+) -> tuple[list[str], int]:
+    """The clients to score, in the order of the output, and how many of them have no events."""
+    rows = con.sql(
+        f"select distinct client_id from ledger where day < date '{as_of}' order by client_id"
+    ).fetchall()
+    known = [client for (client,) in rows]
     if listed is None:
-        return clients.assign(chunk=_chunks(clients["events"]))
-    unique = pd.DataFrame({"client_id": list(dict.fromkeys(listed))}, dtype="str")
-    plan = unique.merge(clients, on="client_id", how="left").fillna({"events": 0})
-    return plan.assign(chunk=_chunks(plan["events"]))
-
-
-def _load_chunk(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> None:
-    """Make ``transactions``, ``notes`` and ``ledger`` those of a chunk's clients."""
-    con.register("chunk", rows[["client_id"]])
-    for table in TABLES:
-        con.execute(
-            f"create or replace temp table {table} as "
-            f"select t.* from all_{table} t semi join chunk using (client_id)"
-        )
-    con.unregister("chunk")
-    create_ledger(con)
-
-
-def _chunks(events: pd.Series) -> pd.Series:
-    """Number the chunks so that each has a bounded number of clients and of events."""
-    by_events = events.cumsum() // EVENTS
-    by_clients = pd.Series(range(len(events)), index=events.index) // CLIENTS
-    return (by_events + by_clients).astype("int64")
+        return known, 0
+    wanted = list(dict.fromkeys(listed))
+    return wanted, len(set(wanted).difference(known))

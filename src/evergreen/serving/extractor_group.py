@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import duckdb
 import numpy as np
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from evergreen.store.models import Model
 
 
+class CreateTexts(Protocol):
+    """A function with the interface of `evergreen.core.events.ledger.create_texts`."""
+
+    def __call__(self, con: duckdb.DuckDBPyConnection, *, max_chars: int) -> None:
+        """Create ``text_ledger`` in a database of events."""
+
+
 class ExtractorGroup(NamedTuple):
     """A feature extractor, and the models of a release that were trained with it, by target."""
 
@@ -39,10 +46,15 @@ class ExtractorGroup(NamedTuple):
         """The columns that the targets' models use, each once."""
         return list(dict.fromkeys(name for target in targets for name in self.columns_of(target)))
 
-    def features(self, con: duckdb.DuckDBPyConnection, snapshots: pd.DataFrame) -> pd.DataFrame:
+    def features(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        snapshots: pd.DataFrame,
+        texts: CreateTexts = create_texts,
+    ) -> pd.DataFrame:
         """All columns of some snapshots; see `evergreen.serving.release.ServedRelease.score`."""
         if self.extractor.text is not None:
-            create_texts(con, max_chars=self.extractor.max_chars)
+            texts(con, max_chars=self.extractor.max_chars)
         return self.extractor.transform(con, snapshots, text=self.forms)
 
     def predict(self, features: pd.DataFrame, targets: Collection[str]) -> dict[str, np.ndarray]:

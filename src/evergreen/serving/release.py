@@ -13,10 +13,15 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from evergreen.core.events.ledger import create_texts
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events
 from evergreen.serving.events_database import Databases
-from evergreen.serving.extractor_group import ExtractorGroup, group_by_extractor
+from evergreen.serving.extractor_group import (
+    CreateTexts,
+    ExtractorGroup,
+    group_by_extractor,
+)
 from evergreen.settings import paths
 from evergreen.settings.dates import parse_date
 from evergreen.settings.names import prediction_column
@@ -182,16 +187,19 @@ class ServedRelease:
         as_of: date,
         *,
         targets: Sequence[str] | None = None,
+        texts: CreateTexts = create_texts,
     ) -> pd.DataFrame:
         """Predict snapshots of a date from a database of events.
 
         Parameters
         ----------
         con
-            With ``transactions``, ``notes`` and ``ledger``; see
+            With ``ledger``, ``attributes`` and what `texts` reads; see
             `evergreen.store.raw_history.open_history`.
         snapshots
             client_id (string) and observed_on (timestamp; equal to `as_of`), one row each.
+        texts
+            Creates ``text_ledger``; by default from ``transactions`` and ``notes``.
 
         Returns
         -------
@@ -203,7 +211,7 @@ class ServedRelease:
         for group in self._groups:
             of_group = [target for target in names if target in group.models]
             if of_group:
-                features = group.features(con, snapshots)
+                features = group.features(con, snapshots, texts)
                 predictions |= group.predict(features[group.needed(of_group)], of_group)
         predicted = {target: predictions[target] for target in names}
         return self._table(snapshots["client_id"].tolist(), as_of, predicted)

@@ -20,13 +20,14 @@ from pydantic_core import to_json
 from evergreen.core.events.label_selection import KEYS
 from evergreen.errors import DataError, ModelError
 from evergreen.serving import events, events_database
-from evergreen.serving.batch import CLIENTS
 from evergreen.serving.http.bodies import ClientEvents, FeatureRows
 from evergreen.serving.http.limits import RefusedError
 from evergreen.serving.release import ServedRelease, snapshots_on
 from evergreen.serving.scores_file import without_formulas
 
 NO_EVENTS = pd.DataFrame({"client_id": [], "timestamp": [], "amount_minor": []}, dtype="str")
+CLIENTS = 25_000
+"""Clients of a request that are scored at a time."""
 
 
 class PredictionQuery(NamedTuple):

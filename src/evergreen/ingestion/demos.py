@@ -11,7 +11,6 @@ from evergreen.ingestion.conversion import Check, Conversion
 from evergreen.ingestion.inputs import sql_input
 from evergreen.ingestion.sources import OpenedSource, RawTable
 from evergreen.settings import paths
-from evergreen.simulation.retailer import simulate
 from evergreen.store import tables
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def raw_tables(demo: str, settings: Settings) -> Iterator[RawTable]:
         minor_units = settings.data.minor_units
         yield _transactions(demo, lambda con: PACKAGED_DEMOS[demo](con, minor_units))
         return
+    from evergreen.simulation.retailer import simulate  # noqa: PLC0415 - it loads SciPy
+
     retailer = simulate(settings.source.simulation)
     yield _transactions(demo, lambda con: con.from_arrow(retailer.transactions))
     yield RawTable(

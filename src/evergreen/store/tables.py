@@ -208,10 +208,11 @@ def check_ingested() -> None:
         With the command that completes it.
     """
     if paths.HALF_INGESTED.exists():
+        pinned = Path(f"{paths.RAW}.dvc").exists()
+        back = f"; or `dvc checkout --force {paths.RAW}`, for the rows of the last run"
         raise DataError(
             f"an ingestion was stopped before {paths.RAW} had all rows",
-            f"evergreen ingest, which goes on; or `dvc checkout --force {paths.RAW}`, for the rows "
-            "of the last run",
+            f"evergreen ingest, which goes on{back if pinned else ''}",
         )
 
 

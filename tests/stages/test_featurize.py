@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from evergreen.core.features import chunks, numeric
+from evergreen.core.features import chunks, numeric, text
 from evergreen.settings import paths
 from evergreen.store import extractors, matrices, tables
 from evergreen.store.releases import load_release
@@ -71,6 +71,7 @@ def test_the_size_of_a_chunk_changes_no_value(next_day, computed, monkeypatch):
     in_one = {path: pd.read_parquet(path) for path in OUTS[0].rglob("*.parquet")}
     shutil.rmtree(paths.CACHE)
     monkeypatch.setattr(chunks, "ROWS", 97)
+    monkeypatch.setattr(text, "PART", 13)
     next_day.run("featurize")
     assert min(computed) < 97
     for path, frame in in_one.items():

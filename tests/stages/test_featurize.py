@@ -33,7 +33,7 @@ def test_the_cache_changes_no_byte(next_day):
     next_day.run("featurize")
     with_cache = next_day.bytes_of(*OUTS)
     assert any(paths.CACHE.iterdir())
-    shutil.rmtree(paths.CACHE)
+    shutil.rmtree(paths.CACHE.parent)
     next_day.run("featurize")
     assert next_day.bytes_of(*OUTS) == with_cache
 
@@ -85,7 +85,7 @@ def test_a_past_that_was_changed_is_computed_again(next_day, retailer):
     next_day.write_raw(retailer.set_column(2, retailer.schema.field(2), doubled))
     next_day.run("featurize")
     changed = next_day.bytes_of(*OUTS)
-    shutil.rmtree(paths.CACHE)
+    shutil.rmtree(paths.CACHE.parent)
     next_day.run("featurize")
     assert next_day.bytes_of(*OUTS) == changed != before
 
@@ -109,7 +109,7 @@ def test_a_snapshot_that_a_late_outcome_adds_has_its_features(next_day):
     tables.write(pa.Table.from_pylist(rows, schema=schema), path)
     next_day.run("collect_labels", "featurize")
     with_cache = next_day.bytes_of(*OUTS)
-    shutil.rmtree(paths.CACHE)
+    shutil.rmtree(paths.CACHE.parent)
     next_day.run("featurize")
     assert next_day.bytes_of(*OUTS) == with_cache
 

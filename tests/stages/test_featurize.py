@@ -141,3 +141,14 @@ def test_attributes_can_be_kept_from_models(with_attributes):
     with_attributes.set("features.attributes", value=False)
     with_attributes.run("featurize")
     assert extractors.load_extractor(paths.EXTRACTOR).attributes is None
+
+
+def test_more_labels_than_a_full_fit_may_use_are_drawn(finished):
+    before = pd.read_parquet(paths.FEATURES_FULL / matrices.LABELS)["target"].value_counts()
+    finished.set("full_retrain.max_rows", 1000)
+    said = finished.run("featurize")["featurize"]
+    rows = pd.read_parquet(paths.FEATURES_FULL / matrices.LABELS)["target"].value_counts()
+    assert rows.max() == 1000
+    for target, count in before.items():
+        assert matrices.read_drawn_from(paths.FEATURES_FULL, target) == count
+        assert f"{target}: {rows[target]:,} of {count:,} labels drawn to train on" in " ".join(said)

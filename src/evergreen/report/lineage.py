@@ -18,6 +18,7 @@ from evergreen.vcs.tracked_paths import INPUTS
 
 if TYPE_CHECKING:
     from evergreen.report.report_data import ReportData
+    from evergreen.store.models import Manifest
 
 DIGITS = 12
 """Digits of a digest that are shown."""
@@ -34,8 +35,8 @@ def lineage_section(data: ReportData, name: str) -> PageSection:
     sentences = [
         (
             f"In production: {model.version} ({model.estimator}), trained on {model.rows:,} labels "
-            f"of {model.clients:,} clients known through {model.trained_through}, updated "
-            f"{plural(model.updates, 'time')} since its full fit."
+            f"{_drawn(model)}of {model.clients:,} clients known through {model.trained_through}, "
+            f"updated {plural(model.updates, 'time')} since its full fit."
         ),
         f"Parents, latest first: {', '.join(parents)}."
         if parents
@@ -48,6 +49,11 @@ def lineage_section(data: ReportData, name: str) -> PageSection:
         *_changes(data, name),
     ]
     return PageSection("Lineage", [Sentence(text) for text in sentences], brief=False)
+
+
+def _drawn(model: Manifest) -> str:
+    """Say of how many labels those of the last full fit were drawn, if they were."""
+    return f"(drawn from {model.drawn_from:,} at its full fit) " if model.drawn_from else ""
 
 
 def _parents(data: ReportData, name: str, version: str) -> list[str]:

@@ -48,7 +48,7 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     )
     view_snapshots(con, settings)
     selection = LabelSelection(settings)
-    full = _full(selection)
+    full, drawn_from = _full(selection)
     extractor = _extractor(settings, cache, con, snapshots_of(full))
     yield from _describe(extractor)
 
@@ -62,7 +62,11 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
         both[digest] = (extractor, own[digest][1] | inherited[digest][1])
     feature_sets = FeatureSets(settings, cache, con)
     _write_full(settings, cache, feature_sets, own, full)
+    matrices.write_drawn_from(paths.FEATURES_FULL, drawn_from)
     yield f"{paths.FEATURES_FULL.name}: {len(snapshots_of(full)):,} snapshots"
+    for target, count in drawn_from.items():
+        drawn = int((full["target"] == target).sum())
+        yield f"{target}: {drawn:,} of {count:,} labels drawn to train on ({drawn / count:.1%})"
 
     bases = challengers.bases(
         champions, paths.CHALLENGER, max_updates=settings.incremental.max_updates
@@ -98,15 +102,15 @@ def _inherited(champions: dict[str, Model]) -> Extractors:
     return inherited
 
 
-def _full(selection: LabelSelection) -> pd.DataFrame:
-    full = selection.to_train()
+def _full(selection: LabelSelection) -> tuple[pd.DataFrame, dict[str, int]]:
+    full, drawn_from = selection.to_train()
     if full.empty:
         by = selection.settings.full_retrain.as_of
         raise DataError(
             f"no label of a training client is known by {by}, so there is nothing to train on",
             f"set a later as_of in {paths.PARAMS}, or ingest older data",
         )
-    return full
+    return full, drawn_from
 
 
 def _extractor(

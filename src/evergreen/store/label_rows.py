@@ -28,7 +28,7 @@ class LabelSelection:
         self._files = labels_written(settings)
         self._held_out = held_out(settings.holdout.share, settings.holdout.salt)
 
-    def to_train(self) -> pd.DataFrame:
+    def to_train(self) -> tuple[pd.DataFrame, dict[str, int]]:
         """The labels of a full retrain; see `evergreen.core.events.label_selection.to_train`."""
         by, days = self.settings.full_retrain.as_of, self.settings.full_retrain.max_age_days
         view_labels(self._con, self._files, after=by - timedelta(days=days), through=by)

@@ -18,6 +18,7 @@ from evergreen.store import files, tables
 LABELS = "labels.parquet"
 SNAPSHOTS = "snapshots.parquet"
 TEXT_REPORT = "text.json"
+DRAWN_FROM = "drawn.json"
 
 
 def features_path(folder: Path, extractor: str) -> Path:
@@ -35,6 +36,21 @@ def write_features(path: Path, chunks: Iterable[pd.DataFrame]) -> None:
             if writer is None:
                 writer = stack.enter_context(tables.open_writer(path, table.schema))
             writer.write_table(table, row_group_size=max(1, len(table)))
+
+
+def write_drawn_from(folder: Path, counts: dict[str, int]) -> None:
+    """Write of how many labels of each target those in a folder were drawn, if they were."""
+    if counts:
+        files.write_json(counts, folder / DRAWN_FROM)
+
+
+def read_drawn_from(folder: Path, target: str) -> int | None:
+    """Read the count of a target that `write_drawn_from` wrote; None if nothing was drawn."""
+    path = folder / DRAWN_FROM
+    if not path.is_file():
+        return None
+    count: int | None = files.read_json(path, next_step="dvc repro featurize").get(target)
+    return count
 
 
 def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFrame:

@@ -54,7 +54,8 @@ class Manifest(BaseModel):
     on which a label of its training became known. `label_cap` and `label_mean` are the
     `LossScale` of the labels it was trained on. An update names its `parent`, the model
     that it continues, and the `champion` it may replace: the parent itself, or the model that the
-    parent did not replace.
+    parent did not replace. `drawn_from` is the number of labels that those of its last full fit
+    were drawn from; None if all were used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +73,7 @@ class Manifest(BaseModel):
     as_of: str
     trained_through: str
     rows: int
+    drawn_from: int | None = None
     clients: int
     label_mean: float
     label_cap: float
@@ -227,7 +229,7 @@ def save_model(
     if reference is not None:
         files.write_json(reference, folder / REFERENCE)
     content = (
-        {"champion": None}
+        {"champion": None, "drawn_from": None}
         | about
         | {
             "extractor": extractors.digest(folder / EXTRACTOR),

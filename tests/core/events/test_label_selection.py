@@ -38,8 +38,9 @@ def test_no_held_out_client_and_no_old_label_is_trained_on():
         ("held b", "2024-02-01", "2024-02-08"),
         ("c", "2023-02-01", "2023-02-08"),
     )
-    selected = to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT, draw=ALL)
+    selected, drawn_from = to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT, draw=ALL)
     assert selected["client_id"].tolist() == ["a"]
+    assert drawn_from == {}
 
 
 def judged(con, target_rows=1):
@@ -129,7 +130,7 @@ def selected(con, max_rows):
     window = Window(days=14, target_rows=1, max_days=56)
     update = {"after": DAY - timedelta(days=1), "replay_share": 1.0, "replay_days": 90}
     return {
-        "train": to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT, draw=draw),
+        "train": to_train(con, by=DAY, max_age_days=365, held_out=HELD_OUT, draw=draw)[0],
         "update": to_update(con, "t", **update, held_out=HELD_OUT, draw=draw),
         "judge": to_judge(
             con, ["u", "t"], by=DAY, window=window, held_out=HELD_OUT, draw=draw

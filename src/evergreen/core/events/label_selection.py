@@ -53,7 +53,7 @@ class Draw:
 
 def to_train(
     con: duckdb.DuckDBPyConnection, *, by: date, max_age_days: int, held_out: str, draw: Draw
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Select the labels of a full retrain: not held out, not too old.
 
     Parameters
@@ -68,25 +68,31 @@ def to_train(
 
     Returns
     -------
-    DataFrame
-        Its columns, ordered by target, day and client.
+    (DataFrame, dict of int)
+        The columns of the view, ordered by target, day and client. Where only some were drawn: for
+        each target, how many labels there are.
     """
     oldest = by - timedelta(days=max_age_days)
     rows = f"from labels where observed_on > date '{oldest}' and not {held_out}"
-    drawn = within_bound(rows, row_hash("train", draw.seed), _row_bound(con, rows, draw))
-    return read_rows(con, f"{drawn} order by {ORDER}")
+    counts = dict(
+        con.sql(f"select target, count(*) from ({rows}) group by target order by all").fetchall()
+    )
+    bound = _row_bound(con, rows, counts, draw)
+    drawn = within_bound(rows, row_hash("train", draw.seed), bound)
+    return read_rows(con, f"{drawn} order by {ORDER}"), {} if bound is None else counts
 
 
-def _row_bound(con: duckdb.DuckDBPyConnection, rows: str, draw: Draw) -> str | None:
+def _row_bound(
+    con: duckdb.DuckDBPyConnection, rows: str, counts: dict[str, int], draw: Draw
+) -> str | None:
     """The smallest hash of a row that is not drawn, so that no target has too many."""
-    counts = con.sql(f"select target, count(*) from ({rows}) group by target order by all")
     hashed = row_hash("train", draw.seed)
     bounds = [
         con.sql(
             f"select {hashed} as hash from ({rows}) where target = '{target}' "
             f"order by hash limit 1 offset {draw.max_rows}"
         ).fetchall()[0][0]
-        for target, count in counts.fetchall()
+        for target, count in counts.items()
         if count > draw.max_rows
     ]
     return min(bounds, default=None)

@@ -73,3 +73,19 @@ def test_a_link_to_a_folder_is_replaced_and_the_folder_stays(tmp_path):
         unfinished.symlink_to("two")
     assert (tmp_path / "link").readlink().name == "two"
     assert (tmp_path / "one").is_dir()
+
+
+def test_a_file_with_two_names_is_stored_once_and_copied_where_that_fails(tmp_path, monkeypatch):
+    source, second, third = (tmp_path / name for name in ("source", "second", "third"))
+    source.write_text("x")
+    files.link(source, second)
+    assert second.samefile(source)
+    assert not second.stat().st_mode & 0o222
+
+    def refuse(*_):
+        raise OSError("another file system")
+
+    monkeypatch.setattr(files.os, "link", refuse)
+    files.link(source, third)
+    assert not third.samefile(source)
+    assert third.read_text() == "x"

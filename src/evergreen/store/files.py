@@ -170,10 +170,10 @@ def link(source: Path, path: Path) -> None:
 
     It loses the permission to write: a change under one name would change the other.
     """
-    source.chmod(0o444)
     try:
+        source.chmod(0o444)
         os.link(source, path)
-    except OSError:  # another file system
+    except OSError:  # another file system, or another user's file
         shutil.copyfile(source, path)
 
 

@@ -52,6 +52,13 @@ def test_a_missing_output_names_the_stage_that_makes_it(repository):
         repository.run("featurize")
 
 
+def test_a_damaged_file_of_labels_names_the_stage_that_makes_it(repository):
+    repository.run("collect_labels")
+    tables.partition_path(paths.LABELS, repository.settings.as_of).write_bytes(b"PAR1 half")
+    with pytest.raises(DataError, match=r"labels can't be read.*\nNext: dvc repro collect_labels"):
+        repository.run("featurize")
+
+
 def test_a_day_without_any_event(repository, retailer):
     day = pa.scalar(date(2024, 3, 20), pa.date32())
     repository.write_raw(retailer.filter(pc.not_equal(retailer["ingested_on"], day)))

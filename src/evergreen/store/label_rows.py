@@ -12,7 +12,7 @@ from evergreen.core.events import label_selection
 from evergreen.core.events.label_selection import Draw, Window
 from evergreen.core.events.snapshots import held_out
 from evergreen.store import tables
-from evergreen.store.labels import labels_written, view_labels
+from evergreen.store.labels import labels_written, reading_labels, view_labels
 
 if TYPE_CHECKING:
     from evergreen.settings.pipeline import FullRetrain, Gate, Incremental, Settings
@@ -28,6 +28,7 @@ class LabelSelection:
         self._files = labels_written(settings)
         self._held_out = held_out(settings.holdout.share, settings.holdout.salt)
 
+    @reading_labels()
     def to_train(self) -> tuple[pd.DataFrame, dict[str, int]]:
         """The labels of a full retrain; see `evergreen.core.events.label_selection.to_train`."""
         by, days = self.settings.full_retrain.as_of, self.settings.full_retrain.max_age_days
@@ -40,6 +41,7 @@ class LabelSelection:
             draw=self._draw(self.settings.full_retrain),
         )
 
+    @reading_labels()
     def to_update(self, bases: Mapping[str, Model]) -> pd.DataFrame:
         """The labels that are new to the bases of this run's updates, and older ones."""
         parts = [
@@ -64,6 +66,7 @@ class LabelSelection:
             draw=self._draw(options),
         )
 
+    @reading_labels()
     def to_judge(self) -> pd.DataFrame:
         """The labels of held-out clients on which models are compared."""
         by, window = self.settings.as_of, Window.of(self.settings.gate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,24 @@ def labels_written(settings: Settings) -> dict[date, Path]:
                 f"{path}, an output of collect_labels, does not exist", "dvc repro collect_labels"
             )
     return written
+
+
+@contextmanager
+def reading_labels() -> Iterator[None]:
+    """Turn errors of DuckDB into one that names ``data/labels`` and the stage that makes it.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged.
+    """
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        raise DataError(
+            f"{paths.LABELS} can't be read: {str(error).splitlines()[0]}",
+            "dvc repro collect_labels",
+        ) from None
 
 
 def view_snapshots(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:

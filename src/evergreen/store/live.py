@@ -16,7 +16,7 @@ from evergreen.settings import paths
 from evergreen.settings.names import prediction_column
 from evergreen.settings.pipeline import Settings
 from evergreen.store import files, predictions, sql, tables
-from evergreen.store.labels import view_labels
+from evergreen.store.labels import reading_labels, view_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +120,7 @@ def sums_known(
     return sums
 
 
+@reading_labels()
 def read_live(target: str, *, since: date, by: date, window: Window) -> pd.DataFrame:
     """Read the predictions for a target made from a day on, whose outcome became known lately.
 

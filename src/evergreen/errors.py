@@ -11,9 +11,11 @@ DISK_FULL_MESSAGES = (
     "out of diskspace",
     "disk quota exceeded",
     "file too large",
-    "max_temp_directory_size",  # DuckDB leaves some of the disk free
+    "max_temp_directory_size",
 )
-USED_MEMORY = re.compile(r"\([^()]+/([^()]+) used\)")
+SPILL_FULL = "failed to offload"
+"""What DuckDB reports when it has spilled as much as it may: it leaves some of the disk free."""
+USED = re.compile(r"\([^()]+/([^()]+) used\)")
 AGAIN = "run the same command again: it continues where this one stopped"
 FREE_SPACE = f"free some space, then {AGAIN}"
 
@@ -79,11 +81,16 @@ def is_disk_full(text: str) -> bool:
 def shortage(error: BaseException) -> EvergreenError | None:
     """Explain a lack of disk or memory, in whatever error a library reports it; None for others."""
     text = str(error)
-    first = text.partition("\n")[0]
+    first, used = text.partition("\n")[0], USED.search(text)
+    if SPILL_FULL in text:
+        beside = f" beside the {used[1]} that are there" if used else ""
+        return EvergreenError(
+            f"the disk is full: no room to spill more{beside}",
+            f"free some space, or raise `compute.memory` in params.yaml, then {AGAIN}",
+        )
     if getattr(error, "errno", None) in DISK_FULL_CODES or is_disk_full(text):
         return EvergreenError(f"the disk is full: {first}", FREE_SPACE)
     if "out of memory error" in text.lower():  # DuckDB's, also where Arrow passes it on
-        used = USED_MEMORY.search(text)
         allowed = f"the {used[1]} that " if used else ""
         return EvergreenError(
             f"this needs more memory than {allowed}`compute.memory` allows",

@@ -134,7 +134,11 @@ def test_a_spill_that_fills_the_disk_asks_for_free_space():
         "Out of Memory Error: failed to offload data block of size 256.0 KiB (1.0 GiB/1.0 GiB "
         "used).\nThis limit was set by the 'max_temp_directory_size' setting."
     )
-    assert str(explained(error)).startswith("the disk is full: Out of Memory Error: failed to")
+    assert str(explained(error)) == (
+        "the disk is full: no room to spill more beside the 1.0 GiB that are there\n"
+        "Next: free some space, or raise `compute.memory` in params.yaml, then run the same "
+        "command again: it continues where this one stopped"
+    )
 
 
 def test_a_lack_of_disk_is_told_before_the_work_begins(repository, monkeypatch):

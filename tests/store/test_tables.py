@@ -1,4 +1,5 @@
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -6,6 +7,7 @@ import pytest
 
 from evergreen.core.events import transactions
 from evergreen.errors import DataError
+from evergreen.lifecycle.pin import pin_first_run
 from evergreen.settings import paths
 from evergreen.store import tables
 
@@ -46,6 +48,21 @@ def test_what_is_not_known_yet_limits_the_labels(raw):
     raw(date(2024, 1, 5), date(2024, 1, 6))
     assert view(date(2024, 1, 8)) == date(2024, 1, 7)
     assert view(date(2024, 1, 6)) == date(2024, 1, 6)
+
+
+def test_no_run_starts_from_an_ingestion_that_was_stopped(raw):
+    raw(date(2024, 1, 5))
+    paths.HALF_INGESTED.touch()
+    stopped = "an ingestion was stopped before data/raw had all rows\n"
+    stopped += "Next: evergreen ingest, which goes on"
+    with pytest.raises(DataError) as error:
+        view(date(2024, 1, 6))
+    assert str(error.value) == stopped
+    Path("data/raw.dvc").touch()
+    with pytest.raises(DataError) as error:
+        list(pin_first_run(None))
+    back = "; or `dvc checkout --force data/raw`, for the rows of the last run"
+    assert str(error.value) == stopped + back
 
 
 def test_data_that_has_not_come_is_not_taken_for_clients_who_stay_away(raw):

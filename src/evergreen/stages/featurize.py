@@ -22,7 +22,7 @@ from evergreen.store import challengers, extractors, files, matrices, tables
 from evergreen.store.cache import Cache
 from evergreen.store.feature_sets import FeatureSets
 from evergreen.store.label_rows import LabelSelection
-from evergreen.store.labels import view_snapshots
+from evergreen.store.labels import labels_made_from, view_snapshots
 from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release
 
@@ -48,7 +48,7 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     )
     view_snapshots(con, settings)
     selection = LabelSelection(settings)
-    full, drawn_from = _full(selection)
+    full, drawn_from = _full(settings, cache, selection)
     extractor = _extractor(settings, cache, con, snapshots_of(full))
     yield from _describe(extractor)
 
@@ -102,15 +102,31 @@ def _inherited(champions: dict[str, Model]) -> Extractors:
     return inherited
 
 
-def _full(selection: LabelSelection) -> tuple[pd.DataFrame, dict[str, int]]:
-    full, drawn_from = selection.to_train()
+def _full(
+    settings: Settings, cache: Cache, selection: LabelSelection
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Select the labels of the last full retrain, which do not change until the next."""
+    by = settings.full_retrain.as_of
+    made_from = labels_made_from(settings) | {
+        "full_retrain": settings.full_retrain.model_dump(mode="json"),
+        "holdout": settings.holdout.model_dump(),
+        "seed": settings.seed,
+        "raw": cache.raw_known_by(by),
+    }
+
+    def select(folder: Path) -> None:
+        labels, drawn_from = selection.to_train()
+        tables.write_frame(labels, folder / matrices.LABELS)
+        matrices.write_drawn_from(folder, drawn_from)
+
+    folder = cache.folder("selection", made_from, select)
+    full = tables.read_frame(folder / matrices.LABELS, made_by="featurize")
     if full.empty:
-        by = selection.settings.full_retrain.as_of
         raise DataError(
             f"no label of a training client is known by {by}, so there is nothing to train on",
             f"set a later as_of in {paths.PARAMS}, or ingest older data",
         )
-    return full, drawn_from
+    return full, matrices.read_drawn_from(folder)
 
 
 def _extractor(

@@ -117,7 +117,7 @@ def _about(
         "origin": "full",
         "parent": None,
         "updates": 0,
-        "drawn_from": matrices.read_drawn_from(paths.FEATURES_FULL, name),
+        "drawn_from": matrices.read_drawn_from(paths.FEATURES_FULL).get(name),
         "seed": settings.seed,
         "extractor_fitted_on": extractor.fitted_on.isoformat(),
         "holdout": settings.holdout.model_dump(),

@@ -41,11 +41,7 @@ def labels_known(settings: Settings, cache: Cache) -> dict[date, Path]:
     DataError
         As `evergreen.store.raw_history.open_history`.
     """
-    made_from = {
-        "snapshots": settings.snapshots.model_dump(),
-        "targets": {name: [t.label, t.horizon_days] for name, t in settings.targets.items()},
-        "minor_units": settings.data.minor_units,
-    }
+    made_from = labels_made_from(settings)
     entries = {
         day: cache.entry(KIND, made_from | {"raw": cache.raw_known_by(day), "day": str(day)})
         for day in _days(settings)
@@ -61,6 +57,15 @@ def labels_known(settings: Settings, cache: Cache) -> dict[date, Path]:
         for days in _chunks(missing):
             _make(con, settings, {day: entries[day] for day in days})
     return entries
+
+
+def labels_made_from(settings: Settings) -> dict[str, object]:
+    """The settings that labels depend on."""
+    return {
+        "snapshots": settings.snapshots.model_dump(),
+        "targets": {name: [t.label, t.horizon_days] for name, t in settings.targets.items()},
+        "minor_units": settings.data.minor_units,
+    }
 
 
 def _days(settings: Settings) -> Iterator[date]:

@@ -44,13 +44,13 @@ def write_drawn_from(folder: Path, counts: dict[str, int]) -> None:
         files.write_json(counts, folder / DRAWN_FROM)
 
 
-def read_drawn_from(folder: Path, target: str) -> int | None:
-    """Read the count of a target that `write_drawn_from` wrote; None if nothing was drawn."""
+def read_drawn_from(folder: Path) -> dict[str, int]:
+    """Read what `write_drawn_from` wrote; nothing if all labels were used."""
     path = folder / DRAWN_FROM
-    if not path.is_file():
-        return None
-    count: int | None = files.read_json(path, next_step="dvc repro featurize").get(target)
-    return count
+    counts: dict[str, int] = (
+        files.read_json(path, next_step="dvc repro featurize") if path.is_file() else {}
+    )
+    return counts
 
 
 def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFrame:

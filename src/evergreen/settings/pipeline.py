@@ -286,6 +286,12 @@ class Compute(SparseSection):
         None, description="Address of the cluster's scheduler, such as tcp://10.0.0.5:8786"
     )
 
+    storage: str | None = Field(
+        None,
+        description="Folder or address, such as s3://bucket/history, to which parts of the history "
+        "are copied for machines that don't share this repository's folder",
+    )
+
     @model_validator(mode="after")
     def _check_address(self) -> Compute:
         if (self.backend == "loky") == (self.address is not None):

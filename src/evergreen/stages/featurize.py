@@ -19,6 +19,7 @@ from evergreen.settings import paths
 from evergreen.settings.pipeline import Settings
 from evergreen.stages.runner import main
 from evergreen.store import challengers, extractors, files, matrices, tables
+from evergreen.store.buckets import open_workers
 from evergreen.store.cache import Cache
 from evergreen.store.feature_sets import FeatureSets
 from evergreen.store.label_rows import LabelSelection
@@ -27,6 +28,7 @@ from evergreen.store.raw_history import open_history
 from evergreen.store.releases import load_release
 
 if TYPE_CHECKING:
+    from evergreen.store.buckets import Workers
     from evergreen.store.feature_sets import Extractors
     from evergreen.store.models import Model
 
@@ -34,11 +36,12 @@ if TYPE_CHECKING:
 def run(settings: Settings) -> Iterator[str]:
     """Write ``models/extractor`` and ``data/features/{full,update,holdout,today,recent}``."""
     cache = Cache()
-    yield from make(settings, cache)
+    with open_workers(settings) as workers:
+        yield from make(settings, cache, workers)
     cache.forget_unused()
 
 
-def make(settings: Settings, cache: Cache) -> Iterator[str]:
+def make(settings: Settings, cache: Cache, workers: Workers | None = None) -> Iterator[str]:
     """Do the work of `run`, with a cache that others may share: its other entries stay."""
     con, _ = open_history(
         known_by=settings.as_of,
@@ -60,7 +63,7 @@ def make(settings: Settings, cache: Cache) -> Iterator[str]:
     both = own | inherited
     if digest in inherited:
         both[digest] = (extractor, own[digest][1] | inherited[digest][1])
-    feature_sets = FeatureSets(settings, cache, con)
+    feature_sets = FeatureSets(settings, cache, con, workers)
     _write_full(settings, cache, feature_sets, own, full)
     matrices.write_drawn_from(paths.FEATURES_FULL, drawn_from)
     yield f"{paths.FEATURES_FULL.name}: {len(snapshots_of(full)):,} snapshots"

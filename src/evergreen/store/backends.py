@@ -63,7 +63,7 @@ def open_backend(compute: Compute) -> Iterator[Run[Any, Any]]:
         ``compute.workers``, or one of them has another version of Evergreen or numpy, or computes
         with another arithmetic.
     """
-    if compute.backend == "loky" and compute.workers in (None, 1):
+    if is_this_process(compute):
         yield lambda function, tasks: [function(task) for task in tasks]
         return
     with ExitStack() as stack:
@@ -74,6 +74,11 @@ def open_backend(compute: Compute) -> Iterator[Run[Any, Any]]:
                 joblib.delayed(function)(task) for task in tasks
             )
         )
+
+
+def is_this_process(compute: Compute) -> bool:
+    """Whether the settings name no other workers."""
+    return compute.backend == "loky" and compute.workers in (None, 1)
 
 
 def _loky(compute: Compute, _stack: ExitStack) -> dict[str, Any]:

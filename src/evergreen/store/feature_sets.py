@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 
 from evergreen.core.events.label_selection import KEYS
+from evergreen.core.features import chunks
 from evergreen.core.features.chunks import in_chunks
 from evergreen.core.features.extractor import ClientHistories, Extractor
 from evergreen.settings.names import TextForm
@@ -18,6 +19,7 @@ from evergreen.settings.pipeline import Settings
 from evergreen.store import files, matrices, tables
 
 if TYPE_CHECKING:
+    from evergreen.store.buckets import Workers
     from evergreen.store.cache import Cache
 
     Extractors = dict[str, tuple[Extractor, set[TextForm]]]
@@ -31,6 +33,8 @@ class FeatureSets:
     ----------
     con
         The history as of the run; see `evergreen.core.features.extractor.Extractor.transform`.
+    workers
+        Compute the features elsewhere, with the same bytes; see `evergreen.store.buckets`.
 
     Attributes
     ----------
@@ -39,8 +43,15 @@ class FeatureSets:
         by the last of them, and on the extractor.
     """
 
-    def __init__(self, settings: Settings, cache: Cache, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        cache: Cache,
+        con: duckdb.DuckDBPyConnection,
+        workers: Workers | None = None,
+    ) -> None:
         self.con = con
+        self._workers = workers
         self.made_from: dict[str, object] = {"max_chars": settings.features.text.max_chars}
         self._cache = cache
         self._read: tuple[str, ClientHistories] | None = None
@@ -102,9 +113,20 @@ class FeatureSets:
     def _chunks(
         self, extractor: Extractor, forms: Collection[TextForm], snapshots: pd.DataFrame
     ) -> Iterator[pd.DataFrame]:
-        for rows in in_chunks(snapshots):
-            columns = extractor.columns_of(self._client_histories(rows), text=forms)
-            yield pd.concat([rows, columns], axis=1)
+        columns = self._columns(extractor, forms, snapshots)
+        for rows, of_rows in zip(in_chunks(snapshots), columns, strict=True):
+            yield pd.concat([rows, of_rows], axis=1)
+
+    def _columns(
+        self, extractor: Extractor, forms: Collection[TextForm], snapshots: pd.DataFrame
+    ) -> Iterator[pd.DataFrame]:
+        if self._workers is None or snapshots.empty:
+            for rows in in_chunks(snapshots):
+                yield extractor.columns_of(self._client_histories(rows), text=forms)
+        else:
+            columns = self._workers(self.con, snapshots, extractor=extractor, forms=forms)
+            for start in range(0, len(columns), chunks.ROWS):
+                yield columns.iloc[start : start + chunks.ROWS].reset_index(drop=True)
 
     def _client_histories(self, rows: pd.DataFrame) -> ClientHistories:
         """Read these snapshots; the last ones read are kept for the next extractor."""

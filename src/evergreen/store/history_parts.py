@@ -22,7 +22,8 @@ from typing import NamedTuple
 import duckdb
 from filelock import FileLock
 
-from evergreen.core.events import ledger, transactions
+from evergreen.core.events import buckets, ledger, transactions
+from evergreen.core.events.buckets import BUCKET
 from evergreen.errors import DataError, shortage
 from evergreen.settings import paths
 from evergreen.store import digests, files, sql, tables
@@ -55,7 +56,7 @@ Query = Callable[[duckdb.DuckDBPyConnection, int], str]
 
 
 def ledger_parts(known_by: date, *, threads: int) -> list[Path]:
-    """Files with the rows of `evergreen.core.events.ledger.create_ledger`, ordered by client.
+    """Files with the rows of `evergreen.core.events.ledger.create_ledger`, by bucket and client.
 
     Parameters
     ----------
@@ -76,21 +77,24 @@ def ledger_parts(known_by: date, *, threads: int) -> list[Path]:
         first = min(periods[number].files)
         _add_earlier(con, first, periods[:number], late[:number])
         return f"""
-            select * from ({ledger.LEDGER}) where known_on > date '{first}'
-            order by client_id, day, known_on
+            select {BUCKET} as bucket, * from ({ledger.LEDGER}) where known_on > date '{first}'
+            order by bucket, client_id, day, known_on
             """
 
     return _parts("ledger", periods, so_far, threads, rows)
 
 
 def text_parts(known_by: date, *, threads: int, max_chars: int) -> list[Path]:
-    """Files with the rows of `evergreen.core.events.ledger.create_texts`, ordered by client.
+    """Files with the rows of `evergreen.core.events.ledger.create_texts`, by bucket and client.
 
     Parameters and errors are those of `ledger_parts`.
     """
     periods = _periods(known_by, paths.TRANSACTIONS, paths.NOTES)
     made_from = [[period.digest, max_chars] for period in periods]
-    query = f"{ledger.TEXTS.format(max_chars=max_chars)} order by client_id, day, known_on, text"
+    query = f"""
+        select {BUCKET} as bucket, * from ({ledger.TEXTS.format(max_chars=max_chars)})
+        order by bucket, client_id, day, known_on, text
+        """
     return _parts("texts", periods, made_from, threads, lambda *_: query)
 
 
@@ -244,5 +248,5 @@ def _remove_unused(used: Iterable[Path]) -> None:
 @cache
 def _version() -> str:
     """What parts depend on besides raw rows: the code that makes them, and DuckDB's version."""
-    code = [files.sha256(Path(name)) for name in (ledger.__file__, __file__)]
+    code = [files.sha256(Path(name)) for name in (buckets.__file__, ledger.__file__, __file__)]
     return files.digest_of([duckdb.__version__, *code])

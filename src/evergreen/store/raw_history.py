@@ -62,6 +62,6 @@ def _view_parts(
     con: duckdb.DuckDBPyConnection, name: str, parts: Iterable[Path], known_by: date
 ) -> None:
     con.execute(
-        f"create or replace view {name} as select * from {sql.parquet(parts)} "
+        f"create or replace view {name} as select * exclude (bucket) from {sql.parquet(parts)} "
         f"where known_on <= date '{known_by}'"
     )

@@ -2,20 +2,12 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from evergreen.settings.pipeline import Compute
 from evergreen.store import backends
 from evergreen.store.backends import BackendError, describe, open_backend
-
-BIN = Path(sys.executable).parent
-ROOT = Path(__file__).parents[2]
 
 
 def doubled(number):
@@ -28,50 +20,6 @@ def doubled_after_the_first_worker_died(task):
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return 2 * number
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A Dask scheduler with two workers, started as a user would; yields its address."""
-    address = f"tcp://127.0.0.1:{free_port()}"
-    # without the environment of the tests: workers choose their arithmetic themselves
-    choices = {"OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"}
-    variables = {name: value for name, value in os.environ.items() if name not in choices}
-    variables["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
-    scheduler = ("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2])
-    worker = ("worker", address, "--host", "127.0.0.1", "--nworkers", "2", "--nthreads", "1")
-    processes = [
-        subprocess.Popen(
-            [BIN / "dask", *command, "--no-dashboard"],
-            env=variables,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for command in (scheduler, (*worker, *backends.PRELOAD.split()))
-    ]
-    yield address
-    for process in reversed(processes):
-        process.terminate()
-    for process in processes:
-        process.wait()
-
-
-def ready(address):
-    """The settings of a cluster, once both workers are there."""
-    compute = Compute(backend="dask", address=address, workers=2)
-    for _ in range(100):
-        try:
-            with open_backend(compute):
-                return compute
-        except BackendError:
-            time.sleep(0.2)
-    raise TimeoutError(address)
 
 
 def test_one_worker_is_this_process():
@@ -87,7 +35,7 @@ def test_processes_give_the_results_in_order():
 
 @pytest.mark.slow
 def test_a_dask_cluster_gives_the_results_in_order_even_if_a_worker_dies(cluster, tmp_path):
-    with open_backend(ready(cluster)) as run:
+    with open_backend(cluster) as run:
         assert run(doubled, range(64)) == list(range(0, 128, 2))
         tasks = [(number, tmp_path / "died") for number in range(8)]
         assert run(doubled_after_the_first_worker_died, tasks) == list(range(0, 16, 2))
@@ -96,27 +44,26 @@ def test_a_dask_cluster_gives_the_results_in_order_even_if_a_worker_dies(cluster
 
 @pytest.mark.slow
 def test_more_workers_than_there_are_and_another_numpy_are_refused(cluster, monkeypatch):
-    compute = ready(cluster)
     with (
         pytest.raises(BackendError, match="has 2 workers, expected 9 or more"),
-        open_backend(compute.model_copy(update={"workers": 9})),
+        open_backend(cluster.model_copy(update={"workers": 9})),
     ):
         pass
     here = describe() | {"numpy": "0.1"}
     monkeypatch.setattr(backends, "describe", lambda: here)
     with (
         pytest.raises(BackendError, match=r"another numpy than this machine: expected 0\.1"),
-        open_backend(compute),
+        open_backend(cluster),
     ):
         pass
 
 
 @pytest.mark.parametrize("backend", ["dask", "ray"])
-def test_a_cluster_that_does_not_answer_is_named(backend, monkeypatch):
+def test_a_cluster_that_does_not_answer_is_named(backend, monkeypatch, free_port):
     monkeypatch.setattr(backends, "TIMEOUT_SECONDS", 1)
     if backend == "ray":
         pytest.importorskip("ray")
-    address = f"127.0.0.1:{free_port()}"
+    address = f"127.0.0.1:{free_port}"
     with (
         pytest.raises(BackendError, match=f"answers at {address} within 1 seconds"),
         open_backend(Compute(backend=backend, address=address)),

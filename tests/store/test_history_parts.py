@@ -68,7 +68,8 @@ def kept(known_by=END):
     con = tables.connect(1)
     return [
         con.sql(
-            f"select * exclude (bucket) from {sql.parquet(files)} where known_on <= '{known_by}' order by all"
+            f"select * exclude (bucket) from {sql.parquet(files)} "
+            f"where known_on <= '{known_by}' order by all"
         ).fetchall()
         for files in parts(known_by)
     ]

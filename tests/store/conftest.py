@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -52,7 +53,7 @@ def cluster(s3):
     # workers choose their arithmetic themselves, as they do elsewhere
     choices = {"OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"}
     variables = {name: value for name, value in os.environ.items() if name not in choices} | s3
-    variables["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+    variables["PYTHONPATH"] = str(ROOT / "src")
     scheduler = ("scheduler", "--host", "127.0.0.1", "--port", str(port))
     worker = ("worker", address, "--host", "127.0.0.1", "--nworkers", "2", "--nthreads", "1")
     processes = [
@@ -64,11 +65,14 @@ def cluster(s3):
         )
         for command in (scheduler, (*worker, *PRELOAD.split()))
     ]
-    yield _wait_for(Compute(backend="dask", address=address, workers=2))
-    for process in reversed(processes):
-        process.terminate()
-    for process in processes:
-        process.wait()
+    try:
+        yield _wait_for(Compute(backend="dask", address=address, workers=2))
+    finally:
+        for process in processes:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.wait()
 
 
 def _wait_for(compute):

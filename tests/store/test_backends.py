@@ -1,5 +1,6 @@
 """Every backend gives the same results in the same order, or says why it can't."""
 
+import operator
 import os
 import signal
 
@@ -10,18 +11,6 @@ from evergreen.store import backends
 from evergreen.store.backends import BackendError, describe, open_backend
 
 
-def doubled(number):
-    return 2 * number
-
-
-def doubled_after_the_first_worker_died(task):
-    number, marker = task
-    if number == 3 and not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return 2 * number
-
-
 def test_one_worker_is_this_process():
     with open_backend(Compute()) as run:
         assert run(lambda _task: os.getpid(), [1, 2]) == [os.getpid()] * 2
@@ -30,22 +19,29 @@ def test_one_worker_is_this_process():
 @pytest.mark.slow
 def test_processes_give_the_results_in_order():
     with open_backend(Compute(workers=2)) as run:
-        assert run(doubled, range(64)) == list(range(0, 128, 2))
+        assert run(operator.neg, range(64)) == list(range(0, -64, -1))
 
 
 @pytest.mark.slow
 def test_a_dask_cluster_gives_the_results_in_order_even_if_a_worker_dies(cluster, tmp_path):
+    marker = tmp_path / "died"
+
+    def negative_unless_it_dies(number):
+        if number == 3 and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return -number
+
     with open_backend(cluster) as run:
-        assert run(doubled, range(64)) == list(range(0, 128, 2))
-        tasks = [(number, tmp_path / "died") for number in range(8)]
-        assert run(doubled_after_the_first_worker_died, tasks) == list(range(0, 16, 2))
-    assert (tmp_path / "died").exists()
+        assert run(operator.neg, range(64)) == list(range(0, -64, -1))
+        assert run(negative_unless_it_dies, range(8)) == list(range(0, -8, -1))
+    assert marker.exists()
 
 
 @pytest.mark.slow
 def test_more_workers_than_there_are_and_another_numpy_are_refused(cluster, monkeypatch):
     with (
-        pytest.raises(BackendError, match="has 2 workers, expected 9 or more"),
+        pytest.raises(BackendError, match=r"has \d workers?, expected 9 or more"),
         open_backend(cluster.model_copy(update={"workers": 9})),
     ):
         pass

@@ -66,7 +66,9 @@ def cluster(s3):
         for command in (scheduler, (*worker, *PRELOAD.split()))
     ]
     try:
-        yield _wait_for(Compute(backend="dask", address=address, workers=2))
+        compute = Compute(backend="dask", address=address, workers=2)
+        _wait_for(compute)
+        yield compute.model_copy(update={"workers": None})  # a test may kill one
     finally:
         for process in processes:
             for child in psutil.Process(process.pid).children(recursive=True):
@@ -79,7 +81,7 @@ def _wait_for(compute):
     for _ in range(300):
         try:
             with open_backend(compute):
-                return compute
+                return
         except BackendError:
             time.sleep(0.2)
     raise TimeoutError(compute)

@@ -35,6 +35,7 @@ def test_what_is_lacking_is_named_with_the_horizons_that_have_enough(repository)
 
 def test_no_horizon_may_be_enough(repository):
     repository.set("gate.min_rows", 10**6)
+    repository.set("gate.max_rows", 10**6)
     purchase, churn, clv = label_outlook(repository.settings)
     assert purchase.way_out.startswith("wait for more data: no horizon that the history allows")
     assert "(1,300 labels, 1,000,000 are needed): wait for more data" in outlook_sentence(

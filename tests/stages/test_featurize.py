@@ -54,16 +54,29 @@ def computed(monkeypatch):
 
 def test_only_what_is_wanted_and_not_cached_is_computed(next_day, computed):
     next_day.run("featurize")
-    wanted = [
+    update, holdout, today = (
         len(pd.read_parquet(folder / matrices.SNAPSHOTS))
-        for folder in (
-            paths.FEATURES_UPDATE,
-            paths.FEATURES_HOLDOUT,
-            paths.FEATURES_TODAY,
-            paths.FEATURES_RECENT,
-        )
-    ]
-    assert computed == wanted  # and nothing of the full retrain of the day before
+        for folder in (paths.FEATURES_UPDATE, paths.FEATURES_HOLDOUT, paths.FEATURES_TODAY)
+    )
+    # nothing of the full retrain of the day before, nor of earlier days; today's are recent, too
+    assert computed == [update, pytest.approx(0.05 * holdout, rel=1), today]
+
+
+def test_a_day_adds_files_to_the_sets_that_move_on_and_changes_none(finished):
+    sets = (paths.FEATURES_HOLDOUT, paths.FEATURES_RECENT)
+
+    def days():
+        return {(path.parts[-3], path.name): path.read_bytes()
+                for folder in sets for path in folder.glob("*/*.parquet")}  # fmt: skip
+
+    before = days()
+    finished.crown()
+    finished.set("as_of", (AS_OF + timedelta(days=1)).isoformat())
+    finished.run("collect_labels", "featurize")
+    after = days()
+    kept = {name for name, content in before.items() if after.get(name) == content}
+    assert len(kept) > 0.8 * len(before)
+    assert len(after.keys() - before.keys()) <= 4  # for each target, and for today
 
 
 def test_the_size_of_a_chunk_changes_no_value(next_day, computed, monkeypatch):

@@ -88,7 +88,8 @@ def make(settings: Settings, cache: Cache, workers: Workers | None = None) -> It
         (paths.FEATURES_TODAY, both, today, None),
         (paths.FEATURES_RECENT, both, recent, None),
     ):
-        feature_sets.write(folder, versions, rows, labels_of_rows)
+        by_day = folder in (paths.FEATURES_HOLDOUT, paths.FEATURES_RECENT)
+        feature_sets.write(folder, versions, rows, labels_of_rows, by_day=by_day)
         yield f"{folder.name}: {len(rows):,} snapshots"
     if extractor.text is not None:
         share = _write_text_report(paths.FEATURES_TODAY, con, digest, both, today)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
+from datetime import date
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,15 +64,29 @@ class FeatureSets:
         versions: Extractors,
         snapshots: pd.DataFrame,
         labels: pd.DataFrame | None = None,
+        *,
+        by_day: bool = False,
     ) -> None:
-        """Write snapshots, their features by each extractor, and their labels."""
+        """Write snapshots, their features by each extractor, and their labels.
+
+        Parameters
+        ----------
+        by_day
+            Write a file for each day on which they were observed. So a set that moves on from day
+            to day keeps most of its files: they are neither computed nor stored again.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         tables.write_frame(snapshots, folder / matrices.SNAPSHOTS)
         if labels is not None:
             tables.write_frame(labels, folder / matrices.LABELS)
         for digest, (extractor, forms) in versions.items():
-            computed = self._file(extractor, digest, forms, snapshots)
-            files.link(computed, matrices.features_path(folder, digest))
+            path = matrices.features_path(folder, digest)
+            if by_day and not snapshots.empty:
+                path.with_suffix("").mkdir()
+                for day, computed in self._days(extractor, digest, forms, snapshots).items():
+                    files.link(computed, matrices.features_path_of(day, folder, digest))
+            else:
+                files.link(self._file(extractor, digest, forms, snapshots), path)
 
     def of(
         self,
@@ -97,18 +113,51 @@ class FeatureSets:
         forms: Collection[TextForm],
         snapshots: pd.DataFrame,
     ) -> Path:
+        def make(path: Path) -> None:
+            matrices.write_features(path, self._chunks(extractor, forms, snapshots))
+
+        return self._cache.file("features", self._inputs(digest, forms, snapshots), make)
+
+    def _days(
+        self,
+        extractor: Extractor,
+        digest: str,
+        forms: Collection[TextForm],
+        snapshots: pd.DataFrame,
+    ) -> dict[date, Path]:
+        """The file of each day; all that are missing are computed together."""
+        of_days = _by_day(snapshots)
+        inputs = {day: self._inputs(digest, forms, rows) for day, rows in of_days.items()}
+        missing = [
+            rows
+            for day, rows in of_days.items()
+            if not self._cache.entry("features", inputs[day]).exists()
+        ]
+
+        @cache
+        def computed() -> dict[date, pd.DataFrame]:
+            chunks = self._chunks(extractor, forms, pd.concat(missing, ignore_index=True))
+            return _by_day(pd.concat(chunks, ignore_index=True))
+
+        def make(path: Path, day: date) -> None:
+            matrices.write_features(path, [computed()[day]])
+
+        return {
+            day: self._cache.file("features", inputs[day], partial(make, day=day))
+            for day in of_days
+        }
+
+    def _inputs(
+        self, digest: str, forms: Collection[TextForm], snapshots: pd.DataFrame
+    ) -> dict[str, object]:
+        """All that the features of some snapshots are computed from."""
         last = snapshots["observed_on"].max()
-        made_from = {
+        return self.made_from | {
             "snapshots": tables.digest(snapshots[KEYS]),
             "raw": None if pd.isna(last) else self._cache.raw_known_by(last.date()),
             "extractor": digest,
             "forms": sorted(forms),
         }
-
-        def make(path: Path) -> None:
-            matrices.write_features(path, self._chunks(extractor, forms, snapshots))
-
-        return self._cache.file("features", self.made_from | made_from, make)
 
     def _chunks(
         self, extractor: Extractor, forms: Collection[TextForm], snapshots: pd.DataFrame
@@ -134,3 +183,8 @@ class FeatureSets:
         if self._read is None or self._read[0] != key:
             self._read = key, ClientHistories(self.con, rows)
         return self._read[1]
+
+
+def _by_day(rows: pd.DataFrame) -> dict[date, pd.DataFrame]:
+    groups = rows.groupby("observed_on", sort=True)
+    return {pd.Timestamp(str(day)).date(): of_day for day, of_day in groups}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,17 @@ DRAWN_FROM = "drawn.json"
 def features_path(folder: Path, extractor: str) -> Path:
     """The file of the features by the extractor with this digest."""
     return folder / f"{extractor[:16]}.parquet"
+
+
+def features_path_of(day: date, folder: Path, extractor: str) -> Path:
+    """The file of the features of the snapshots of a day, in a set with a file for each day."""
+    return tables.partition_path(features_path(folder, extractor).with_suffix(""), day)
+
+
+def _features_files(folder: Path, extractor: str) -> list[Path]:
+    """The files with the features by an extractor: one, or one for each day."""
+    path = features_path(folder, extractor)
+    return list(tables.partitions(path.with_suffix("")).values()) or [path]
 
 
 def write_features(path: Path, chunks: Iterable[pd.DataFrame]) -> None:
@@ -61,8 +73,11 @@ def read_features(folder: Path, extractor: str, columns: list[str]) -> pd.DataFr
     DataError
         If the file, or a column, is missing.
     """
-    path = features_path(folder, extractor)
-    return tables.read_frame(path, made_by="featurize", columns=[*KEYS, *columns])
+    parts = [
+        tables.read_frame(path, made_by="featurize", columns=[*KEYS, *columns])
+        for path in _features_files(folder, extractor)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def read_labels(folder: Path, target: str) -> pd.DataFrame:
@@ -74,7 +89,7 @@ def read_labels(folder: Path, target: str) -> pd.DataFrame:
 def features_of(
     rows: pd.DataFrame, folder: Path, extractor: str, columns: list[str]
 ) -> pd.DataFrame:
-    """Read some features of labels or snapshots, one column after another.
+    """Read some features of labels or snapshots, one column after another if there are many.
 
     Parameters
     ----------
@@ -91,7 +106,10 @@ def features_of(
     DataError
         As `read_features`; or if a row has no features: it would look like an unknown client.
     """
-    path = features_path(folder, extractor)
+    [path, *more] = _features_files(folder, extractor)
+    if more:  # a set with a file for each day has few rows
+        features = read_features(folder, extractor, columns)
+        return features.loc[_places(rows, features), columns].reset_index(drop=True)
     with tables.open_table(path, made_by="featurize", columns=[*KEYS, *columns]) as file:
         places = _places(rows, file.read(KEYS).to_pandas(date_as_object=False))
         matrix = np.empty((len(columns), len(rows)), np.float32)
@@ -102,7 +120,7 @@ def features_of(
 
 def _places(rows: pd.DataFrame, keys: pd.DataFrame) -> np.ndarray:
     """The place (n,) of each row among the keys."""
-    numbered = keys.assign(place=np.arange(len(keys)))
+    numbered = keys[KEYS].assign(place=np.arange(len(keys)))
     joined = rows[KEYS].merge(numbered, on=KEYS, how="inner", validate="many_to_one")
     if len(joined) != len(rows):
         raise DataError(

@@ -42,7 +42,8 @@ def enlarge(scratch, root):
     labels = pq.read_table(root / paths.FEATURES_HOLDOUT / "labels.parquet")
     fewest = pd.Series(labels["target"].to_pylist()).value_counts().min()
     times = -(-ROWS // int(fewest))
-    for path in sorted((root / paths.FEATURES_HOLDOUT).glob("*.parquet")):
+    held_out = root / paths.FEATURES_HOLDOUT
+    for path in sorted(held_out.rglob("*.parquet")):
         table = pq.read_table(path)
         place = table.schema.get_field_index("client_id")
         ids = table["client_id"].to_pylist()
@@ -52,7 +53,8 @@ def enlarge(scratch, root):
             )
             for k in range(times)
         ]
-        tables.write(pa.concat_tables(copies), scratch / paths.FEATURES_HOLDOUT / path.name)
+        place_of_copy = scratch / paths.FEATURES_HOLDOUT / path.relative_to(held_out)
+        tables.write(pa.concat_tables(copies), place_of_copy)
 
 
 def seconds(work, rounds=3):

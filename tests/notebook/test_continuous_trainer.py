@@ -294,10 +294,9 @@ def test_a_model_of_a_release_is_compared_by_its_folder_alone(finished):
     finished.write_params()
     trainer = ContinuousTrainer(clock=clock())
     folder = paths.PRODUCTION / "purchase"
-    features = pd.read_parquet(next(paths.FEATURES_HOLDOUT.glob("[0-9a-f]*.parquet")))
-    columns = [
-        c for c in features if c in json.loads((folder / "manifest.json").read_text())["features"]
-    ]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    columns = list(manifest["features"])
+    features = matrices.read_features(paths.FEATURES_HOLDOUT, manifest["extractor"], columns)
     y = np.arange(len(features)) % 2
     comparison = trainer.compare_models(folder, folder, features[columns], y, "purchase")
     assert comparison["reason"] == "identical_predictions"

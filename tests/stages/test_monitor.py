@@ -87,7 +87,7 @@ def test_each_client_is_compared_as_observed_last(next_day):
 
 
 def test_amounts_in_another_unit_are_reported(next_day):
-    for path in paths.FEATURES_RECENT.glob("*.parquet"):
+    for path in paths.FEATURES_RECENT.rglob("20*.parquet"):
         recent = pd.read_parquet(path)
         spends = recent.columns[recent.columns.str.startswith("spend")]
         tables.write_frame(recent.assign(**(100 * recent[spends])), path)
@@ -151,7 +151,7 @@ def test_an_update_keeps_the_expected_loss_and_the_reference_of_its_parent(next_
 
 
 def test_a_week_in_which_nobody_is_observed_is_not_checked(next_day):
-    for path in paths.FEATURES_RECENT.glob("*.parquet"):
+    for path in paths.FEATURES_RECENT.rglob("20*.parquet"):
         tables.write_frame(pd.read_parquet(path).head(0), path)
     for found in monitored(next_day).values():
         assert words(found)["inputs"] == (

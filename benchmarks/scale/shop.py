@@ -6,6 +6,7 @@ until the client leaves. An invoice has 1 to 5 lines of products; some are retur
 
 from __future__ import annotations
 
+import sys
 from datetime import date, datetime, timedelta
 from itertools import pairwise, product
 from pathlib import Path
@@ -128,3 +129,7 @@ def _invoices(
 
 def _ids(prefix: str, numbers: np.ndarray) -> pa.Array:
     return pa.array(np.char.add(prefix, numbers.astype("U9")))
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), clients=int(sys.argv[2]), rows=int(sys.argv[3]))
